@@ -1,0 +1,29 @@
+"""The command line: the console script `dlfa`, and `python -m spacy dlfa`.
+
+`app` is the Typer application, `main` the console script. The entry point of the group
+`spacy_cli` is `dlfa_spacy.cli.spacy_group:app`, which hangs `app` below spaCy's own.
+"""
+
+import typer
+
+from .convert import convert_cli
+from .evaluate import evaluate_cli
+
+app = typer.Typer(
+    name="dlfa",
+    help="Zero-shot cross-lingual transfer with every layer of a multilingual transformer: train "
+    "on English, run in other languages.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    add_completion=False,
+)
+app.command("convert")(convert_cli)
+app.command("evaluate")(evaluate_cli)
+
+
+def main() -> None:
+    """Run the console script `dlfa`."""
+    app(prog_name="dlfa")
+
+
+__all__ = ["app", "main"]

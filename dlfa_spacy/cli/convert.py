@@ -1,0 +1,204 @@
+"""`dlfa convert`: public corpus formats to spaCy's."""
+
+from collections import Counter
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .console import comma_list, output, plain_errors, progress, shown
+
+if TYPE_CHECKING:
+    from ..corpora import Conversion
+
+
+class Format(str, Enum):
+    """Names of --format."""
+
+    auto = "auto"
+    conllu = "conllu"
+    iob2 = "iob2"
+    tsv = "tsv"
+
+
+class Multiword(str, Enum):
+    """Names of --multiword."""
+
+    surface = "surface"
+    syntactic = "syntactic"
+
+
+class Spaces(str, Enum):
+    """Names of --spaces."""
+
+    auto = "auto"
+    always = "always"
+    none = "none"
+
+
+_NOTES = {
+    "withheld_sentences": "sentences left out, their words withheld (_)",
+    "empty_nodes": "empty nodes left out",
+    "multiword_tokens": "multiword tokens kept as {multiword} words",
+    "glued_tokens": "tokens with white space inside glued",
+    "zwnj_tokens": "tokens freed of ZWNJ",
+    "emptied_tokens": "tokens left out, nothing but white space",
+    "repaired_tags": "tags repaired to IOB2",
+    "prefixed_tokens": "tokens freed of a language prefix",
+    "long_sentences": "sentences cut at --max-length",
+}
+
+
+def convert_cli(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="INPUT",
+            help="A file, or a folder with [bold]<lang>/<split>.conllu[/] (or .iob2, .tsv), or a "
+            "Universal Dependencies release (UD_German-GSD/de_gsd-ud-test.conllu).",
+        ),
+    ],
+    target: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUTPUT",
+            help="For a folder, the folder that gets <lang>/<split>.spacy. For a file, a .spacy "
+            "file or the folder for it.",
+        ),
+    ],
+    format_: Annotated[
+        Format,
+        typer.Option(
+            "--format",
+            "-f",
+            help="auto tells by the suffix or the first lines. iob2: token TAB tag. tsv: labelled "
+            "texts with a header (category, text).",
+        ),
+    ] = Format.auto,
+    lang: Annotated[
+        str,
+        typer.Option("--lang", "-l", help="Language of a single file, if its place does not tell."),
+    ] = "",
+    langs: Annotated[
+        str, typer.Option("--langs", help="Of a folder, only these languages: de,fr.")
+    ] = "",
+    splits: Annotated[
+        str, typer.Option("--splits", help="Of a folder, only these splits: train,dev.")
+    ] = "",
+    multiword: Annotated[
+        Multiword,
+        typer.Option(
+            help="CoNLL-U: [bold]surface[/] makes one token of [i]zum[/], with the UPOS of its "
+            "highest part, as XTREME does; [bold]syntactic[/] makes two, [i]zu dem[/], with a "
+            "space between them."
+        ),
+    ] = Multiword.surface,
+    spaces: Annotated[
+        Spaces,
+        typer.Option(
+            help="IOB2 records no spaces: auto joins tokens by spaces except in Chinese, Japanese, "
+            "Thai, Lao, Khmer and Burmese."
+        ),
+    ] = Spaces.auto,
+    limit: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Keep so many sentences a file, drawn with --seed; 0 for all of them."
+        ),
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of --limit.")] = 0,
+    max_length: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Cut sentences of more tokens, never inside an entity; 0 for no limit."
+        ),
+    ] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
+) -> None:
+    """Turn CoNLL-U, IOB2 or labelled texts into spaCy's .spacy files.
+
+    Tags go to [bold]token.pos_[/] and [bold]token.tag_[/], entities to [bold]doc.ents[/], topics
+    to [bold]doc.cats[/], the language to [bold]doc._.language[/]. Whatever is changed or left out
+    is counted and shown; a malformed line stops with its file and number, and no file is written.
+
+    [bold]Examples[/]
+
+    A whole folder, [dim]corpus/de/test.conllu[/] to [dim]out/de/test.spacy[/] and so on:
+
+      [cyan]dlfa convert corpus out[/]
+
+    One file, with its multiword tokens split:
+
+      [cyan]dlfa convert de_gsd-ud-test.conllu de.spacy --multiword syntactic[/]
+
+    2,000 training sentences, the same ones on every machine:
+
+      [cyan]dlfa convert panx out --splits train --limit 2000 --seed 1[/]
+    """
+    with plain_errors():
+        from ..corpora import ReadingOptions, convert_files, plan, topics_of_jobs
+
+        options = ReadingOptions(
+            format=format_.value,
+            multiword=multiword.value,
+            spaces=spaces.value,
+            max_length=max_length,
+        )
+        jobs = plan(
+            source,
+            target,
+            language=lang or None,
+            languages=comma_list(langs),
+            splits=comma_list(splits),
+        )
+        topics = topics_of_jobs(jobs, options)
+        done: list[Conversion] = []
+        with progress(quiet=quiet) as bar:
+            files_task = bar.add_task("Converting", total=len(jobs), detail="files")
+            for job in jobs:
+                name = f"{job.part.language}/{job.part.split}"
+                docs_task = bar.add_task(name, total=None, detail="sentences")
+
+                def advance(task: int = docs_task) -> None:
+                    bar.advance(task)  # type: ignore[arg-type]
+
+                conversion = convert_files(
+                    job.inputs,
+                    job.output,
+                    job.part,
+                    options=options,
+                    topics=topics,
+                    limit=limit,
+                    seed=seed,
+                    on_doc=advance,
+                )
+                done.append(conversion)
+                bar.remove_task(docs_task)
+                bar.advance(files_task)
+        if not quiet:
+            _show(done, multiword.value, target)
+
+
+def _show(done: "list[Conversion]", multiword: str, target: Path) -> None:
+    from rich.table import Table
+
+    console = output()
+    labels = sorted({label for conversion in done for label in conversion.n_entities})
+    table = Table("language", "split", box=None, header_style="bold")
+    for name in ("sentences", "tokens", *labels):
+        table.add_column(name, justify="right")
+    for conversion in done:
+        entities = (f"{conversion.n_entities.get(label, 0):,}" for label in labels)
+        table.add_row(
+            *conversion.part, f"{conversion.n_docs:,}", f"{conversion.n_tokens:,}", *entities
+        )
+    console.print(table)
+    notes: Counter[str] = Counter()
+    for conversion in done:
+        notes.update(conversion.notes.counts)
+    for key, text in _NOTES.items():
+        if notes[key]:
+            console.print(f"  {notes[key]:,} {text.format(multiword=multiword)}", highlight=False)
+    place = done[0].output if len(done) == 1 else target
+    console.print(f"Wrote {len(done)} {'file' if len(done) == 1 else 'files'}: {shown(place)}")

@@ -1,0 +1,178 @@
+"""`dlfa evaluate`: zero-shot scores per language."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .console import comma_list, output, plain_errors, progress, shown
+from .convert import Multiword
+
+if TYPE_CHECKING:
+    from ..evaluation import Evaluation
+
+
+def evaluate_cli(
+    model: Annotated[
+        str, typer.Argument(help="A pipeline: its folder (training/model-best) or package name.")
+    ],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            help="Holds [bold]<lang>/<split>.spacy[/], as [cyan]dlfa convert[/] writes it; "
+            ".conllu, .iob2 and .tsv are read directly."
+        ),
+    ],
+    langs: Annotated[
+        str, typer.Option("--langs", help="Only these languages: de,fr. Default: all.")
+    ] = "",
+    split: Annotated[
+        str,
+        typer.Option(
+            help="The split to score. test,dev takes, of each language, the first that it has."
+        ),
+    ] = "test",
+    source: Annotated[
+        str, typer.Option(help="The language trained on: not a target, and the gap's other end.")
+    ] = "en",
+    gold_tokens: Annotated[
+        bool,
+        typer.Option(
+            "--gold-tokens/--raw-text",
+            help="Give the pipeline the corpus's tokens, as XTREME does, or raw text to tokenize.",
+        ),
+    ] = True,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder for scores.json, scores.csv and scores.md."),
+    ] = None,
+    batch_size: Annotated[
+        int, typer.Option(min=0, help="Texts a batch; 0 for the pipeline's own setting.")
+    ] = 0,
+    limit: Annotated[
+        int, typer.Option(min=0, help="Score so many texts a language, drawn with seed 0; 0: all.")
+    ] = 0,
+    multiword: Annotated[
+        Multiword, typer.Option(help="How .conllu files are read, see [cyan]dlfa convert[/].")
+    ] = Multiword.surface,
+    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, or -1 for the CPU.")] = -1,
+    code: Annotated[
+        Path | None, typer.Option("--code", "-c", help="Python file with functions of your own.")
+    ] = None,
+    run_name: Annotated[
+        str,
+        typer.Option(help="For the report: name of the run. Default: its folder or package name."),
+    ] = "",
+    variant: Annotated[
+        str,
+        typer.Option(
+            help="For the report: the method. Default: read off the pipeline's config (last, "
+            "attention, dlfa-product, dlfa-sigmoid, control, ...)."
+        ),
+    ] = "",
+    seed: Annotated[
+        int | None,
+        typer.Option(help="For the report: seed of training. Default: from the pipeline's config."),
+    ] = None,
+    train_data: Annotated[
+        str, typer.Option(help="For the report: what it was trained on, in words.")
+    ] = "",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
+) -> None:
+    """Score a pipeline in every language of a folder: zero-shot transfer, in one table.
+
+    Every task that both the pipeline and the corpus have is scored: span F1 of entities, accuracy
+    and XTREME's chunk F1 of POS tags, accuracy and macro F1 of categories; then the mean over the
+    target languages, and the gap to the source language. Texts stream through, so a corpus of
+    any size fits into memory.
+
+    [bold]Examples[/]
+
+    Every language, scores on the screen:
+
+      [cyan]dlfa evaluate training/model-best corpus/ner[/]
+
+    Dev where a language has no test split, and files for [cyan]dlfa report[/]:
+
+      [cyan]dlfa evaluate training/model-best corpus/ner --split test,dev --out runs/dlfa-1[/]
+
+    What a user would see, who has raw text only:
+
+      [cyan]dlfa evaluate xx_dlfa_ner corpus/ner --raw-text --langs de,zh[/]
+    """
+    with plain_errors():
+        import spacy
+
+        from ..corpora import ReadingOptions
+        from ..evaluation import evaluate, write_evaluation
+        from ..evaluation.folder import LanguageFiles
+
+        if code is not None:
+            spacy.util.import_file("python_code", code)
+        if gpu_id >= 0:
+            spacy.require_gpu(gpu_id)  # type: ignore[attr-defined]
+        nlp = spacy.load(model)
+        with progress(quiet=quiet) as bar:
+            task = bar.add_task("Loading", total=None, detail="texts")
+
+            def on_language(files: LanguageFiles) -> None:
+                bar.reset(task, description=f"Scoring {files.language} ({files.split})")
+
+            def on_doc() -> None:
+                bar.advance(task)
+
+            evaluation = evaluate(
+                nlp,
+                folder,
+                languages=comma_list(langs),
+                splits=comma_list(split),
+                source=source,
+                gold_tokens=gold_tokens,
+                batch_size=batch_size or None,
+                limit=limit,
+                options=ReadingOptions(multiword=multiword.value),
+                run={
+                    "name": run_name or _run_name(model),
+                    "variant": variant or None,
+                    "seed": seed,
+                    "train_data": train_data or None,
+                },
+                on_language=on_language,
+                on_doc=on_doc,
+            )
+        paths = write_evaluation(evaluation, out) if out is not None else []
+        if not quiet:
+            _show(evaluation)
+            for path in paths:
+                output().print(f"Wrote {shown(path)}", soft_wrap=True)
+
+
+def _run_name(model: str) -> str | None:
+    """Name the run after the pipeline's folder; spaCy calls the best one model-best."""
+    path = Path(model)
+    if not path.is_dir():
+        return None
+    path = path.resolve()
+    return path.parent.name if path.name in ("model-best", "model-last") else path.name
+
+
+def _show(evaluation: "Evaluation") -> None:
+    from rich.table import Table
+
+    from ..evaluation.tables import score_rows
+
+    header, rows, footer = score_rows(evaluation)
+    run = evaluation.run
+    table = Table(
+        title=f"{run['name']}: {run['variant']}", header_style="bold", title_justify="left"
+    )
+    for index, name in enumerate(header):
+        table.add_column(name, justify="left" if index < 2 else "right")
+    for index, row in enumerate(rows):
+        table.add_row(*row, end_section=index == len(rows) - 1)
+    for row in footer:
+        table.add_row(*row, style="bold")
+    console = output()
+    console.print(table)
+    for sentence in evaluation.statements():
+        console.print(sentence, highlight=False)

@@ -1,0 +1,27 @@
+"""A stated subset of a corpus that comes out the same on every machine."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+def sample(items: Iterable[Item], total: int, limit: int, seed: int) -> Iterator[Item]:
+    """Keep `limit` of `total` items, drawn without replacement, in their old order.
+
+    items (Iterable[Item]): The items.
+    total (int): How many there are.
+    limit (int): How many to keep; 0 for all.
+    seed (int): Seed of the draw.
+    YIELDS (Item): The items kept.
+    """
+    if limit <= 0 or limit >= total:
+        yield from items
+        return
+    kept = set(random.Random(seed).sample(range(total), limit))
+    for number, item in enumerate(items):
+        if number in kept:
+            yield item

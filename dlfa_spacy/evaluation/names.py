@@ -1,0 +1,55 @@
+"""The metrics by name: what each is, and which one stands for a task."""
+
+from __future__ import annotations
+
+METRICS: dict[str, str] = {
+    "ner_span_f1": "NER, micro-averaged span F1 (exact begin, end and type; equals seqeval)",
+    "ner_span_precision": "NER, span precision",
+    "ner_span_recall": "NER, span recall",
+    "pos_token_accuracy": "POS, share of gold tokens with the right UPOS",
+    "pos_chunk_f1_seqeval1": "POS, XTREME's chunk F1 (seqeval 1.x over bare UPOS tags)",
+    "pos_chunk_f1_seqeval0": "POS, XTREME's chunk F1 (seqeval 0.0.12 over bare UPOS tags)",
+    "pos_word_f1": "POS, F1 over words with the right extent and UPOS (CoNLL 2018; raw text only)",
+    "textcat_accuracy": "Text classification, accuracy",
+    "textcat_macro_f1": "Text classification, macro-averaged F1",
+}
+
+# Counts that stand beside the scores, with what they count.
+COUNTS: dict[str, str] = {
+    "ner_gold_spans": "gold entities",
+    "ner_predicted_spans": "predicted entities",
+    "ner_gold_spans_off_token_boundaries": (
+        "gold entities that no predicted tokens can make up, hence lost whatever is predicted"
+    ),
+    "pos_gold_tokens": "gold tokens with a UPOS tag",
+    "pos_misaligned_gold_tokens": "gold tokens without a predicted token of the same extent",
+    "textcat_texts": "texts with a gold label",
+}
+
+MAIN: dict[str, str] = {
+    "ner": "ner_span_f1",
+    "pos": "pos_token_accuracy",
+    "textcat": "textcat_accuracy",
+}
+
+
+def task_of(metric: str) -> str:
+    """Tell the task that a metric belongs to.
+
+    metric (str): Name of a metric, e.g. `ner_span_f1`.
+    RETURNS (str): `ner`, `pos` or `textcat`.
+    """
+    return metric.partition("_")[0]
+
+
+SHORT: dict[str, str] = {
+    "ner_span_f1": "NER span F1",
+    "ner_span_precision": "precision",
+    "ner_span_recall": "recall",
+    "pos_token_accuracy": "POS accuracy",
+    "pos_chunk_f1_seqeval1": "POS chunk F1",
+    "pos_chunk_f1_seqeval0": "POS chunk F1 (0.0.12)",
+    "pos_word_f1": "POS word F1",
+    "textcat_accuracy": "accuracy",
+    "textcat_macro_f1": "macro F1",
+}

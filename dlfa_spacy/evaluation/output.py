@@ -1,0 +1,27 @@
+"""The three files of an evaluation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ..corpora.files import write_text
+from .results import Evaluation
+from .tables import to_csv, to_markdown
+
+
+def write_evaluation(evaluation: Evaluation, folder: Path) -> list[Path]:
+    """Write scores.json, scores.csv and scores.md, each all or nothing.
+
+    evaluation (Evaluation): The scores.
+    folder (Path): Where; made if it is missing.
+    RETURNS (List[Path]): The files. scores.json comes last, so that where it is, all are.
+    """
+    content = {
+        "scores.csv": to_csv(evaluation),
+        "scores.md": to_markdown(evaluation),
+        "scores.json": json.dumps(evaluation.to_dict(), indent=2, ensure_ascii=False) + "\n",
+    }
+    for name, text in content.items():
+        write_text(folder / name, text)
+    return [folder / name for name in content]

@@ -1,0 +1,142 @@
+"""All metrics of one language, Doc by Doc, in constant memory."""
+
+from __future__ import annotations
+
+from spacy.tokens import Doc
+
+from .accuracy import accuracy
+from .chunk_f1 import UposChunkF1
+from .confusion import Confusion
+from .macro_f1 import macro_f1
+from .span_f1 import SpanF1, f1
+from .tasks import PipelineTasks, gold_label, gold_tags, predicted_tags
+from .token_accuracy import TokenAccuracy
+
+
+def _spans(doc: Doc) -> list[tuple[int, int, str]]:
+    return [(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents]
+
+
+class LanguageScorer:
+    """Compare predicted Docs with gold ones; texts must be equal, tokens need not.
+
+    Everything is compared by character offsets. With gold tokens that is the same as comparing
+    by token index; with raw text, what the tokenizer cut elsewhere is wrong.
+
+    tasks (PipelineTasks): What the pipeline predicts.
+    gold_tokens (bool): Whether the pipeline got the gold tokens. XTREME's chunk F1 exists for
+        gold tokens only, the word F1 for raw text only.
+    """
+
+    def __init__(self, tasks: PipelineTasks, *, gold_tokens: bool) -> None:
+        self.tasks = tasks
+        self.gold_tokens = gold_tokens
+        self.n_docs = 0
+        self.n_tokens = 0
+        self._ner = SpanF1()
+        self._n_off_boundaries = 0
+        self._has_ner = False
+        self._pos = TokenAccuracy()
+        self._n_predicted_words = 0
+        self._chunks = {rules: UposChunkF1(rules) for rules in ("seqeval1", "seqeval0")}
+        self._chunks_valid = True
+        self._textcat = Confusion()
+
+    def add(self, gold: Doc, predicted: Doc) -> None:
+        """Count one text.
+
+        gold (Doc): The gold Doc.
+        predicted (Doc): The pipeline's Doc of the same text. Neither is kept.
+        RAISES (ValueError): If the texts differ.
+        """
+        if gold.text != predicted.text:
+            raise ValueError(
+                f"predicted text: found {predicted.text[:60]!r}, expected {gold.text[:60]!r}. The "
+                "pipeline's tokenizer changes the text; use one that does not, or gold tokens."
+            )
+        self.n_docs += 1
+        self.n_tokens += len(gold)
+        if self.tasks.ner and gold.has_annotation("ENT_IOB"):
+            self._add_ner(gold, predicted)
+        if self.tasks.pos is not None:
+            self._add_pos(gold, predicted, self.tasks.pos)
+        if self.tasks.textcat:
+            label = gold_label(gold)
+            if label is not None:
+                # max() takes the first of equals: the same label on every machine.
+                best = max(predicted.cats, key=lambda name: predicted.cats[name], default="")
+                self._textcat.add(label, best)
+
+    def _add_ner(self, gold: Doc, predicted: Doc) -> None:
+        self._has_ner = True
+        spans = _spans(gold)
+        self._ner.add(spans, _spans(predicted))
+        self._n_off_boundaries += sum(
+            predicted.char_span(begin, end) is None for begin, end, _ in spans
+        )
+
+    def _add_pos(self, gold: Doc, predicted: Doc, attribute: str) -> None:
+        tags = gold_tags(gold)
+        if tags is None:
+            return
+        found = predicted_tags(predicted, attribute)
+        by_extent = {
+            (token.idx, len(token)): tag for token, tag in zip(predicted, found, strict=True)
+        }
+        aligned = [by_extent.get((token.idx, len(token))) for token in gold]
+        self._pos.add(tags, aligned)
+        self._n_predicted_words += sum(not token.is_space for token in predicted)
+        if None in aligned:
+            # A component that merges tokens: there is no sequence of tags to make chunks of.
+            self._chunks_valid = False
+        if self.gold_tokens and self._chunks_valid:
+            for chunks in self._chunks.values():
+                chunks.add(tags, [tag or "" for tag in aligned])
+
+    def scores(self) -> dict[str, float]:
+        """Compute the metrics, for the tasks that pipeline and gold Docs both have.
+
+        RETURNS (Dict[str, float]): Scores from 0 to 1 by the names in `names.METRICS`.
+        """
+        scores: dict[str, float] = {}
+        if self._has_ner:
+            scores["ner_span_f1"] = self._ner.f1
+            scores["ner_span_precision"] = self._ner.precision
+            scores["ner_span_recall"] = self._ner.recall
+        if self._pos.n_gold:
+            scores["pos_token_accuracy"] = self._pos.accuracy
+            if self.gold_tokens and self._chunks_valid:
+                for rules, chunks in self._chunks.items():
+                    scores[f"pos_chunk_f1_{rules}"] = chunks.f1
+            if not self.gold_tokens:
+                scores["pos_word_f1"] = f1(
+                    self._pos.n_correct, self._n_predicted_words, self._pos.n_gold
+                )
+        if self._textcat.counts:
+            scores["textcat_accuracy"] = accuracy(self._textcat)
+            scores["textcat_macro_f1"] = macro_f1(self._textcat)
+        return scores
+
+    def counts(self) -> dict[str, int]:
+        """Tell the counts that stand beside the scores.
+
+        RETURNS (Dict[str, int]): Counts by the names in `names.COUNTS`.
+        """
+        counts: dict[str, int] = {}
+        if self._has_ner:
+            counts["ner_gold_spans"] = self._ner.gold.total()
+            counts["ner_predicted_spans"] = self._ner.predicted.total()
+            counts["ner_gold_spans_off_token_boundaries"] = self._n_off_boundaries
+        if self._pos.n_gold:
+            counts["pos_gold_tokens"] = self._pos.n_gold
+            counts["pos_misaligned_gold_tokens"] = self._pos.n_misaligned
+        if self._textcat.counts:
+            counts["textcat_texts"] = self._textcat.counts.total()
+        return counts
+
+    def ner_f1_per_type(self) -> dict[str, float]:
+        """F1 of each entity type.
+
+        RETURNS (Dict[str, float]): F1 by type; empty without entities.
+        """
+        return self._ner.per_type() if self._has_ner else {}

@@ -1,0 +1,146 @@
+"""Scores as Markdown and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+from .names import METRICS, SHORT, task_of
+from .results import Evaluation
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """Show a score times 100.
+
+    value (Optional[float]): Score from 0 to 1.
+    digits (int): Digits after the point.
+    RETURNS (str): The number, or a dash for `None`.
+    """
+    # Adding 0.0 turns the -0.0 that rounding leaves into 0.0.
+    return "–" if value is None else f"{round(100 * value, digits) + 0.0:.{digits}f}"
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Make a Markdown table, the first column to the left, all others to the right.
+
+    header (Sequence[str]): Column names.
+    rows (Iterable[Sequence[str]]): Cells.
+    RETURNS (str): The table, with a line end.
+    """
+
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+
+    rule = "|" + "|".join([":---"] + ["---:"] * (len(header) - 1)) + "|\n"
+    return line(header) + rule + "".join(line(row) for row in rows)
+
+
+# Which metrics a table shows; the others are in the JSON and CSV files.
+TABLE_METRICS = tuple(
+    metric
+    for metric in METRICS
+    if metric not in ("ner_span_precision", "ner_span_recall", "pos_chunk_f1_seqeval0")
+)
+
+
+def score_rows(evaluation: Evaluation) -> tuple[list[str], list[list[str]], list[list[str]]]:
+    """Lay out an evaluation as a table.
+
+    evaluation (Evaluation): The scores.
+    RETURNS (Tuple[List[str], List[List[str]], List[List[str]]]): Header, one row a language
+        (source first), and the rows below the line: mean of the targets and gap.
+    """
+    metrics = [metric for metric in evaluation.metrics if metric in TABLE_METRICS]
+    header = ["language", "split", "texts", "tokens", *(SHORT[m] for m in metrics), "words/s"]
+    source = evaluation.settings["source"]
+    rows = [
+        [
+            result.language,
+            result.split,
+            f"{result.n_docs:,}",
+            f"{result.n_tokens:,}",
+            *(percent(result.scores.get(metric)) for metric in metrics),
+            f"{result.words_per_second:,.0f}",
+        ]
+        for result in sorted(evaluation.languages, key=lambda r: r.language != source)
+    ]
+    summaries = [evaluation.summary(metric) for metric in metrics]
+    n_targets = max((summary.n_targets for summary in summaries), default=0)
+    footer = [
+        [
+            f"mean of {n_targets} targets",
+            *[""] * 3,
+            *(percent(s.targets_mean) for s in summaries),
+            "",
+        ],
+        [f"gap to {source}", *[""] * 3, *(percent(s.gap) for s in summaries), ""],
+    ]
+    return header, rows, footer
+
+
+def to_markdown(evaluation: Evaluation) -> str:
+    """Make scores.md.
+
+    evaluation (Evaluation): The scores.
+    RETURNS (str): Markdown.
+    """
+    header, rows, footer = score_rows(evaluation)
+    run, model = evaluation.run, evaluation.model
+    facts = [
+        f"Method: {run['variant']}",
+        f"training seed: {run['seed'] if run['seed'] is not None else 'not stated'}",
+        f"training data: {run['train_data'] or 'not stated'}",
+        f"evaluation data: {run['eval_data']}",
+        f"encoder: {model['encoder'] or 'not stated'}",
+    ]
+    bold = [[f"**{cell}**" if cell else "" for cell in row] for row in footer]
+    parts = [
+        f"# Scores of {run['name']}\n",
+        "; ".join(facts) + ".\n",
+        markdown_table(header, rows + bold),
+        "All scores are percentages. " + " ".join(evaluation.statements()) + "\n",
+        "".join(f"* {SHORT[m]}: {METRICS[m]}\n" for m in evaluation.metrics if m in TABLE_METRICS),
+    ]
+    return "\n".join(parts)
+
+
+CSV_COLUMNS = (
+    "run",
+    "task",
+    "aggregator",
+    "seed",
+    "language",
+    "split",
+    "tokens",
+    "metric",
+    "value",
+)
+
+
+def to_csv(evaluation: Evaluation) -> str:
+    """Make scores.csv: one line a language and metric, values from 0 to 1.
+
+    evaluation (Evaluation): The scores.
+    RETURNS (str): CSV with the columns of `CSV_COLUMNS`.
+    """
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    run = evaluation.run
+    for result in evaluation.languages:
+        for metric, value in result.scores.items():
+            writer.writerow(
+                [
+                    run["name"],
+                    task_of(metric),
+                    run["variant"],
+                    "" if run["seed"] is None else run["seed"],
+                    result.language,
+                    result.split,
+                    evaluation.settings["tokens"],
+                    metric,
+                    repr(float(value)),
+                ]
+            )
+    return buffer.getvalue()

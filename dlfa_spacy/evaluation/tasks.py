@@ -1,0 +1,97 @@
+"""Which tasks a pipeline does and a gold Doc has annotation for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from spacy.language import Language
+from spacy.tokens import Doc
+
+
+@dataclass(frozen=True)
+class PipelineTasks:
+    """What a pipeline predicts.
+
+    ner (bool): Whether it sets `doc.ents`.
+    pos (Optional[str]): The token attribute with its POS tag, `"POS"` or `"TAG"`; `None` if it
+        predicts none.
+    textcat (bool): Whether it sets `doc.cats`.
+    """
+
+    ner: bool = False
+    pos: str | None = None
+    textcat: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        """The tasks, in a fixed order."""
+        flags = {"ner": self.ner, "pos": self.pos is not None, "textcat": self.textcat}
+        return [name for name, on in flags.items() if on]
+
+
+def pipeline_tasks(nlp: Language) -> PipelineTasks:
+    """Tell what a pipeline predicts from what its components say they assign.
+
+    nlp (Language): The pipeline.
+    RETURNS (PipelineTasks): Its tasks. `token.pos` is read if a component assigns it (the
+        morphologizer) or an attribute ruler can map tags to it, else `token.tag` (the tagger).
+    RAISES (ValueError): If it predicts nothing that can be scored.
+    """
+    assigned: set[str] = set()
+    for name in nlp.pipe_names:
+        assigned.update(nlp.get_pipe_meta(name).assigns)
+    factories = {nlp.get_pipe_meta(name).factory for name in nlp.pipe_names}
+    tag = "token.tag" in assigned
+    if "token.pos" in assigned or (tag and "attribute_ruler" in factories):
+        pos: str | None = "POS"
+    else:
+        pos = "TAG" if tag else None
+    tasks = PipelineTasks("doc.ents" in assigned, pos, "doc.cats" in assigned)
+    if not tasks.names:
+        raise ValueError(
+            f"pipeline: found the components {', '.join(nlp.pipe_names) or 'none'}, expected one "
+            "that sets doc.ents, token.pos, token.tag or doc.cats. Nothing there can be scored."
+        )
+    return tasks
+
+
+def gold_label(doc: Doc) -> str | None:
+    """Read the one category of a gold Doc.
+
+    doc (Doc): The gold Doc.
+    RETURNS (Optional[str]): The label, or `None` if it has no categories.
+    RAISES (ValueError): If it has none or several that hold: only exclusive classes are scored.
+    """
+    if not doc.cats:
+        return None
+    labels = [label for label, value in doc.cats.items() if value >= 0.5]
+    if len(labels) != 1:
+        raise ValueError(
+            f"doc.cats: found {len(labels)} labels that hold ({', '.join(labels) or 'none'}), "
+            "expected exactly one. Only exclusive classes can be scored; convert the corpus with "
+            "one topic a text."
+        )
+    return labels[0]
+
+
+def gold_tags(doc: Doc) -> list[str] | None:
+    """Read the UPOS tags of a gold Doc, from `pos_` or else from `tag_`.
+
+    doc (Doc): The gold Doc.
+    RETURNS (Optional[List[str]]): Tag per token; `None` if it has neither.
+    """
+    if doc.has_annotation("POS"):
+        return [token.pos_ for token in doc]
+    if doc.has_annotation("TAG"):
+        return [token.tag_ for token in doc]
+    return None
+
+
+def predicted_tags(doc: Doc, attribute: str) -> list[str]:
+    """Read the POS tags of a predicted Doc.
+
+    doc (Doc): The predicted Doc.
+    attribute (str): `"POS"` or `"TAG"`.
+    RETURNS (List[str]): Tag per token.
+    """
+    return [token.pos_ if attribute == "POS" else token.tag_ for token in doc]
