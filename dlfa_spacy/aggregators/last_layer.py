@@ -1,0 +1,36 @@
+"""The baseline: what stock spaCy listens to, through the same code path as everything else."""
+
+from thinc.api import Model
+from torch import Tensor, nn
+
+from ..types import LayerStates
+from .model import aggregation_model
+
+
+class LastLayer(nn.Module):
+    """M = H^L. No parameters."""
+
+    def needs(self, num_layers: int) -> list[int]:
+        return [num_layers]
+
+    def forward(self, states: LayerStates | Tensor, lengths: Tensor) -> Tensor:
+        """
+        states: `(S, N, E)`, of which `states[-1]` is read.
+        lengths: `(B,)`, not used.
+        RETURNS: `(N, E)`.
+        """
+        return states[-1]
+
+
+def build_last_layer_v1(lr_scale: float = 1.0) -> Model:
+    """Listen to the last layer only: the baseline every table is compared with.
+
+    lr_scale (float): Accepted by every aggregator; this one has no parameters.
+    CREATES: The aggregation of a `dlfa_spacy.TransformerListener.v1`.
+
+    ```ini
+    [components.ner.model.tok2vec.aggregation]
+    @layers = "dlfa_spacy.LastLayer.v1"
+    ```
+    """
+    return aggregation_model("last_layer", LastLayer, {}, lr_scale)

@@ -1,0 +1,133 @@
+"""Attention over the layers, one distribution a token: the default aggregator."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from thinc.api import Model
+from torch import Tensor, nn
+
+from ..types import LayerStates
+from .layer_index import check_layer_count
+from .model import aggregation_model
+from .scalar_mix import DROPPED
+
+
+class LayerAttention(nn.Module):
+    """Every token weighs all layers by a learned query.
+
+        s_{t,l} = q . (K H^l_t) / sqrt(d_k) + b_l
+        a_t     = softmax_l(s_t)
+        mix_t   = sum_l a_{t,l} H^l_t
+        M       = H^L + beta * (mix - H^L)        (residual; without it M = mix)
+
+    With `residual`, beta starts at 0: the untrained module *is* the last layer, so that nothing
+    the encoder learnt in pre-training is lost at the first step.
+
+    width (int): E.
+    num_layers (int): Transformer layers of the encoder, L.
+    key_width (int): d_k.
+    residual (bool): See above.
+    dropout (float): Chance of each layer to be left out of a training batch; never all of them.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        num_layers: int,
+        key_width: int = 64,
+        residual: bool = True,
+        dropout: float = 0.1,
+    ):
+        super().__init__()
+        if not 0.0 <= dropout < 1.0:
+            raise ValueError(
+                f"[aggregation.dropout] = {dropout}: expected 0 <= dropout < 1. Fix: 0.1 is usual."
+            )
+        if key_width < 1:
+            raise ValueError(
+                f"[aggregation.key_width] = {key_width}: expected 1 or more. Fix: 64 is usual."
+            )
+        self.num_layers = num_layers
+        self.dropout = dropout
+        self.query = nn.Parameter(torch.randn(key_width))
+        self.key = nn.Parameter(torch.randn(key_width, width) / math.sqrt(width))
+        self.bias = nn.Parameter(torch.zeros(num_layers + 1))
+        self.beta = nn.Parameter(torch.zeros(1)) if residual else None
+
+    def needs(self, num_layers: int) -> list[int]:
+        check_layer_count(self.num_layers, num_layers)
+        return list(range(num_layers + 1))
+
+    def attention(self, states: LayerStates | Tensor) -> Tensor:
+        """RETURNS: `(N, S)`, the distribution of every wordpiece over the layers."""
+        # q . (K h) = (K'q) . h: one vector product a layer instead of a projection.
+        probe = self.query @ self.key / math.sqrt(len(self.query))  # (E,)
+        layers = self.needs(len(states) - 1)
+        scores = torch.stack([states[layer] @ probe for layer in layers], dim=1) + self.bias
+        if self.training and self.dropout > 0.0:
+            scores = scores + DROPPED * self._dropped(scores.device)
+        return F.softmax(scores, dim=1)
+
+    def layer_weights(self, states: LayerStates | Tensor | None = None) -> Tensor:
+        """The weight with which each layer reaches the output.
+
+        states: `(S, N, E)`; without them the weights are those of a token without content (b_l).
+        RETURNS: `(S,)`, the mean over the wordpieces; sums to 1.
+        """
+        with torch.no_grad():
+            if states is None:
+                weights = F.softmax(self.bias, dim=0)
+            else:
+                weights = self.attention(states).mean(dim=0)
+            if self.beta is None:
+                return weights
+            last = F.one_hot(torch.tensor(self.num_layers), len(weights)).to(weights)
+            return last + self.beta * (weights - last)
+
+    def forward(self, states: LayerStates | Tensor, lengths: Tensor) -> Tensor:
+        """
+        states: `(S, N, E)`.
+        lengths: `(B,)`, not used.
+        RETURNS: `(N, E)`.
+        """
+        weights = self.attention(states)  # (N, S)
+        mix = weights[:, 0, None] * states[0]
+        for layer in range(1, self.num_layers + 1):
+            mix = torch.addcmul(mix, weights[:, layer, None], states[layer])
+        if self.beta is None:
+            return mix
+        last = states[-1]
+        return last + self.beta * (mix - last)
+
+    def _dropped(self, device: torch.device) -> Tensor:
+        # Drawn on the CPU, so that a seed gives the same run on every device.
+        dropped = torch.rand(self.num_layers + 1) < self.dropout
+        if bool(dropped.all()):
+            dropped[int(torch.randint(len(dropped), (1,)))] = False
+        return dropped.to(device=device, dtype=self.bias.dtype)
+
+
+def build_layer_attention_v1(
+    key_width: int = 64,
+    residual: bool = True,
+    dropout: float = 0.1,
+    lr_scale: float = 50.0,
+) -> Model:
+    """Attention-weighted pooling over all layers, per token.
+
+    key_width (int): Width of the query and the keys.
+    residual (bool): Start exactly at the last layer and learn to leave it; without it the module
+        starts near the mean of all layers.
+    dropout (float): Chance of each layer to be left out of a training batch; off at prediction.
+    lr_scale (float): Learning rate of the weights relative to the encoder's.
+    CREATES: The aggregation of a `dlfa_spacy.TransformerListener.v1`.
+
+    ```ini
+    [components.ner.model.tok2vec.aggregation]
+    @layers = "dlfa_spacy.LayerAttention.v1"
+    key_width = 64
+    ```
+    """
+    settings = {"key_width": key_width, "residual": residual, "dropout": dropout}
+    return aggregation_model("layer_attention", LayerAttention, settings, lr_scale)

@@ -1,0 +1,93 @@
+"""The thinc side of an aggregator: one wrapper for all of them."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from thinc.api import Model
+from torch import Tensor, nn
+
+from ..types import LayerStates
+from .shim import AggregatorShim, no_gradients
+
+# (states, lengths) -> vectors (N, E); its backward pass gives {l: gradient of H^l (N, E)}
+AggregationInput = tuple[LayerStates, Tensor]
+
+
+def aggregation_model(
+    name: str, module_class: type[nn.Module], settings: dict[str, Any], lr_scale: float
+) -> Model[AggregationInput, Tensor]:
+    """Wrap an aggregator for a listener.
+
+    name (str): Name of the thinc node.
+    module_class (type): The torch module; `width` and `num_layers` are passed to it when it asks.
+    settings (Dict[str, Any]): Its other arguments, as they stand in the config.
+    lr_scale (float): Learning rate of its parameters relative to the encoder's.
+    RETURNS (Model): A model whose module is made by `build(model, width, num_layers)`.
+    """
+    if lr_scale < 0:
+        raise ValueError(
+            f"[aggregation.lr_scale] = {lr_scale}: expected 0 or more. Fix: 1.0 trains the "
+            "aggregator at the encoder's rate."
+        )
+    factory = functools.partial(_make_module, module_class, settings)
+    # A wrong setting is an error when the config is read, not when training begins.
+    inspect.signature(module_class).bind_partial(**settings)
+    return Model(name, forward, shims=[AggregatorShim(factory, settings, lr_scale)])
+
+
+def forward(
+    model: Model[AggregationInput, Tensor], inputs: AggregationInput, is_train: bool
+) -> tuple[Tensor, Callable[[Tensor], dict[int, Tensor]]]:
+    states, lengths = inputs
+    module = aggregator_shim(model).module
+    module.train(is_train)
+    if not is_train:
+        with torch.no_grad():
+            return module(states, lengths), no_gradients
+    leaves = states.detached()
+    vectors = module(leaves, lengths)
+
+    def backprop(d_vectors: Tensor) -> dict[int, Tensor]:
+        torch.autograd.backward((vectors,), (d_vectors.to(vectors.dtype),))
+        return {layer: leaf.grad for layer, leaf in leaves.layers.items() if leaf.grad is not None}
+
+    return vectors, backprop
+
+
+def aggregator_shim(model: Model[AggregationInput, Tensor]) -> AggregatorShim:
+    shim = model.shims[0] if model.shims else None
+    if not isinstance(shim, AggregatorShim):
+        raise ValueError(
+            f'[aggregation] is the layer "{model.name}", which is not an aggregator. Expected one '
+            'of the layers of dlfa_spacy. Fix: @layers = "dlfa_spacy.LayerAttention.v1".'
+        )
+    return shim
+
+
+def needed_layers(model: Model[AggregationInput, Tensor], num_layers: int) -> list[int]:
+    """RETURNS (List[int]): The l of every H^l that the aggregator reads; the last one as long as
+    it has no weights, which is while spaCy infers shapes."""
+    shim = aggregator_shim(model)
+    if not shim.is_built:
+        return [num_layers]
+    return shim.module.needs(num_layers)  # type: ignore[operator, no-any-return]
+
+
+def aggregate(
+    model: Model[AggregationInput, Tensor], states: LayerStates, lengths: Tensor
+) -> Tensor:
+    """RETURNS (Tensor): `(N, E)`, for prediction; the last layer as long as it has no weights."""
+    if not aggregator_shim(model).is_built:
+        return states[-1]
+    return model.predict((states, lengths))
+
+
+def _make_module(
+    module_class: type[nn.Module], settings: dict[str, Any], width: int, num_layers: int
+) -> nn.Module:
+    known = {"width": width, "num_layers": num_layers}
+    wanted = inspect.signature(module_class).parameters
+    return module_class(**{k: v for k, v in known.items() if k in wanted}, **settings)

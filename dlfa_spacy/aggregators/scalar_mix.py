@@ -1,0 +1,117 @@
+"""One weight a layer, for all tokens: the mix of ELMo and UDify."""
+
+import torch
+import torch.nn.functional as F
+from thinc.api import Model
+from torch import Tensor, nn
+
+from ..types import LayerStates
+from .layer_index import check_layer_count
+from .model import aggregation_model
+
+# Added to the logit of a dropped layer; finite, so that its gradient is 0 and not NaN.
+DROPPED = -1e4
+
+
+class ScalarMix(nn.Module):
+    """M = gamma * sum_l softmax(w)_l * Norm(H^l).
+
+    num_layers (int): Transformer layers of the encoder, L.
+    dropout (float): Chance of each layer to be left out of a training batch (UDify); never all.
+    norm (bool): Normalise each wordpiece's state (LayerNorm without parameters) before mixing, so
+        that a weight is an importance: the raw layers differ in scale.
+    embeddings (bool): Whether H^0 takes part.
+    last_bias (float): Start value of the last layer's logit; 0 starts at the plain mean.
+
+    Source: Peters et al. 2018 (N18-1202), eq. 1; layer dropout: Kondratyuk & Straka 2019.
+    """
+
+    def __init__(
+        self,
+        num_layers: int,
+        dropout: float = 0.1,
+        norm: bool = False,
+        embeddings: bool = True,
+        last_bias: float = 0.0,
+    ):
+        super().__init__()
+        if not 0.0 <= dropout < 1.0:
+            raise ValueError(
+                f"[aggregation.dropout] = {dropout}: expected 0 <= dropout < 1. Fix: 0.1 is usual."
+            )
+        self.num_layers = num_layers
+        self.first = 0 if embeddings else 1
+        self.dropout = dropout
+        self.norm = norm
+        logits = torch.zeros(num_layers + 1 - self.first)
+        logits[-1] = last_bias
+        self.logits = nn.Parameter(logits)
+        self.gamma = nn.Parameter(torch.ones(1))
+
+    def needs(self, num_layers: int) -> list[int]:
+        check_layer_count(self.num_layers, num_layers)
+        return list(range(self.first, num_layers + 1))
+
+    def layer_weights(self) -> Tensor:
+        """RETURNS: `(S,)`, the softmax of the logits; 0 for an embedding layer left out."""
+        weights = F.softmax(self.logits.detach(), dim=0)
+        return F.pad(weights, (self.first, 0))
+
+    def forward(self, states: LayerStates | Tensor, lengths: Tensor) -> Tensor:
+        """
+        states: `(S, N, E)`.
+        lengths: `(B,)`, not used.
+        RETURNS: `(N, E)`.
+        """
+        logits = self.logits
+        if self.training and self.dropout > 0.0:
+            logits = logits + DROPPED * self._dropped(logits.device)
+        weights = F.softmax(logits, dim=0)
+        mixed: Tensor | None = None
+        for i, layer in enumerate(self.needs(len(states) - 1)):
+            state = states[layer]
+            if self.norm:
+                state = F.layer_norm(state, state.shape[-1:])
+            mixed = weights[i] * state if mixed is None else mixed + weights[i] * state
+        assert mixed is not None
+        return self.gamma * mixed
+
+    def _dropped(self, device: torch.device) -> Tensor:
+        # Drawn on the CPU, so that a seed gives the same run on every device.
+        dropped = torch.rand(len(self.logits)) < self.dropout
+        if bool(dropped.all()):
+            dropped[int(torch.randint(len(dropped), (1,)))] = False
+        return dropped.to(device=device, dtype=self.logits.dtype)
+
+
+def build_scalar_mix_v1(
+    dropout: float = 0.1,
+    norm: bool = False,
+    embeddings: bool = True,
+    last_bias: float = 0.0,
+    lr_scale: float = 50.0,
+) -> Model:
+    """One softmax weight a layer, the same for all tokens (ELMo, UDify), with layer dropout.
+
+    dropout (float): Chance of each layer to be left out of a training batch; off at prediction.
+    norm (bool): Normalise each state before mixing.
+    embeddings (bool): Whether the embedding output (layer 0) takes part.
+    last_bias (float): Start value of the last layer's logit: 0 starts at the mean of all layers,
+        5 close to the last layer.
+    lr_scale (float): Learning rate of the weights relative to the encoder's. With 1 they hardly
+        move at a rate made for an encoder.
+    CREATES: The aggregation of a `dlfa_spacy.TransformerListener.v1`.
+
+    ```ini
+    [components.ner.model.tok2vec.aggregation]
+    @layers = "dlfa_spacy.ScalarMix.v1"
+    dropout = 0.1
+    ```
+    """
+    settings = {
+        "dropout": dropout,
+        "norm": norm,
+        "embeddings": embeddings,
+        "last_bias": last_bias,
+    }
+    return aggregation_model("scalar_mix", ScalarMix, settings, lr_scale)

@@ -1,0 +1,126 @@
+"""Holds an aggregator's torch module inside a thinc model."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import srsly
+import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from thinc.api import Optimizer, PyTorchShim, get_torch_default_device, torch2xp, xp2torch
+from thinc.types import FloatsXd
+from torch import nn
+
+# (width, num_layers) -> the module
+ModuleFactory = Callable[[int, int], nn.Module]
+
+
+class AggregatorShim(PyTorchShim):
+    """A torch module made once the encoder's width and depth are known: at `initialize` or load.
+
+    Differs from thinc's shim in three things: the module is made late, its bytes carry the settings
+    it was made with (and fail hard on any mismatch), and its parameters have their own learning
+    rate relative to the encoder's, which thinc's optimiser supports but its torch shim never asks.
+    """
+
+    def __init__(self, factory: ModuleFactory, settings: dict[str, Any], lr_scale: float):
+        super().__init__(None)
+        self.factory = factory
+        self.settings = settings
+        self.lr_scale = lr_scale
+        self.width: int | None = None
+        self.num_layers: int | None = None
+
+    @property
+    def module(self) -> nn.Module:
+        if self._model is None:
+            raise ValueError(
+                "The aggregation has no weights yet. Fix: call nlp.initialize(), or load a trained "
+                "pipeline, before using it."
+            )
+        return cast(nn.Module, self._model)
+
+    @property
+    def is_built(self) -> bool:
+        return self._model is not None
+
+    @property
+    def has_parameters(self) -> bool:
+        return any(p.requires_grad for p in self.module.parameters())
+
+    @property
+    def key(self) -> str:
+        """Names the output of an aggregator without parameters: equal keys, equal vectors."""
+        name = type(self.module).__name__
+        # Stock listeners read the last layer under this name.
+        return "last_hidden_state" if name == "LastLayer" else f"{name}{self.settings}"
+
+    def build(self, width: int, num_layers: int) -> None:
+        """Make the module for an encoder; check it against the encoder if it exists already."""
+        if self._model is None:
+            module = self.factory(width, num_layers)
+            module.needs(num_layers)  # type: ignore[operator]  # raises for a layer out of range
+            self._model = module.to(get_torch_default_device())
+            self.width, self.num_layers = width, num_layers
+        elif (width, num_layers) != (self.width, self.num_layers):
+            raise ValueError(
+                f"[aggregation] was trained for an encoder of width {self.width} with "
+                f"{self.num_layers} layers, but its upstream encoder has width {width} and "
+                f"{num_layers} layers. Fix: use the encoder it was trained with, or train again."
+            )
+
+    def finish_update(self, optimizer: Optimizer) -> None:
+        if self._model is None:
+            return
+        for name, param in self.module.named_parameters():
+            if param.grad is None:
+                continue
+            updated, _ = optimizer(
+                (self.id, name),
+                cast(FloatsXd, torch2xp(param.data)),
+                cast(FloatsXd, torch2xp(param.grad)),
+                lr_scale=self.lr_scale,
+            )
+            param.data = xp2torch(updated, requires_grad=True, device=param.device)
+            param.grad.zero_()
+
+    def to_bytes(self) -> bytes:
+        state = {} if self._model is None else self.module.state_dict()
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+        return cast(
+            bytes,
+            srsly.msgpack_dumps(
+                {
+                    "settings": self.settings,
+                    "width": self.width,
+                    "num_layers": self.num_layers,
+                    "state": save_tensors(tensors),
+                }
+            ),
+        )
+
+    def from_bytes(self, bytes_data: bytes) -> "AggregatorShim":
+        msg = srsly.msgpack_loads(bytes_data)
+        if msg["settings"] != self.settings:
+            raise ValueError(
+                f"[aggregation] of the config says {self.settings}, but the weights were saved "
+                f"with {msg['settings']}. Fix: restore the config the pipeline was trained with."
+            )
+        if msg["width"] is None:
+            return self
+        self._model = None
+        self.build(msg["width"], msg["num_layers"])
+        try:
+            self.module.load_state_dict(load_tensors(msg["state"]), strict=True)
+        except RuntimeError as error:
+            raise ValueError(
+                f"The saved weights of the aggregation do not fit its settings {self.settings}: "
+                f"{error}. Fix: load the pipeline with the version of dlfa_spacy that saved it."
+            ) from error
+        self.module.to(get_torch_default_device())
+        return self
+
+
+def no_gradients(d_vectors: torch.Tensor) -> dict[int, torch.Tensor]:
+    """The backward pass of a prediction."""
+    return {}

@@ -1,0 +1,251 @@
+"""The `dlfa_transformer` component: the encoder in a pipeline, which knows its listeners."""
+
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from spacy import util
+from spacy.language import Language
+from spacy.pipeline.pipe import deserialize_config
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples
+from spacy.util import minibatch
+from spacy.vocab import Vocab
+from spacy_transformers.data_classes import FullTransformerBatch, TransformerData
+from spacy_transformers.layers.listener import TransformerListener as StockListener
+from spacy_transformers.pipeline_component import Transformer, install_extensions
+from thinc.api import Config, Model, Optimizer
+from torch import Tensor
+from transformers.utils import ModelOutput
+
+from .encoder.batch import LayerBatch, pack_gradients
+from .encoder.model import LastLayerReader, Reader, TransformerModel
+from .listener import TransformerListener
+
+DEFAULT_CONFIG = Config().from_str(
+    """
+[transformer]
+max_batch_items = null
+
+[transformer.set_extra_annotations]
+@annotation_setters = "spacy-transformers.null_annotation_setter.v1"
+
+[transformer.model]
+@architectures = "dlfa_spacy.TransformerModel.v1"
+name = "bert-base-multilingual-cased"
+tokenizer_config = {"use_fast": true}
+transformer_config = {}
+mixed_precision = false
+grad_scaler_config = {}
+
+[transformer.model.get_spans]
+@span_getters = "dlfa_spacy.wordpiece_spans.v1"
+window = 126
+stride = 96
+"""
+)
+
+LAST = "last_hidden_state"
+
+
+@Language.factory(
+    "dlfa_transformer",
+    assigns=["doc._.trf_data"],
+    default_config=DEFAULT_CONFIG["transformer"],
+)
+def make_dlfa_transformer(
+    nlp: Language,
+    name: str,
+    model: Model[list[Doc], FullTransformerBatch],
+    set_extra_annotations: Callable[[list[Doc], FullTransformerBatch], None],
+    max_batch_items: int | None,
+) -> "DLFATransformer":
+    """Construct the component.
+
+    model (Model[List[Doc], FullTransformerBatch]): A `dlfa_spacy.TransformerModel.v1`.
+    set_extra_annotations (Callable): As in the stock `transformer`.
+    max_batch_items (Optional[int]): Wordpieces, padding included, in one forward pass of the
+        encoder. By default what suits the device.
+    """
+    return DLFATransformer(
+        nlp.vocab, model, set_extra_annotations, name=name, max_batch_items=max_batch_items
+    )
+
+
+class DLFATransformer(Transformer):
+    """An encoder that serves listeners of all layers.
+
+    Differs from the stock `transformer` in that it computes only the layers its listeners need,
+    batches by wordpieces, aggregates batch by batch and leaves on `doc._.trf_data` one vector a
+    wordpiece for each listener, never the layers; and in that the order in which listeners come
+    back, or stay away because they are frozen, does not matter.
+
+    vocab (Vocab): The pipeline's.
+    model (Model): A `dlfa_spacy.TransformerModel.v1`.
+    set_extra_annotations (Callable): Called with the Docs and the batch.
+    name (str): Name in the pipeline.
+    max_batch_items (Optional[int]): See `make_dlfa_transformer`.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[list[Doc], FullTransformerBatch],
+        set_extra_annotations: Callable[[list[Doc], FullTransformerBatch], None],
+        *,
+        name: str = "transformer",
+        max_batch_items: int | None = None,
+    ):
+        if not isinstance(model, TransformerModel):
+            raise ValueError(
+                f'[components.{name}.model] @architectures makes a "{model.name}" model, which a '
+                "dlfa_transformer cannot use. Expected "
+                '"dlfa_spacy.TransformerModel.v1". Fix: change that line; the arguments are those '
+                "of spacy-transformers.TransformerModel.v3."
+            )
+        if max_batch_items is not None and max_batch_items < 1:
+            raise ValueError(
+                f"[components.{name}] max_batch_items = {max_batch_items}: expected 1 or more "
+                "wordpieces, or null. Fix: max_batch_items = null."
+            )
+        super().__init__(vocab, model, set_extra_annotations, name=name)
+        self.cfg = {"max_batch_items": max_batch_items}
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Apply the component to a stream of Docs.
+
+        stream (Iterable[Doc]): The Docs.
+        batch_size (int): Docs to buffer: they are encoded in the order of their length.
+        YIELDS (Doc): The Docs, in their own order.
+        """
+        install_extensions()
+        for batch in minibatch(stream, batch_size):
+            docs = list(batch)
+            self.set_annotations(docs, self.predict(docs))
+            yield from docs
+
+    def predict(self, docs: Iterable[Doc]) -> FullTransformerBatch:
+        """RETURNS (FullTransformerBatch): One set of vectors for each listener."""
+        docs = list(docs)
+        self._prepare()
+        self.model.kept_batch = None
+        if not any(len(doc) for doc in docs):
+            return FullTransformerBatch.empty(len(docs))
+        if any(getattr(listener, "trains_frozen", False) for listener in self.listeners):
+            return self._predict_and_keep(docs)
+        return self.model.predict(docs)
+
+    def _predict_and_keep(self, docs: list[Doc]) -> FullTransformerBatch:
+        """Predict, and keep the layers of this one batch for listeners about to be trained on it:
+        the encoder is frozen, their aggregations are not."""
+        kept = self.model.encode(docs, self.model.layers_to_compute())
+        self.model.kept_batch = kept
+        output = ModelOutput()
+        for key, reader in self.model.readers.items():
+            output[key] = reader.consume(kept.states, kept.lengths)
+        return LayerBatch(docs, kept.windows, output, kept.num_layers, self.model)
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
+        """Run the encoder and hand its layers to the listeners. The encoder's backward pass runs
+        once, when all listeners that take part have come back (see `GradientLedger`).
+
+        examples (Iterable[Example]): Only the predicted Docs are used.
+        drop (float): Not used: the encoder's own configuration sets its dropout.
+        sgd (Optimizer): If given, the encoder is updated once its gradient is complete.
+        losses (Dict[str, float]): Updated with the squared norm of the gradients that came in.
+        """
+        examples = list(examples)
+        validate_examples(examples, "DLFATransformer.update")
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        docs = [eg.predicted for eg in examples]
+        self._prepare()
+        if not any(len(doc) for doc in docs):
+            self._send_empty(docs)
+            return losses
+        batch, _ = self.model.begin_update(docs)
+        ledger = self.model.ledger
+        # Nothing comes back through the component: every listener reports on its own.
+        ledger.arrive(ledger.COMPONENT)
+        ledger.on_gradients = functools.partial(_add_squared_norm, losses, self.name)
+        for listener in self.listeners:
+            if isinstance(listener, TransformerListener):
+                listener.receive(None, batch.doc_data, None)
+            else:
+                ledger.expect(listener.id)
+                callback = functools.partial(_collect_from_stock, batch, listener.id)
+                listener.receive(StockListener.get_batch_id(docs), batch.doc_data, callback)
+        if sgd is not None:
+            self.finish_update(sgd)
+        return losses
+
+    def finish_update(self, sgd: Optimizer) -> None:
+        """Update the encoder's weights, once the listeners have come back if they have not."""
+        self.model.finish_update(sgd)
+
+    def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "DLFATransformer":
+        """Load the component.
+
+        RAISES (ValueError): The file is damaged, or holds an encoder that does not fit.
+        """
+        deserialize: dict[str, Callable[[Path], Any]] = {
+            "vocab": self.vocab.from_disk,
+            "cfg": lambda p: self.cfg.update(deserialize_config(p)),
+            "model": self._load_model,
+        }
+        util.from_disk(path, deserialize, exclude)
+        return self
+
+    def _load_model(self, path: Path) -> None:
+        try:
+            self.model.from_bytes(path.read_bytes())
+        except Exception as error:
+            # msgpack has no common error type: a cut file raises whatever it stumbles over.
+            raise ValueError(
+                f'The file "{path.name}" of the component "{self.name}" cannot be loaded '
+                f"({type(error).__name__}: {error}) Expected the bytes that nlp.to_disk wrote. "
+                "Fix: copy the pipeline again, or train again."
+            ) from error
+
+    def _prepare(self) -> None:
+        """Tell the encoder who listens, which may have changed since the last batch."""
+        readers: dict[str, Reader] = {}
+        for listener in self.listeners:
+            if isinstance(listener, TransformerListener):
+                readers[listener.vectors_key] = listener
+            else:
+                readers[LAST] = LastLayerReader()
+        self.model.readers = readers or {LAST: LastLayerReader()}
+        self.model.max_batch_items = self.cfg["max_batch_items"]
+
+    def _send_empty(self, docs: list[Doc]) -> None:
+        empty = FullTransformerBatch.empty(len(docs)).doc_data
+        for listener in self.listeners:
+            listener.receive(StockListener.get_batch_id(docs), empty, _ignore)
+
+
+def _collect_from_stock(
+    batch: LayerBatch, listener_id: int, d_data: list[TransformerData]
+) -> list[Doc]:
+    last = batch.model_output[LAST]
+    assert batch.ledger is not None
+    gradient = pack_gradients(d_data, len(last), last.detach())
+    batch.ledger.add({batch.num_layers: gradient})
+    batch.ledger.arrive(listener_id)
+    return batch.docs
+
+
+def _add_squared_norm(losses: dict[str, float], name: str, gradients: dict[int, Tensor]) -> None:
+    losses[name] += sum(float((gradient**2).sum()) for gradient in gradients.values())
+
+
+def _ignore(d_data: list[TransformerData]) -> list[Doc]:
+    return []

@@ -1,0 +1,111 @@
+"""Collects the gradients of all layers from all listeners, and runs one backward pass."""
+
+from collections.abc import Callable, Hashable
+
+from torch import Tensor
+
+# {l: gradient of H^l} -> None
+Backward = Callable[[dict[int, Tensor]], None]
+
+
+class GradientLedger:
+    """Who listens to the current batch, what gradients came, and when to run backward.
+
+    Stock spaCy runs the encoder's backward pass when the listener that was added last comes back.
+    That fails when the pipeline's order differs from the order of adding, and when the last one is
+    frozen. Here every listener signs up for a batch and signs off when its gradient is in. Who will
+    sign off is not known beforehand (spaCy tells the encoder nothing about frozen components), so:
+
+    - the listeners that stayed away from the last batch are not waited for;
+    - on a first batch nobody is waited for: each gradient is passed on at once;
+    - what is still there when the optimiser steps or the next batch begins is passed on then.
+    """
+
+    # What signs off for all stock listeners together, in the stock `transformer` factory.
+    COMPONENT = "component"
+
+    def __init__(self) -> None:
+        # Who stayed away last time; None before the first batch.
+        self._absent: set[Hashable] | None = None
+        # Whether the graph must outlive the backward pass that is running.
+        self.keep_graph = False
+        self.discard()
+
+    def discard(self) -> None:
+        """Forget the batch."""
+        self._backward: Backward | None = None
+        self._gradients: dict[int, Tensor] = {}
+        self._expected: set[Hashable] = set()
+        self._arrived: set[Hashable] = set()
+        self._when_settled: Callable[[], None] | None = None
+        # Told of every gradient that comes in.
+        self.on_gradients: Backward | None = None
+
+    def open(self, backward: Backward) -> None:
+        """Begin a batch; whatever the one before still holds is passed on first."""
+        self.close()
+        self._backward = backward
+
+    def expect(self, listener: Hashable) -> None:
+        """A listener received the batch and may send gradients."""
+        self._expected.add(listener)
+
+    def add(self, gradients: dict[int, Tensor]) -> None:
+        """Add gradients of some layers: {l: `(N, E)`}."""
+        if self.on_gradients is not None:
+            self.on_gradients(gradients)
+        for layer, gradient in gradients.items():
+            known = self._gradients.get(layer)
+            self._gradients[layer] = gradient if known is None else known + gradient
+
+    def arrive(self, listener: Hashable) -> None:
+        """All gradients of a listener are in."""
+        self._arrived.add(listener)
+        outstanding = self._expected - self._arrived
+        if self._absent is None or outstanding <= self._absent:
+            self._flush(keep_graph=bool(outstanding))
+        if self._is_anybody_here and outstanding <= (self._absent or set()):
+            self._settle()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a batch is open and no listener has come back yet."""
+        return self._backward is not None and not self._is_anybody_here
+
+    def when_settled(self, callback: Callable[[], None]) -> None:
+        """Call back once this batch's gradients are in; when the next batch begins at the latest.
+
+        `nlp.update` asks each component to step right after its own update, when the encoder's
+        gradients are still to come.
+        """
+        self._when_settled = callback
+
+    def close(self) -> None:
+        """Pass on what is left and let go of the batch. Does nothing without one."""
+        if self._backward is None:
+            return
+        try:
+            self._flush(keep_graph=False)
+            self._settle()
+            if self._is_anybody_here:
+                self._absent = self._expected - self._arrived
+        finally:
+            self.discard()
+
+    @property
+    def _is_anybody_here(self) -> bool:
+        # A component that only has listeners of ours signs off first, for nobody.
+        return self._expected == {self.COMPONENT} == self._arrived or bool(
+            self._arrived - {self.COMPONENT}
+        )
+
+    def _settle(self) -> None:
+        callback, self._when_settled = self._when_settled, None
+        if callback is not None:
+            callback()
+
+    def _flush(self, keep_graph: bool) -> None:
+        self.keep_graph = keep_graph
+        gradients, self._gradients = self._gradients, {}
+        if gradients and self._backward is not None:
+            self._backward(gradients)

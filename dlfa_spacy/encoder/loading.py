@@ -1,0 +1,116 @@
+"""Finding an encoder: a folder, or a name on the Hugging Face Hub."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from spacy_transformers.data_classes import HFObjects
+from thinc.api import get_torch_default_device
+from torch import nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig
+
+KEY = "[components.transformer.model] name"
+
+
+def find_encoder(name: str) -> str:
+    """Tell a folder from a name on the Hub, and refuse a folder that is not there.
+
+    name (str): As in the config. A relative path counts from the working directory.
+    RETURNS (str): What `from_pretrained` takes.
+    RAISES (ValueError): `name` is a path and nothing is there. transformers would look for a
+        repository of that name on the Hub instead.
+    """
+    path = Path(name).expanduser()
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise ValueError(
+                f'{KEY} = "{name}": the folder has no config.json, so it is no encoder. Expected '
+                "a folder written by save_pretrained(). Fix: point it at such a folder."
+            )
+        return str(path)
+    is_hub_name = (
+        name.count("/") <= 1
+        and "\\" not in name
+        and not name.startswith((".", "~", "/"))
+        and not path.is_absolute()
+        # "assets/encoder" reads like a repository, but assets/ is right here.
+        and not ("/" in name and path.parent.is_dir())
+    )
+    if not is_hub_name:
+        raise ValueError(
+            f'{KEY} = "{name}": there is no such folder (looked in {Path.cwd().name}/, the working '
+            "directory). Expected a folder with config.json, tokenizer and weights, or a name on "
+            "the Hugging Face Hub. Fix: run from the project's top folder, or correct the path."
+        )
+    return name
+
+
+def read_config(name: str, **settings: Any) -> PretrainedConfig | None:
+    """RETURNS (Optional[PretrainedConfig]): The encoder's configuration, if it can be had without
+    the network."""
+    try:
+        return AutoConfig.from_pretrained(find_encoder(name), local_files_only=True, **settings)
+    except (OSError, ValueError):
+        return None
+
+
+def load_encoder(
+    name: str, tokenizer_config: dict[str, Any], transformer_config: dict[str, Any]
+) -> HFObjects:
+    """Load tokenizer and encoder.
+
+    name (str): Folder or Hub name.
+    tokenizer_config (Dict[str, Any]): Settings for the tokenizer.
+    transformer_config (Dict[str, Any]): Settings for the encoder's configuration.
+    RETURNS (HFObjects): Both, the encoder in fp32 on the current device.
+    RAISES (ValueError): Nothing there, weights missing or not fitting.
+    """
+    source = find_encoder(name)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, **tokenizer_config)
+        config = AutoConfig.from_pretrained(source, **transformer_config)
+        config.return_dict = True
+        # Half-precision weights are for the disk: training in them does not converge.
+        config.torch_dtype = torch.float32
+        transformer, report = AutoModel.from_pretrained(
+            source, config=config, torch_dtype=torch.float32, output_loading_info=True
+        )
+    except Exception as error:
+        # Whatever a damaged file raises (safetensors has its own error type), one message.
+        offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
+        raise ValueError(
+            f'{KEY} = "{name}" could not be loaded{offline}: {type(error).__name__}: {error} '
+            "Expected a folder written by save_pretrained(), or the name of an encoder on the "
+            "Hugging Face Hub. Fix: correct the name, repair the files, or download the encoder."
+        ) from error
+    _check_loaded(name, report)
+    transformer.to(get_torch_default_device())
+    return HFObjects(tokenizer, transformer, None, tokenizer_config, transformer_config)
+
+
+def _check_loaded(name: str, report: dict[str, Any]) -> None:
+    # A pooler that the checkpoint does not have is ordinary, and nothing here reads it.
+    missing = [key for key in report["missing_keys"] if "pooler" not in key]
+    wrong = [str(key) for key in report["mismatched_keys"]]
+    if missing or wrong:
+        raise ValueError(
+            f'{KEY} = "{name}": the weights do not fit config.json: missing {missing[:5]}, of '
+            f"another shape {wrong[:5]}. transformers would fill them with random numbers. "
+            "Fix: use a complete checkpoint."
+        )
+
+
+def max_wordpieces(transformer: nn.Module, tokenizer: Any) -> int:
+    """RETURNS (int): Wordpieces the encoder reads at once, special tokens included."""
+    config = transformer.config
+    limits = [int(getattr(config, "max_position_embeddings", 0) or 10**9)]
+    for name, module in transformer.named_modules():
+        # RoBERTa counts positions from padding_idx + 1, so two of its 514 cannot be used.
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
+            if module.padding_idx is not None:
+                limits.append(module.num_embeddings - module.padding_idx - 1)
+    limits.append(int(min(tokenizer.model_max_length, 10**9)))
+    found = min(limits)
+    # An encoder without positions (relative ones) still is not meant for endless input.
+    return found if 0 < found < 10**9 else 512

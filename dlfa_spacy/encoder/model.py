@@ -1,0 +1,287 @@
+"""The thinc model around the encoder: Docs in, layers out, gradients of every layer back in."""
+
+import copy
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from spacy.tokens import Doc
+from spacy_transformers.data_classes import FullTransformerBatch, HFObjects
+from spacy_transformers.layers.transformer_model import TransformerModel as StockTransformerModel
+from thinc.api import Model
+from thinc.layers.pytorchwrapper import forward as run_torch
+from thinc.types import ArgsKwargs
+from torch import Tensor
+from transformers.utils import ModelOutput
+
+from ..types import EncoderWidth, LayerStates
+from .batch import LayerBatch
+from .ledger import GradientLedger
+from .loading import find_encoder, load_encoder, read_config
+from .packed import PackedEncoder, layer_key
+from .shim import EncoderShim
+from .spans import WordpieceSpans
+from .windows import SpanGetter, Windows, segment
+
+
+class Reader(Protocol):
+    """Who reads the encoder: tells the layers it needs, and aggregates them for prediction."""
+
+    def needs(self, num_layers: int) -> list[int]: ...
+
+    def consume(self, states: LayerStates, lengths: Tensor) -> Tensor: ...
+
+
+class LastLayerReader:
+    """Reads what stock listeners read."""
+
+    def needs(self, num_layers: int) -> list[int]:
+        return [num_layers]
+
+    def consume(self, states: LayerStates, lengths: Tensor) -> Tensor:
+        return states[-1]
+
+
+class TransformerModel(StockTransformerModel):
+    """An encoder whose layers can all be listened to and trained through.
+
+    A subclass of spacy-transformers' model, so that the stock `transformer` factory and stock
+    listeners take it for one of theirs. What differs: windows instead of padded spans, every layer
+    instead of the last one, and a ledger that collects gradients.
+
+    name (str): Folder or Hub name of the encoder.
+    get_spans (Callable): A span getter.
+    tokenizer_config, transformer_config (Dict): Settings for Hugging Face.
+    mixed_precision (bool), grad_scaler_config (Dict): As in spacy-transformers.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        get_spans: SpanGetter,
+        tokenizer_config: dict[str, Any],
+        transformer_config: dict[str, Any],
+        mixed_precision: bool,
+        grad_scaler_config: dict[str, Any],
+        replace_listener: Callable[..., Any],
+        replace_listener_cfg: Callable[..., Any],
+    ):
+        hf_model = HFObjects(None, None, None, dict(tokenizer_config), dict(transformer_config))
+        shim = EncoderShim(hf_model, mixed_precision, grad_scaler_config)
+        wrapper: Model[Any, Any] = Model(
+            "hf-pytorch",
+            run_torch,
+            attrs={"convert_inputs": convert_inputs, "convert_outputs": convert_outputs},
+            shims=[shim],
+            dims={"nI": None, "nO": None},
+        )
+        Model.__init__(
+            self,
+            "transformer",
+            forward,
+            init=init,
+            layers=[wrapper],
+            dims={"nO": None},
+            attrs={
+                "get_spans": get_spans,
+                "name": name,
+                "set_transformer": set_transformer,
+                "has_transformer": False,
+                "replace_listener": replace_listener,
+                "replace_listener_cfg": replace_listener_cfg,
+            },
+        )
+        self._settings: dict[str, Any] = {
+            "tokenizer_config": tokenizer_config,
+            "transformer_config": transformer_config,
+            "mixed_precision": mixed_precision,
+            "grad_scaler_config": grad_scaler_config,
+            "replace_listener": replace_listener,
+            "replace_listener_cfg": replace_listener_cfg,
+        }
+        self._depth: int | None = None
+        # Who reads the encoder. None: somebody unknown, so every layer is kept on the Doc.
+        self.readers: dict[str, Reader] | None = None
+        # Padded wordpieces in one forward pass. None: what suits the device.
+        self.max_batch_items: int | None = None
+        # The layers of the last batch, while listeners train on a frozen encoder.
+        self.kept_batch: LayerBatch | None = None
+        if Path(name).expanduser().is_dir():
+            # A frozen encoder is never initialised, but its listeners must know its width.
+            self._set_shape_from_config()
+
+    @property
+    def shim(self) -> EncoderShim:
+        return cast(EncoderShim, self.layers[0].shims[0])
+
+    @property
+    def ledger(self) -> GradientLedger:
+        return self.shim.ledger
+
+    @property
+    def packed(self) -> PackedEncoder:
+        return cast(PackedEncoder, self.shim._model)
+
+    @property
+    def num_layers(self) -> int:
+        if self.attrs["has_transformer"]:
+            return self.packed.num_layers
+        if self._depth is None:
+            self._set_shape_from_config()
+        if self._depth is None:
+            raise ValueError(
+                f'[components.transformer.model] name = "{self.attrs["name"]}" is not loaded yet. '
+                "Fix: call nlp.initialize() first, or load a trained pipeline."
+            )
+        return self._depth
+
+    def get_dim(self, name: str) -> int:
+        """The width, which also tells the depth (see `EncoderWidth`)."""
+        value = super().get_dim(name)
+        if name == "nO" and (self.attrs["has_transformer"] or self._depth is not None):
+            return EncoderWidth(value, self.num_layers)
+        return value
+
+    def copy(self) -> "TransformerModel":
+        """RETURNS (TransformerModel): A copy with its own weights. thinc's copy, and the stock
+        class's, would make an object of the stock class."""
+        copied = TransformerModel(
+            self.attrs["name"], copy.deepcopy(self.attrs["get_spans"]), **self._settings
+        )
+        copied.layers[0].shims[0] = copy.deepcopy(self.shim)
+        if self.attrs["has_transformer"]:
+            copied._adopt()
+        return copied
+
+    def load(self) -> None:
+        """Load the encoder if that has not happened: from its folder, the cache or the Hub."""
+        if not self.attrs["has_transformer"]:
+            hf = self.shim._hfmodel
+            loaded = load_encoder(
+                self.attrs["name"], hf._init_tokenizer_config, hf._init_transformer_config
+            )
+            set_transformer(self, loaded)
+
+    def _adopt(self) -> None:
+        self.attrs["has_transformer"] = True
+        self._dims["nO"] = self.packed.width
+        self._depth = self.packed.num_layers
+
+    def _set_shape_from_config(self) -> None:
+        find_encoder(self.attrs["name"])
+        config = read_config(self.attrs["name"], **self._settings["transformer_config"])
+        if config is not None:
+            self._dims["nO"] = int(config.hidden_size)
+            self._depth = int(config.num_hidden_layers)
+
+    def layers_to_compute(self) -> list[int]:
+        """RETURNS (List[int]): The layers that somebody reads."""
+        if self.readers is None:
+            return list(range(self.num_layers + 1))
+        needed = {x for reader in self.readers.values() for x in reader.needs(self.num_layers)}
+        return sorted(needed) or [self.num_layers]
+
+    def encode(self, docs: Sequence[Doc], layers: list[int]) -> LayerBatch:
+        """RETURNS (LayerBatch): Some layers of some Docs, without gradients."""
+        self.load()
+        windows = self.segment(docs)
+        shim = self.shim
+        arguments = {"windows": windows, "layers": layers, "budget": self.max_batch_items}
+        output = shim.predict(ArgsKwargs(args=(), kwargs=arguments))
+        return LayerBatch(docs, windows, output, self.num_layers, self)
+
+    def segment(self, docs: Sequence[Doc]) -> Windows:
+        """RETURNS (Windows): The Docs as wordpieces."""
+        get_spans = self.attrs["get_spans"]
+        tokenizer = self.shim.piece_tokenizer
+        if isinstance(get_spans, WordpieceSpans):
+            get_spans.bind(tokenizer)
+        return segment(docs, get_spans, tokenizer, self.shim.max_length)
+
+
+def set_transformer(model: TransformerModel, hf_model: HFObjects) -> None:
+    """Put an encoder into a model that has none."""
+    if model.attrs["has_transformer"]:
+        raise ValueError("This model already has an encoder, and takes no second one.")
+    model.shim.set_encoder(hf_model)
+    model._adopt()
+
+
+def init(model: TransformerModel, X: Any = None, Y: Any = None) -> None:
+    model.load()
+
+
+def forward(
+    model: TransformerModel, docs: Sequence[Doc], is_train: bool
+) -> tuple[LayerBatch | FullTransformerBatch, Callable[[FullTransformerBatch], Sequence[Doc]]]:
+    """List[Doc] -> LayerBatch. The backward pass takes the gradient of the last layer from stock
+    code; everybody else leaves theirs in the ledger."""
+    model.load()
+    docs = list(docs)
+    windows = model.segment(docs)
+    if len(windows.ids) == 0:
+        return FullTransformerBatch.empty(len(docs)), lambda d_batch: docs
+    num_layers = model.num_layers
+    kwargs: dict[str, Any] = {
+        "windows": windows,
+        "layers": model.layers_to_compute(),
+        "budget": model.max_batch_items,
+    }
+    if not is_train and model.readers is not None:
+        kwargs["consumers"] = {key: reader.consume for key, reader in model.readers.items()}
+    output, backprop_encoder = model.layers[0](ArgsKwargs(args=(), kwargs=kwargs), is_train)
+    ledger = model.ledger if is_train else None
+    batch = LayerBatch(docs, windows, output, num_layers, model, ledger)
+    if is_train:
+
+        def backward(gradients: dict[int, Tensor]) -> None:
+            d_output = ModelOutput()
+            # The last layer first: the order of the outputs, and all that stock code would use.
+            for layer in sorted(gradients, reverse=True):
+                name = layer_key(layer, num_layers)
+                # A frozen encoder, or one frozen up to this layer, has no graph to go through.
+                if output[name].requires_grad:
+                    d_output[name] = gradients[layer]
+            if len(d_output):
+                backprop_encoder(d_output)
+
+        model.ledger.open(backward)
+        # The component itself: stock factories come back once, for all stock listeners.
+        model.ledger.expect(GradientLedger.COMPONENT)
+
+    def backprop(d_batch: FullTransformerBatch) -> Sequence[Doc]:
+        gradient = d_batch.model_output.get("last_hidden_state")
+        if gradient is not None and bool(gradient.any()):
+            model.ledger.add({num_layers: gradient.reshape(-1, gradient.shape[-1])})
+        model.ledger.arrive(GradientLedger.COMPONENT)
+        return docs
+
+    return batch, backprop
+
+
+def convert_inputs(
+    model: Model, inputs: ArgsKwargs, is_train: bool
+) -> tuple[ArgsKwargs, Callable[[Any], list[Any]]]:
+    return inputs, lambda d_inputs: []
+
+
+def convert_outputs(
+    model: Model, inputs_outputs: tuple[Any, ModelOutput], is_train: bool
+) -> tuple[ModelOutput, Callable[[ModelOutput], ArgsKwargs]]:
+    """Backpropagate through every layer that has a gradient.
+
+    The stock function passes `last_hidden_state` alone to autograd and drops the gradients of all
+    other layers without a word (explosion/spacy-transformers, pull request 299).
+    """
+    _, output = inputs_outputs
+
+    def backprop(d_output: ModelOutput) -> ArgsKwargs:
+        return ArgsKwargs(
+            args=(tuple(output[name] for name in d_output),),
+            kwargs={
+                "grad_tensors": [d_output[name].to(output[name].dtype) for name in d_output],
+                "retain_graph": cast(EncoderShim, model.shims[0]).ledger.keep_graph,
+            },
+        )
+
+    return output, backprop

@@ -1,0 +1,130 @@
+"""A Hugging Face encoder that reads packed windows and returns packed layers."""
+
+from collections.abc import Callable, Mapping
+
+import numpy
+import torch
+from torch import Tensor, nn
+from transformers.utils import ModelOutput
+
+from ..types import LayerStates
+from .buckets import CPU_BUDGET, GPU_BUDGET, buckets
+from .early_exit import find_blocks, run_up_to
+from .windows import Windows
+
+# (states, lengths) -> (N, E), for the windows of one bucket
+Consumer = Callable[[LayerStates, Tensor], Tensor]
+
+
+def layer_key(layer: int, num_layers: int) -> str:
+    """RETURNS (str): The name of H^l in the encoder's output. The last one keeps its HF name."""
+    return "last_hidden_state" if layer == num_layers else f"layer_{layer}"
+
+
+class PackedEncoder(nn.Module):
+    """Runs an encoder over windows in buckets of similar length, and packs what comes out.
+
+    transformer (Module): Any encoder of `transformers.AutoModel` that takes `input_ids` and
+        `attention_mask` and can return its hidden states.
+    """
+
+    def __init__(self, transformer: nn.Module):
+        super().__init__()
+        self.transformer = transformer
+
+    @property
+    def num_layers(self) -> int:
+        return int(self.transformer.config.num_hidden_layers)  # type: ignore[union-attr, arg-type]
+
+    @property
+    def width(self) -> int:
+        return int(self.transformer.config.hidden_size)  # type: ignore[union-attr, arg-type]
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.transformer.parameters()).device
+
+    def forward(
+        self,
+        windows: Windows,
+        layers: list[int],
+        consumers: Mapping[str, Consumer] | None = None,
+        budget: int | None = None,
+    ) -> ModelOutput:
+        """
+        windows (Windows): N wordpieces in W windows.
+        layers (List[int]): The layers wanted.
+        consumers (Mapping[str, Consumer]): Called bucket by bucket instead of keeping the layers.
+        budget (int): Padded wordpieces in one forward pass; by default what suits the device.
+        RETURNS (ModelOutput): Without consumers `last_hidden_state` and `layer_{l}`, `(N, E)` each,
+            with their graph if gradients are on. With consumers one `(N, E)` for each.
+        """
+        if budget is None:
+            budget = CPU_BUDGET if self.device.type == "cpu" else GPU_BUDGET
+        num_layers = self.num_layers
+        groups = list(buckets(windows.lengths, budget))
+        starts = numpy.concatenate([[0], numpy.cumsum(windows.lengths)])
+        rows: list[numpy.ndarray] = []
+        parts: dict[str, list[Tensor]] = {}
+        for group in groups:
+            lengths = windows.lengths[group]
+            rows.append(_row_numbers(starts[group], lengths))
+            states = self._encode(windows.ids[rows[-1]], lengths, layers)
+            if consumers is None:
+                outputs = {layer_key(x, num_layers): h for x, h in states.layers.items()}
+            else:
+                counts = torch.from_numpy(lengths).to(self.device)
+                outputs = {name: consume(states, counts) for name, consume in consumers.items()}
+            for name, output in outputs.items():
+                parts.setdefault(name, []).append(output)
+        order = torch.from_numpy(numpy.argsort(numpy.concatenate(rows))).to(self.device)
+        packed = ModelOutput()
+        # The last layer first: stock code takes the first gradient for it.
+        for name in sorted(parts, key=lambda name: (name != "last_hidden_state", name)):
+            packed[name] = torch.cat(parts.pop(name)).index_select(0, order)
+        return packed
+
+    def _encode(self, ids: numpy.ndarray, lengths: numpy.ndarray, layers: list[int]) -> LayerStates:
+        """Run one bucket. ids `(n,)`, lengths `(b,)`; RETURNS the layers, `(n, E)` each."""
+        longest = int(lengths.max())
+        real = numpy.arange(longest) < lengths[:, None]  # (b, T)
+        pad_id = getattr(self.transformer.config, "pad_token_id", None) or 0
+        padded = numpy.full(real.shape, pad_id, dtype="int64")
+        padded[real] = ids
+        mask = torch.from_numpy(real).to(self.device)
+        kwargs = {
+            "input_ids": torch.from_numpy(padded).to(self.device),
+            "attention_mask": mask.to(torch.long),
+            "return_dict": True,
+        }
+        hidden = self._hidden_states(kwargs, layers)
+        if real.all():
+            packed = {layer: h.reshape(-1, h.shape[-1]) for layer, h in hidden.items()}
+        else:
+            packed = {layer: h[mask] for layer, h in hidden.items()}
+        return LayerStates(packed, self.num_layers)
+
+    def _hidden_states(self, kwargs: dict[str, object], layers: list[int]) -> dict[int, Tensor]:
+        num_layers = self.num_layers
+        if not layers:
+            layers = [num_layers]
+        if max(layers) < num_layers:
+            blocks = find_blocks(self.transformer, num_layers)
+            if blocks is not None:
+                return run_up_to(self.transformer, blocks, layers, kwargs)
+        only_last = layers == [num_layers]
+        output = self.transformer(**kwargs, output_hidden_states=not only_last)
+        if only_last:
+            return {num_layers: output.last_hidden_state}
+        # H^L is last_hidden_state by definition: some models norm it after the last block.
+        return {
+            layer: output.last_hidden_state if layer == num_layers else output.hidden_states[layer]
+            for layer in layers
+        }
+
+
+def _row_numbers(starts: numpy.ndarray, lengths: numpy.ndarray) -> numpy.ndarray:
+    """RETURNS (Ints1d): The packed rows of some windows, window after window."""
+    ends = numpy.cumsum(lengths)
+    within = numpy.arange(int(ends[-1])) - numpy.repeat(ends - lengths, lengths)
+    return numpy.repeat(starts, lengths) + within

@@ -1,0 +1,97 @@
+"""From texts to wordpieces with character offsets."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy
+from thinc.types import Ints1d
+from transformers import PreTrainedTokenizerBase
+
+
+@dataclass
+class Pieces:
+    """The wordpieces of some texts, one after the other, without special tokens.
+
+    ids (Ints1d): `(N,)` vocabulary ids.
+    starts, ends (Ints1d): `(N,)` character offsets within each piece's own text.
+    lengths (Ints1d): `(n_texts,)`, sums to N.
+    """
+
+    ids: Ints1d
+    starts: Ints1d
+    ends: Ints1d
+    lengths: Ints1d
+
+
+class PieceTokenizer:
+    """Calls a Hugging Face tokenizer once a batch and keeps arrays instead of strings.
+
+    tokenizer (PreTrainedTokenizerBase): A fast one gives offsets. A slow one does not, so it is
+        called word by word: its pieces never cross a space-separated word.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase):
+        self.tokenizer = tokenizer
+
+    @cached_property
+    def special_ids(self) -> tuple[list[int], list[int]]:
+        """The special tokens before and after a single text ([CLS] and [SEP] for BERT)."""
+        # Asked by example: build_inputs_with_special_tokens ignores the post-processor of a
+        # tokenizer.json, which is where many models keep their special tokens.
+        bare = self.tokenizer("a", add_special_tokens=False)["input_ids"]
+        full = self.tokenizer("a", add_special_tokens=True)["input_ids"]
+        for start in range(len(full) - len(bare) + 1):
+            if full[start : start + len(bare)] == bare:
+                return full[:start], full[start + len(bare) :]
+        raise ValueError(
+            f"The tokenizer {type(self.tokenizer).__name__} changes a text's wordpieces when it "
+            f"adds special tokens ({bare} became {full}), which is not supported. Fix: choose "
+            "another encoder ([components.transformer.model] name)."
+        )
+
+    def __call__(self, texts: list[str]) -> Pieces:
+        if not texts:
+            empty = numpy.zeros((0,), dtype="int64")
+            return Pieces(empty, empty, empty, empty)
+        if not self.tokenizer.is_fast:
+            return _join([self._by_word(text) for text in texts])
+        encoded = self.tokenizer(
+            texts,
+            add_special_tokens=False,
+            padding=False,
+            truncation=False,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            return_offsets_mapping=True,
+            # Longer than the model allows is expected here: windows are cut later.
+            verbose=False,
+        )
+        lengths = numpy.fromiter((len(ids) for ids in encoded["input_ids"]), dtype="int64")
+        total = int(lengths.sum())
+        ids = numpy.fromiter((i for row in encoded["input_ids"] for i in row), "int64", total)
+        offsets = numpy.fromiter(
+            (x for row in encoded["offset_mapping"] for pair in row for x in pair),
+            "int64",
+            2 * total,
+        ).reshape(total, 2)
+        return Pieces(ids, offsets[:, 0], offsets[:, 1], lengths)
+
+    def _by_word(self, text: str) -> tuple[list[int], list[int], list[int]]:
+        ids: list[int] = []
+        starts: list[int] = []
+        ends: list[int] = []
+        position = 0
+        for word in text.split():
+            start = text.index(word, position)
+            position = start + len(word)
+            word_ids = self.tokenizer(word, add_special_tokens=False, verbose=False)["input_ids"]
+            ids.extend(word_ids)
+            starts.extend([start] * len(word_ids))
+            ends.extend([position] * len(word_ids))
+        return ids, starts, ends
+
+
+def _join(rows: list[tuple[list[int], list[int], list[int]]]) -> Pieces:
+    columns = [numpy.fromiter((x for row in rows for x in row[i]), dtype="int64") for i in range(3)]
+    lengths = numpy.fromiter((len(row[0]) for row in rows), dtype="int64")
+    return Pieces(columns[0], columns[1], columns[2], lengths)

@@ -1,0 +1,158 @@
+"""Holds the encoder inside a thinc model and owns its bytes."""
+
+import functools
+import tempfile
+from pathlib import Path
+from typing import Any, cast
+
+import srsly
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from spacy_transformers.data_classes import HFObjects
+from spacy_transformers.layers.hf_shim import HFShim
+from thinc.api import Optimizer, get_torch_default_device
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+from .ledger import GradientLedger
+from .loading import max_wordpieces
+from .packed import PackedEncoder
+from .pieces import PieceTokenizer
+
+FORMAT = 1
+# Constant tables that transformers has kept in, and left out of, checkpoints over the years.
+CONSTANT_BUFFERS = ("position_ids", "token_type_ids")
+
+
+class EncoderShim(HFShim):
+    """The encoder, its tokenizer, and the gradients that wait for its backward pass.
+
+    Unlike the stock shim its bytes are safetensors, and loading fails on any missing, surplus or
+    misshapen weight instead of leaving it random.
+    """
+
+    def __init__(self, hf_model: HFObjects, mixed_precision: bool, grad_scaler_config: dict):
+        super().__init__(
+            hf_model, mixed_precision=mixed_precision, grad_scaler_config=dict(grad_scaler_config)
+        )
+        self.ledger = GradientLedger()
+
+    def set_encoder(self, hf_model: HFObjects) -> None:
+        self._hfmodel.tokenizer = hf_model.tokenizer
+        self._hfmodel.transformer = hf_model.transformer
+        self._model = PackedEncoder(hf_model.transformer)
+        self.piece_tokenizer = PieceTokenizer(hf_model.tokenizer)
+        self.max_length = max_wordpieces(hf_model.transformer, hf_model.tokenizer)
+
+    def finish_update(self, optimizer: Optimizer) -> None:
+        if self.ledger.is_waiting:
+            self.ledger.when_settled(functools.partial(self._step, optimizer))
+        else:
+            # Gradients still wait here if the component that was expected last is frozen.
+            self.ledger.close()
+            self._step(optimizer)
+
+    def _step(self, optimizer: Optimizer) -> None:
+        if self._model is not None:
+            super().finish_update(optimizer)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "EncoderShim":
+        # The ledger may hold the graph of a batch, which cannot be copied.
+        hf = self._hfmodel
+        copied = EncoderShim(
+            HFObjects(
+                None, None, None, dict(hf._init_tokenizer_config), dict(hf._init_transformer_config)
+            ),
+            self._mixed_precision,
+            {"enabled": self._grad_scaler._enabled},
+        )
+        return copied.from_bytes(self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        hf = self._hfmodel
+        msg: dict[str, Any] = {
+            "format": FORMAT,
+            "tokenizer_config": dict(hf._init_tokenizer_config),
+            "transformer_config": dict(hf._init_transformer_config),
+            "encoder": None,
+        }
+        if hf.transformer is not None:
+            msg["encoder"] = {
+                "config": _config_dict(hf.transformer.config),
+                "tokenizer": _tokenizer_files(hf.tokenizer),
+                "use_fast": hf.tokenizer.is_fast,
+                "weights": save_tensors(_own_tensors(hf.transformer.state_dict())),
+            }
+        return cast(bytes, srsly.msgpack_dumps(msg))
+
+    def from_bytes(self, bytes_data: bytes) -> "EncoderShim":
+        msg = srsly.msgpack_loads(bytes_data)
+        if not isinstance(msg, dict) or msg.get("format") != FORMAT:
+            raise ValueError(
+                "These bytes do not hold an encoder of dlfa_spacy.TransformerModel.v1 (format "
+                f"{FORMAT}). Expected a pipeline saved with it. Fix: check "
+                "[components.transformer.model] @architectures, or train again."
+            )
+        hf = HFObjects(None, None, None, msg["tokenizer_config"], msg["transformer_config"])
+        self._hfmodel = hf
+        saved = msg["encoder"]
+        if saved is None:
+            return self
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in saved["tokenizer"].items():
+                (Path(folder) / name).write_bytes(content)
+            srsly.write_json(Path(folder) / "config.json", saved["config"])
+            tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=saved["use_fast"])
+            config = AutoConfig.from_pretrained(folder)
+        attention = msg["transformer_config"].get("attn_implementation")
+        settings = {} if attention is None else {"attn_implementation": attention}
+        transformer = AutoModel.from_config(config, **settings)
+        _load_strictly(transformer, saved["weights"])
+        transformer.to(get_torch_default_device())
+        self.set_encoder(HFObjects(tokenizer, transformer, None))
+        return self
+
+
+def _config_dict(config: Any) -> dict[str, Any]:
+    values = cast(dict[str, Any], config.to_dict())
+    # Where the encoder once lay on somebody's disk is nobody else's business.
+    values.pop("_name_or_path", None)
+    values["torch_dtype"] = "float32"
+    return values
+
+
+def _tokenizer_files(tokenizer: Any) -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer.save_pretrained(folder)
+        return {path.name: path.read_bytes() for path in Path(folder).iterdir() if path.is_file()}
+
+
+def _own_tensors(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    # safetensors refuses tensors that share memory, as tied weights do.
+    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
+
+
+def _load_strictly(transformer: torch.nn.Module, weights: bytes) -> None:
+    try:
+        state = load_tensors(weights)
+    except SafetensorError as error:
+        raise ValueError(
+            f"The encoder's weights are damaged: {error}. Fix: copy or train the pipeline again."
+        ) from error
+    own = transformer.state_dict()
+    missing = [k for k in own if k not in state and not k.endswith(CONSTANT_BUFFERS)]
+    surplus = [k for k in state if k not in own and not k.endswith(CONSTANT_BUFFERS)]
+    misshapen = [
+        f"{k} {tuple(state[k].shape)} instead of {tuple(own[k].shape)}"
+        for k in own
+        if k in state and state[k].shape != own[k].shape
+    ]
+    if missing or surplus or misshapen:
+        raise ValueError(
+            "The encoder's weights do not fit its configuration: "
+            f"missing {missing[:5]}, surplus {surplus[:5]}, of another shape {misshapen[:5]}. "
+            "Loading them would leave part of the encoder random. Fix: copy or train the pipeline "
+            "again, or use the version of transformers that saved it."
+        )
+    transformer.load_state_dict(state, strict=False)

@@ -1,0 +1,81 @@
+"""The few types that every room of the house shares."""
+
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+# The registry name of a listener's slot in `TransformerData.model_output`.
+VectorsKey = str
+
+
+class Aggregator(Protocol):
+    """A torch module that turns the layers of an encoder into one vector a wordpiece.
+
+    `module(states, lengths)`: `states` is indexed by layer, `states[l]` = H^l, `(N, E)`, with H^0
+    the output of the embedding layer (a tensor `(S, N, E)` does); `lengths` `(B,)` gives the
+    wordpieces of each encoded window and sums to N. It returns `(N, E)`.
+    `needs(num_layers)` names the layers it reads, so that nothing else has to be computed.
+    """
+
+    def __call__(self, states: "LayerStates | Tensor", lengths: Tensor) -> Tensor: ...
+
+    def needs(self, num_layers: int) -> list[int]: ...
+
+
+class LayerStates:
+    """The hidden states of one batch, packed: no padding rows, special tokens included.
+
+    A tensor `(S, N, E)` of which only some layers were computed: `len(states)` is S (the number of
+    transformer layers + 1), `states[l]` is H^l `(N, E)`, and negative numbers count from the end.
+    """
+
+    def __init__(self, layers: Mapping[int, Tensor], num_layers: int):
+        self.layers = dict(layers)
+        self.num_layers = num_layers
+
+    def __len__(self) -> int:
+        return self.num_layers + 1
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[layer] for layer in range(len(self)))
+
+    def __getitem__(self, layer: int) -> Tensor:
+        index = layer + len(self) if layer < 0 else layer
+        if not 0 <= index < len(self):
+            # An IndexError, because iteration protocols rely on it.
+            raise IndexError(f"Layer {layer} of an encoder with layers 0 to {self.num_layers}.")
+        if index not in self.layers:
+            raise ValueError(
+                f"Layer {index} was read but not computed: only {sorted(self.layers)} were. "
+                "Fix: let the aggregator's needs(num_layers) name every layer it reads."
+            )
+        return self.layers[index]
+
+    def detached(self) -> "LayerStates":
+        """RETURNS (LayerStates): The same values as fp32 leaves that collect gradients."""
+        leaves = {
+            layer: state.detach().to(torch.float32).requires_grad_()
+            for layer, state in self.layers.items()
+        }
+        return LayerStates(leaves, self.num_layers)
+
+    def select(self, layers: list[int]) -> "LayerStates":
+        """RETURNS (LayerStates): Only the layers named."""
+        return LayerStates({layer: self[layer] for layer in layers}, self.num_layers)
+
+
+class EncoderWidth(int):
+    """The width of an encoder that also tells how many layers it has.
+
+    spaCy hands a listener one number when it meets its upstream component, `nO`. An aggregator
+    needs the depth as well, in the stock `transformer` factory too, which is not ours to change.
+    """
+
+    num_layers: int
+
+    def __new__(cls, width: int, num_layers: int) -> "EncoderWidth":
+        self = super().__new__(cls, width)
+        self.num_layers = num_layers
+        return self

@@ -1,0 +1,83 @@
+"""Install dlfa_spacy. Everything is registered through entry points: nobody has to import it."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+ABOUT: dict[str, str] = {}
+exec((HERE / "dlfa_spacy" / "about.py").read_text(encoding="utf-8"), ABOUT)
+
+ENTRY_POINTS = {
+    "console_scripts": ["dlfa = dlfa_spacy.cli:main"],
+    "spacy_cli": ["dlfa = dlfa_spacy.cli:main"],
+    "spacy_factories": ["dlfa_transformer = dlfa_spacy.component:make_dlfa_transformer"],
+    "spacy_architectures": [
+        "dlfa_spacy.TransformerModel.v1 = dlfa_spacy.architectures:build_transformer_model_v1",
+        "dlfa_spacy.TransformerListener.v1 = "
+        "dlfa_spacy.architectures:build_transformer_listener_v1",
+        "dlfa_spacy.Tok2VecTransformer.v1 = dlfa_spacy.architectures:build_tok2vec_transformer_v1",
+    ],
+    "thinc_layers": [
+        "dlfa_spacy.LayerAttention.v1 = "
+        "dlfa_spacy.aggregators.layer_attention:build_layer_attention_v1",
+        "dlfa_spacy.DoubleLayerFusion.v1 = "
+        "dlfa_spacy.aggregators.double_layer_fusion:build_double_layer_fusion_v1",
+        "dlfa_spacy.ScalarMix.v1 = dlfa_spacy.aggregators.scalar_mix:build_scalar_mix_v1",
+        "dlfa_spacy.MeanLayers.v1 = dlfa_spacy.aggregators.mean_layers:build_mean_layers_v1",
+        "dlfa_spacy.LastLayer.v1 = dlfa_spacy.aggregators.last_layer:build_last_layer_v1",
+    ],
+    "spacy_span_getters": [
+        "dlfa_spacy.wordpiece_spans.v1 = dlfa_spacy.encoder.spans:wordpiece_spans_v1",
+    ],
+    "spacy_tokenizers": [
+        "dlfa_spacy.MultilingualTokenizer.v1 = dlfa_spacy.tokenizer:build_multilingual_tokenizer_v1",
+    ],
+    "spacy_callbacks": [
+        "dlfa_spacy.freeze_layers.v1 = dlfa_spacy.callbacks:build_freeze_layers_v1",
+        "dlfa_spacy.gradual_unfreezing.v1 = dlfa_spacy.callbacks:build_gradual_unfreezing_v1",
+    ],
+    "spacy_loggers": [
+        "dlfa_spacy.layer_weights_logger.v1 = dlfa_spacy.loggers:build_layer_weights_logger_v1",
+    ],
+}
+
+# What CI lints and tests with; versions are pinned in requirements.txt.
+TEST = ["hypothesis", "mypy", "pytest", "ruff", "scikit-learn"]
+
+setup(
+    name="dlfa-spacy",
+    version=ABOUT["__version__"],
+    description="Zero-shot cross-lingual transfer with spaCy, through every layer of a "
+    "multilingual transformer",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    packages=find_packages(include=["dlfa_spacy", "dlfa_spacy.*"]),
+    package_data={"": ["py.typed", "*.cfg", "*.css", "*.html", "*.md"]},
+    include_package_data=True,
+    python_requires=">=3.10,<3.13",
+    install_requires=[
+        "spacy>=3.8.2,<3.9",
+        "spacy-transformers>=1.4,<2.1",
+        "thinc>=8.3,<8.4",
+        "torch>=2.2",
+        "transformers>=4.45",
+        "safetensors>=0.4",
+        "typer>=0.9",
+        "rich>=13.0",
+        "tqdm>=4.60",
+    ],
+    extras_require={
+        "report": ["jinja2", "matplotlib", "pandas", "seqeval"],
+        "test": TEST,
+    },
+    entry_points=ENTRY_POINTS,
+    classifiers=[
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "License :: OSI Approved :: MIT License",
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)

@@ -1,0 +1,57 @@
+"""Tiny random encoders, made in the session: no test needs the network or a file of weights."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import pytest
+import torch
+from tiny import (
+    tiny_bert,
+    tiny_deberta,
+    tiny_distilbert,
+    tiny_electra,
+    tiny_xlm_roberta,
+)
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    import spacy.util
+
+    spacy.util.fix_random_seed(0)
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def bert(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Folder of a BERT of 4 layers, width 32."""
+    return tiny_bert(tmp_path_factory.mktemp("bert"))
+
+
+ENCODERS = {
+    "bert": tiny_bert,
+    "distilbert": tiny_distilbert,
+    "xlm_roberta": tiny_xlm_roberta,
+    "electra": tiny_electra,
+    "deberta": tiny_deberta,
+}
+
+
+@pytest.fixture(scope="session", params=sorted(ENCODERS))
+def any_encoder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Folder of each kind of encoder in turn."""
+    return ENCODERS[request.param](tmp_path_factory.mktemp(request.param))
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """Real corpora; the tests that want them skip visibly without."""
+    folder = os.environ.get("DLFA_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("set DLFA_DATA to a folder of real corpora to run this test")
+    return Path(folder)
