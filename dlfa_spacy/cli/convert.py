@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.progress import TaskID
 
 from .console import comma_list, output, plain_errors, progress, shown
 
@@ -160,8 +161,8 @@ def convert_cli(
                 name = f"{job.part.language}/{job.part.split}"
                 docs_task = bar.add_task(name, total=None, detail="sentences")
 
-                def advance(task: int = docs_task) -> None:
-                    bar.advance(task)  # type: ignore[arg-type]
+                def advance(task: TaskID = docs_task) -> None:
+                    bar.advance(task)
 
                 conversion = convert_files(
                     job.inputs,

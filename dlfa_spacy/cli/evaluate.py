@@ -61,7 +61,7 @@ def evaluate_cli(
     ] = None,
     run_name: Annotated[
         str,
-        typer.Option(help="For the report: name of the run. Default: its folder or package name."),
+        typer.Option(help="For the report: name of the run. Default: the folder or package."),
     ] = "",
     variant: Annotated[
         str,
@@ -110,7 +110,7 @@ def evaluate_cli(
         if code is not None:
             spacy.util.import_file("python_code", code)
         if gpu_id >= 0:
-            spacy.require_gpu(gpu_id)  # type: ignore[attr-defined]
+            spacy.require_gpu(gpu_id)
         nlp = spacy.load(model)
         with progress(quiet=quiet) as bar:
             task = bar.add_task("Loading", total=None, detail="texts")

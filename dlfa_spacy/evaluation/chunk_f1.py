@@ -11,7 +11,7 @@ comes out is neither accuracy nor an F1 over words:
   `_`, the same as that of the `O` which seqeval puts between sentences, so an `X` at the end of a
   sentence never counts and one at the beginning may reach back into the sentence before.
 * seqeval 0.0.12, current when XTREME's tables were made, keeps the whole tag as the type and has
-  only the first trap and that of S.
+  only the first trap and that of S (compared with 0.0.12 itself on 3,000 random corpora).
 
 `rules` says which one is wanted; scores under different rules must not stand side by side.
 """

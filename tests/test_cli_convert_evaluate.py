@@ -1,0 +1,135 @@
+"""The commands as a person types them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.tokens import DocBin
+from typer.testing import CliRunner
+
+from dlfa_spacy.cli import app
+
+run = CliRunner().invoke
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    write(tmp_path / "corpus/en/test.iob2", "Ada\tB-PER\nsat\tO\n")
+    write(tmp_path / "corpus/de/test.iob2", "Ada\tB-PER\nin\tO\nRom\tB-LOC\n")
+    write(tmp_path / "corpus/fr/dev.iob2", "à\tO\nRome\tI-LOC\n")
+    return tmp_path / "corpus"
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    nlp = spacy.blank("xx")
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "PER", "pattern": "Ada"}])
+    (tmp_path / "rules-1").mkdir()
+    nlp.to_disk(tmp_path / "rules-1" / "model-best")
+    return tmp_path / "rules-1" / "model-best"
+
+
+@pytest.mark.parametrize("arguments", [[], ["convert"], ["evaluate"]])
+def test_help_teaches_with_examples(arguments):
+    result = run(app, [*arguments, "--help"], env={"COLUMNS": "160"})
+    assert result.exit_code == 0
+    if arguments:
+        assert f"dlfa {arguments[0]} " in result.output and "Examples" in result.output
+        assert "[bold]" not in result.output and "[cyan]" not in result.output
+    else:
+        assert "convert" in result.output and "evaluate" in result.output
+
+
+def test_convert_writes_a_folder_and_says_what_it_changed(corpus, tmp_path):
+    result = run(app, ["convert", str(corpus), str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    assert "1 tags repaired to IOB2" in result.output and "Wrote 3 files" in result.output
+    names = {p.relative_to(tmp_path).as_posix() for p in (tmp_path / "out").rglob("*.spacy")}
+    assert names == {"out/en/test.spacy", "out/de/test.spacy", "out/fr/dev.spacy"}
+
+
+def test_convert_takes_one_file_with_its_options(tmp_path):
+    rows = ["1-2\tZum\t_\t_", "1\tZu\t_\tADP", "2\tdem\t_\tDET"]
+    text = "".join(row + "\t_" * 6 + "\n" for row in rows)
+    source = write(tmp_path / "x.conllu", text + "\n")
+    for style, n_tokens in (("surface", 1), ("syntactic", 2)):
+        target = tmp_path / f"{style}.spacy"
+        options = ["--lang", "de", "--multiword", style, "--quiet"]
+        result = run(app, ["convert", str(source), str(target), *options])
+        assert result.exit_code == 0 and result.output == ""
+        (doc,) = DocBin().from_disk(target).get_docs(spacy.blank("xx").vocab)
+        assert len(doc) == n_tokens
+
+
+def test_convert_stops_at_a_malformed_line_without_a_traceback(tmp_path):
+    source = write(tmp_path / "de/test.iob2", "Ada\tPERSON\n")
+    result = run(app, ["convert", str(source), str(tmp_path / "out.spacy")])
+    assert result.exit_code == 1
+    assert f"{source}:1: found 'Ada\\tPERSON'" in result.output
+    assert "Traceback" not in result.output
+    assert not (tmp_path / "out.spacy").exists()
+
+
+def test_convert_refuses_an_unknown_format_by_name(tmp_path):
+    result = run(app, ["convert", "a", "b", "--format", "xml"])
+    assert result.exit_code == 2 and "xml" in result.output
+
+
+def test_evaluate_shows_a_table_and_writes_three_files(corpus, model, tmp_path):
+    out = tmp_path / "scores"
+    options = ["--split", "test,dev", "--out", str(out), "--train-data", "one pattern"]
+    result = run(app, ["evaluate", str(model), str(corpus), *options, "--seed", "5"])
+    assert result.exit_code == 0, result.output
+    assert "mean of 2 targets" in result.output and "gap to en" in result.output
+    assert "No test split in: fr (dev)." in result.output
+    content = json.loads((out / "scores.json").read_text(encoding="utf-8"))
+    assert content["run"]["name"] == "rules-1"
+    assert content["run"]["seed"] == 5 and content["run"]["train_data"] == "one pattern"
+    scores = {k: v["scores"]["ner_span_f1"] for k, v in content["languages"].items()}
+    assert scores == {"en": 1.0, "de": pytest.approx(2 / 3), "fr": 0.0}
+    assert (out / "scores.csv").exists() and (out / "scores.md").exists()
+
+
+def test_evaluate_takes_raw_text_and_a_choice_of_languages(corpus, model):
+    options = ["--raw-text", "--langs", "de", "--source", "de"]
+    result = run(app, ["evaluate", str(model), str(corpus), *options])
+    assert result.exit_code == 0, result.output
+    assert "Raw text" in result.output and "│ en" not in result.output
+
+
+def test_evaluate_names_what_is_missing(corpus, model, tmp_path):
+    result = run(app, ["evaluate", str(model), str(corpus), "--langs", "it"])
+    assert result.exit_code == 1 and "'it'" in result.output and "Traceback" not in result.output
+    result = run(app, ["evaluate", str(tmp_path / "no-model"), str(corpus)])
+    assert result.exit_code == 1 and "no-model" in result.output
+
+
+def test_the_same_commands_hang_below_spacys_own():
+    # In a process of its own: registering changes spaCy's application for good.
+    code = (
+        "import dlfa_spacy.cli.spacy_group, spacy.cli._util as u; "
+        "from typer.main import get_command; import sys; "
+        "sys.argv = ['spacy', 'dlfa', 'convert', '--help']; get_command(u.app)(prog_name='spacy')"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", timeout=120
+    )
+    assert result.returncode == 0, result.stderr
+    assert "Universal Dependencies" in result.stdout
+
+
+def test_help_does_not_import_spacy():
+    code = "import sys, dlfa_spacy.cli; assert 'torch' not in sys.modules, 'torch'"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", timeout=120
+    )
+    assert result.returncode == 0, result.stderr
