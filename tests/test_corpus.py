@@ -114,6 +114,12 @@ class TestEveryFile:
                 assert set(parse_misc(row[9])) <= MISC_KEYS, (sentence.name, row)
                 assert parse_misc(row[9]).get("SpaceAfter", "No") == "No", (sentence.name, row)
 
+    def test_no_form_has_white_space_inside(self, path: Path) -> None:
+        """Vietnamese words would, and no tokenizer of raw text could yield such tokens."""
+        for sentence in read(path):
+            for row in sentence.rows:
+                assert len(row[1].split()) == 1, (sentence.name, row)
+
     def test_ids_count_words_and_ranges_cover_words_to_come(self, path: Path) -> None:
         for sentence in read(path):
             expected, covered = 1, 0
