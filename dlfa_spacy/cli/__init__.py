@@ -8,6 +8,7 @@ import typer
 
 from .convert import convert_cli
 from .evaluate import evaluate_cli
+from .report import report_cli
 
 app = typer.Typer(
     name="dlfa",
@@ -19,6 +20,7 @@ app = typer.Typer(
 )
 app.command("convert")(convert_cli)
 app.command("evaluate")(evaluate_cli)
+app.command("report")(report_cli)
 
 
 def main() -> None:

@@ -96,8 +96,15 @@ def model_info(nlp: Language) -> dict[str, Any]:
     """Describe a pipeline.
 
     nlp (Language): The pipeline.
-    RETURNS (Dict[str, Any]): Name, language, version, components, encoder, aggregators, versions.
+    RETURNS (Dict[str, Any]): Name, language, version, components, encoder, aggregators, the weight
+        of each layer where the aggregator has one, versions.
     """
+    blocks = aggregators(nlp)
+    weights: dict[str, list[float]] = {}
+    if blocks:
+        from ..inspection import layer_weights
+
+        weights = layer_weights(nlp)
     return {
         "name": nlp.meta.get("name", ""),
         "lang": nlp.meta.get("lang", ""),
@@ -105,6 +112,7 @@ def model_info(nlp: Language) -> dict[str, Any]:
         "description": nlp.meta.get("description", ""),
         "pipeline": list(nlp.pipe_names),
         "encoder": encoder_name(nlp),
-        "aggregators": aggregators(nlp),
+        "aggregators": blocks,
+        "layer_weights": weights,
         "spacy_version": spacy.__version__,
     }

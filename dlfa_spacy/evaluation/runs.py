@@ -1,0 +1,118 @@
+"""The scores.json files of several runs, read back and checked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .results import FORMAT
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What two runs must share for their scores to be compared.
+
+    eval_data (str): Name of the evaluation corpus.
+    tokens (str): `gold` or `raw`.
+    source (str): The source language.
+    limit (int): Texts a language; 0 for all.
+    encoder (Optional[str]): Name of the encoder.
+    train_data (Optional[str]): What was trained on, in words.
+    """
+
+    eval_data: str
+    tokens: str
+    source: str
+    limit: int
+    encoder: str | None
+    train_data: str | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One scores.json.
+
+    path (Path): The file.
+    name (str): Name of the run.
+    variant (str): The method.
+    seed (Optional[int]): Seed of training, if it was stated.
+    setting (Setting): What it may be compared within.
+    scores (Dict[str, Dict[str, float]]): Score from 0 to 1 by metric and language.
+    splits (Dict[str, str]): Split by language.
+    """
+
+    path: Path
+    name: str
+    variant: str
+    seed: int | None
+    setting: Setting
+    scores: dict[str, dict[str, float]]
+    splits: dict[str, str]
+
+
+def read_run(path: Path) -> Run:
+    """Read a scores.json.
+
+    path (Path): The file.
+    RETURNS (Run): Its content.
+    RAISES (ValueError): If it is damaged or was not written by `dlfa evaluate`.
+    """
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if content.get("format") != FORMAT:
+            raise KeyError(f"format = {content.get('format')!r}")
+        scores: dict[str, dict[str, float]] = {}
+        for language, result in content["languages"].items():
+            for metric, value in result["scores"].items():
+                scores.setdefault(metric, {})[language] = float(value)
+        run, settings = content["run"], content["settings"]
+        return Run(
+            path=path,
+            name=run["name"],
+            variant=run["variant"],
+            seed=run["seed"],
+            setting=Setting(
+                eval_data=run["eval_data"],
+                tokens=settings["tokens"],
+                source=settings["source"],
+                limit=settings["limit"],
+                encoder=content["model"]["encoder"],
+                train_data=run["train_data"],
+            ),
+            scores=scores,
+            splits={code: result["split"] for code, result in content["languages"].items()},
+        )
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path}: found {error}, expected the scores.json of `dlfa evaluate --out` (format "
+            f"{FORMAT}). Evaluate that run again, or move the file away."
+        ) from error
+
+
+def read_runs(folder: Path) -> list[Run]:
+    """Read all scores.json files below a folder.
+
+    folder (Path): The folder.
+    RETURNS (List[Run]): The runs, by path.
+    RAISES (ValueError): If there are none, or two have the same method, seed and setting.
+    """
+    runs = [read_run(path) for path in sorted(folder.rglob("scores.json"))]
+    if not runs:
+        raise ValueError(
+            f"{folder}: found no scores.json below it, expected at least one. Write them with "
+            "`dlfa evaluate MODEL FOLDER --out RUN`."
+        )
+    seen: dict[tuple[Any, ...], Path] = {}
+    for run in runs:
+        for metric in run.scores:
+            key = (run.setting, run.variant, run.seed, metric)
+            if run.seed is not None and key in seen:
+                raise ValueError(
+                    f"{run.path}: found the method {run.variant!r} with seed {run.seed} on "
+                    f"{run.setting.eval_data!r} again, expected it once; {seen[key]} has it too. "
+                    "Move one of them away, or evaluate with another --variant or --seed."
+                )
+            seen[key] = run.path
+    return runs
