@@ -3,58 +3,98 @@
 import re
 from collections.abc import Callable
 
+import numpy
+from spacy.attrs import NORM
 from spacy.language import Language
 from spacy.tokenizer import Tokenizer
 from spacy.tokens import Doc
 from spacy.util import compile_infix_regex, compile_prefix_regex, compile_suffix_regex
 
+HAN = r"\u3005\u3007\u3400-\u4DBF\u4E00-\u9FFF\uF900-\uFAFF\U00020000-\U0003FFFF"
+KANA = r"\u3041-\u3096\u30A1-\u30FA\uFF66-\uFF6F\uFF71-\uFF9D"
+# What continues a mora: small vowels and glides, the length mark, voicing marks.
+SMALL_KANA = (
+    r"\u3041\u3043\u3045\u3047\u3049\u3083\u3085\u3087\u308E\u30A1\u30A3\u30A5\u30A7\u30A9"
+    r"\u30E3\u30E5\u30E7\u30EE\u30FC\uFF67-\uFF6E\uFF70\uFF9E\uFF9F"
+)
+THAI, THAI_PREPOSED, THAI_FOLLOWING = (
+    r"\u0E01-\u0E2E",
+    r"\u0E40-\u0E44",
+    r"\u0E30\u0E32\u0E33\u0E45",
+)
+LAO, LAO_PREPOSED, LAO_FOLLOWING = (
+    r"\u0E81-\u0EAE\u0EDC-\u0EDF",
+    r"\u0EC0-\u0EC4",
+    r"\u0EB0\u0EB2\u0EB3",
+)
+KHMER = r"\u1780-\u17B3"
+BURMESE = r"\u1000-\u102A\u103F\u1050-\u1055"
+# Combining marks of these scripts, and those that join any character (accents, the variation
+# selectors of ideographs and emoji, joiners). None of them may begin a token.
+MARKS = (
+    r"\u0300-\u036F\u200C\u200D\u20D0-\u20F0\u302A-\u302F\u3099\u309A\uFE00-\uFE0F"
+    r"\u0E31\u0E34-\u0E3A\u0E47-\u0E4E\u0EB1\u0EB4-\u0EBC\u0EC8-\u0ECE\u17B4-\u17D3\u17DD"
+    r"\u102B-\u103E\u1056-\u1059\u105E-\u1060\u1062-\u1064\u1067-\u106D\u1071-\u1074\u1082-\u108D"
+    r"\u108F\u109A-\u109D\U000E0100-\U000E01EF"
+)
+# CJK punctuation, ideographic and full-width.
+PUNCTUATION = (
+    r"\u3001-\u3003\u3008-\u3011\u3014-\u301F\uFF01-\uFF0F\uFF1A-\uFF20\uFF3B-\uFF40\uFF5B-\uFF65"
+)
 # One unit of each script that is written without spaces between words.
 UNITS = "|".join(
     [
-        # Han, one character; the iteration and closing marks are Han too.
-        r"[\u3005\u3007\u3400-\u4DBF\u4E00-\u9FFF\uF900-\uFAFF\U00020000-\U0003FFFF]",
-        # Kana, one mora: a kana with its small kana and length marks.
-        r"[\u3041-\u3096\u30A1-\u30FA\uFF66-\uFF9D]"
-        r"[\u3041\u3043\u3045\u3047\u3049\u3083\u3085\u3087"
-        r"\u30A1\u30A3\u30A5\u30A7\u30A9\u30E3\u30E5\u30E7\u30FC\u3099\u309A]*",
-        # Thai and Lao: preposed vowel, consonant, marks above and below, following vowel.
-        r"[\u0E40-\u0E44]?[\u0E01-\u0E2E][\u0E31\u0E34-\u0E3A\u0E47-\u0E4E]*[\u0E30\u0E32\u0E33\u0E45]?",
-        r"[\u0EC0-\u0EC4]?[\u0E81-\u0EAE\u0EDC-\u0EDF][\u0EB1\u0EB4-\u0EBC\u0EC8-\u0ECE]*[\u0EB0\u0EB2\u0EB3]?",
-        # Khmer: consonant, subscripts, signs.
-        r"[\u1780-\u17A2](?:\u17D2[\u1780-\u17A2])*[\u17B6-\u17D1\u17D3\u17DD]*",
-        # Burmese: consonant, stacked consonants, signs, closing consonant with asat.
-        r"[\u1000-\u1021](?:\u1039[\u1000-\u1021])*[\u102B-\u1038\u103B-\u103E\u105E-\u1060]*"
-        r"(?:[\u1000-\u1021][\u103A\u1037\u1038]+)*\u103A?[\u1037\u1038]*",
+        # One character, with its variation selector.
+        rf"[{HAN}{PUNCTUATION}][{MARKS}]*",
+        # One mora: a kana with what continues it.
+        rf"[{KANA}][{SMALL_KANA}{MARKS}]*",
+        # One syllable without its final: preposed vowel, consonant, marks, following vowel, marks.
+        rf"[{THAI_PREPOSED}]?[{THAI}][{MARKS}]*(?:[{THAI_FOLLOWING}][{MARKS}]*)?",
+        rf"[{LAO_PREPOSED}]?[{LAO}][{MARKS}]*(?:[{LAO_FOLLOWING}][{MARKS}]*)?",
+        # A letter with its subscript consonants (each after a coeng) and signs.
+        rf"[{KHMER}](?:\u17D2[{KHMER}]|[{MARKS}])*",
+        # A letter with stacked consonants and signs, and the closing consonants that an asat kills.
+        rf"[{BURMESE}](?:\u1039[{BURMESE}]|[{BURMESE}](?=[\u1037\u1038]*\u103A)|[{MARKS}])*",
     ]
 )
-UNSPACED = re.compile(
-    r"[\u0E01-\u0E4E\u0E81-\u0ECE\u0EDC-\u0EDF\u1000-\u109F\u1780-\u17DD\u3005\u3007\u3041-\u30FF"
-    r"\u3400-\u4DBF\u4E00-\u9FFF\uF900-\uFAFF\uFF66-\uFF9D\U00020000-\U0003FFFF]"
-)
+UNSPACED = re.compile(f"[{HAN}{KANA}{THAI}{THAI_PREPOSED}{LAO}{LAO_PREPOSED}{KHMER}{BURMESE}]")
 # A unit, or a run of anything else: nothing is ever lost.
-PARTS = re.compile(f"(?:{UNITS})|(?:(?!{UNITS}).)+", re.DOTALL)
+PARTS = re.compile(f"({UNITS})|(?:(?!{UNITS}).)+", re.DOTALL)
 
 
 class MultilingualTokenizer(Tokenizer):
     """spaCy's tokenizer, and runs of Han, Kana, Thai, Lao, Khmer and Burmese in small units.
 
     With the stock `xx` tokenizer a Chinese clause is one token, which no component can tag and no
-    entity can begin in. Here it is one token a character (Han) or syllable (the other scripts).
-    Texts without these scripts are tokenized exactly as by the stock tokenizer.
+    entity can begin in. Here it is one token a character (Han), mora (Kana) or syllable (the other
+    scripts); what stands between these is tokenized by the stock rules. Texts without these scripts
+    are tokenized exactly as by the stock tokenizer.
     """
 
     def __call__(self, string: str) -> Doc:
-        doc = super().__call__(string)
         if not UNSPACED.search(string):
-            return doc
+            return super().__call__(string)
         words: list[str] = []
         spaces: list[bool] = []
-        for token in doc:
-            parts = PARTS.findall(token.text) if UNSPACED.search(token.text) else [token.text]
-            words.extend(parts)
-            spaces.extend([False] * (len(parts) - 1))
-            spaces.append(bool(token.whitespace_))
-        return Doc(doc.vocab, words=words, spaces=spaces)
+        norms: list[int] = []
+        for match in PARTS.finditer(string):
+            text = match.group()
+            if match.group(1):
+                words.append(text)
+                spaces.append(False)
+                norms.append(0)
+                continue
+            # As everywhere in spaCy, one space belongs to the token before it.
+            if text[0] == " " and spaces and not spaces[-1]:
+                spaces[-1] = True
+                text = text[1:]
+            rest = super().__call__(text)
+            words.extend(token.text for token in rest)
+            spaces.extend(bool(token.whitespace_) for token in rest)
+            norms.extend(token.norm for token in rest)
+        doc = Doc(self.vocab, words=words, spaces=spaces)
+        # The exceptions of a language carry norms ("n't" is "not"); 0 is the word's own.
+        return doc.from_array([NORM], numpy.asarray(norms, dtype="uint64").reshape(-1, 1))
 
 
 def build_multilingual_tokenizer_v1() -> Callable[[Language], Tokenizer]:
