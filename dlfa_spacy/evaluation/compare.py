@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import fmean, stdev
 
-from .names import MAIN, METRICS, task_of
+from .names import MAIN, METRICS, SHORT, task_of
 from .runs import Run, Setting
+from .tables import TABLE_METRICS
 
 BASELINE = "last"
 _ORDER = ("other", "last", "mean", "scalar-mix", "attention", "dlfa", "control")
@@ -92,8 +93,9 @@ class Comparison:
 
     @property
     def title(self) -> str:
-        """What is compared, in words."""
-        return METRICS.get(self.metric, self.metric)
+        """What is compared, in few words."""
+        raw = "" if self.setting.tokens == "gold" else ", raw text"
+        return f"{SHORT[self.metric]}, {self.setting.eval_data}{raw}"
 
     @property
     def is_main(self) -> bool:
@@ -107,6 +109,7 @@ class Comparison:
         """
         setting = self.setting
         lines = [
+            METRICS[self.metric] + ".",
             f"Evaluated on {setting.eval_data}, "
             + ("gold tokens as in XTREME" if setting.tokens == "gold" else "raw text")
             + (f", at most {setting.limit} texts a language." if setting.limit else "."),
@@ -222,7 +225,7 @@ def compare(runs: Sequence[Run]) -> list[Comparison]:
     """
     groups: dict[tuple[str, Setting], list[Run]] = {}
     for run in runs:
-        for metric in run.scores:
+        for metric in set(run.scores) & set(TABLE_METRICS):
             groups.setdefault((metric, run.setting), []).append(run)
     made = (_compare(metric, setting, group) for (metric, setting), group in groups.items())
     comparisons = [comparison for comparison in made if comparison is not None]
@@ -236,7 +239,7 @@ def compare(runs: Sequence[Run]) -> list[Comparison]:
         comparisons,
         key=lambda c: (
             not c.is_main,
-            order.index(c.metric) if c.metric in order else len(order),
+            order.index(c.metric),
             c.setting.eval_data,
             c.setting.tokens,
         ),

@@ -21,7 +21,9 @@ def _svg(figure: Figure, label: str) -> str:
     buffer = io.StringIO()
     # A fixed salt makes the same figure the same text, so that committed pages do not change.
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "dlfa"}):
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+        figure.savefig(
+            buffer, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None}
+        )
     text = buffer.getvalue()
     text = text[text.index("<svg") :].replace(_INK, "currentColor")
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
@@ -68,13 +70,16 @@ def heat_map(comparison: Comparison) -> str:
     )
     limit = max(float(np.abs(values).max()), 0.1)
     figure, axes = plt.subplots(figsize=(1.6 + 0.52 * len(columns), 0.6 + 0.42 * len(rows)))
-    axes.imshow(
+    # Cells as vectors: imshow would put a blurred bitmap into the page.
+    axes.pcolormesh(
+        np.arange(len(columns) + 1) - 0.5,
+        np.arange(len(rows) + 1) - 0.5,
         values,
         cmap="RdBu" if differences else "viridis",
         vmin=-limit if differences else 0,
         vmax=limit if differences else 100,
-        aspect="auto",
     )
+    axes.invert_yaxis()
     axes.set_xticks(range(len(columns)), columns, color=_INK)
     axes.set_yticks(range(len(rows)), [row.variant for row in rows], color=_INK)
     axes.tick_params(length=0, top=True, bottom=False, labeltop=True, labelbottom=False)
@@ -83,11 +88,10 @@ def heat_map(comparison: Comparison) -> str:
     for (y, x), value in np.ndenumerate(values):
         share = value / limit if differences else value / 100
         dark = abs(share) > 0.55 if differences else share < 0.6
-        shown = f"{value:+.1f}" if differences else f"{value:.0f}"
+        shown = f"{round(value, 1) + 0.0:+.1f}" if differences else f"{value:.0f}"
         axes.text(
             x, y, shown, ha="center", va="center", fontsize=8, color="#fff" if dark else "#111"
         )
-    figure.tight_layout()
     what = "difference to the last layer" if differences else "score"
     svg = _svg(figure, f"{comparison.metric} {comparison.setting.eval_data}: {what} by language")
     plt.close(figure)
@@ -120,7 +124,6 @@ def dot_plot(comparison: Comparison) -> str:
     for name, spine in axes.spines.items():
         spine.set_visible(name == "bottom")
         spine.set_color(_INK)
-    figure.tight_layout()
     svg = _svg(figure, f"{comparison.metric} {comparison.setting.eval_data}: mean by run")
     plt.close(figure)
     return svg

@@ -25,7 +25,7 @@ def _with_sd(value: Statistic | None, *, signed: bool = False) -> str:
 
 
 def comparison_markdown(comparison: Comparison) -> str:
-    """Make the Markdown of one table: method by language, mean, gap and differences.
+    """Make the Markdown of one table: method, mean, gap, differences, languages.
 
     comparison (Comparison): The table.
     RETURNS (str): A heading, the table, and what a reader must know about it.
@@ -34,17 +34,17 @@ def comparison_markdown(comparison: Comparison) -> str:
     with_gap = source in comparison.languages
     with_baseline = any(row.to_baseline for row in comparison.rows)
     with_control = any(row.to_control for row in comparison.rows)
-    header = ["method", "seeds", *comparison.languages, "targets' mean"]
+    header = ["method", "seeds", "targets' mean"]
     header += [f"gap to {source}"] * with_gap
     header += ["to last layer"] * with_baseline + ["to control"] * with_control
+    header += comparison.languages
     rows = []
     for row in comparison.rows:
-        cells = [row.variant, str(row.targets.n)]
-        cells += [percent(row.languages[code].mean) for code in comparison.languages]
-        cells += [_with_sd(row.targets)]
+        cells = [row.variant, str(row.targets.n), _with_sd(row.targets)]
         cells += [percent(row.gap.mean if row.gap else None)] * with_gap
         cells += [_with_sd(row.to_baseline, signed=True)] * with_baseline
         cells += [_with_sd(row.to_control, signed=True)] * with_control
+        cells += [percent(row.languages[code].mean) for code in comparison.languages]
         rows.append(cells)
     notes = " ".join(comparison.statements())
     return f"**{comparison.title}**\n\n{markdown_table(header, rows)}\n{notes}\n"

@@ -9,7 +9,6 @@ from typing import Any
 from ..about import __version__
 from .compare import Comparison, Row, Statistic
 from .figures import dot_plot, heat_map
-from .names import SHORT
 from .runs import Run
 from .tables import percent
 
@@ -58,8 +57,6 @@ def _section(comparison: Comparison, figures: bool) -> dict[str, Any]:
     draw = figures and comparison.is_main
     return {
         "title": comparison.title,
-        "nav": f"{SHORT.get(comparison.metric, comparison.metric)}: {setting.eval_data}"
-        + ("" if setting.tokens == "gold" else ", raw text"),
         "statements": comparison.statements(),
         "languages": comparison.languages,
         "source": setting.source,
