@@ -8,6 +8,7 @@ import torch
 from spacy.tokens import Doc
 from spacy_transformers.data_classes import TransformerData
 from spacy_transformers.layers.listener import TransformerListener as StockListener
+from spacy_transformers.pipeline_component import install_extensions
 from thinc.api import Model, torch2xp, xp2torch
 from torch import Tensor
 from transformers.utils import ModelOutput
@@ -27,6 +28,11 @@ NO_UPSTREAM = (
     'factory = "dlfa_transformer" (or "transformer") and [components.transformer.model] '
     '@architectures = "dlfa_spacy.TransformerModel.v1" earlier in [nlp] pipeline, whose name '
     'matches the listener\'s `upstream`. Fix: add it before this component, or set upstream = "*".'
+)
+NOT_ENCODED = (
+    "A dlfa_spacy.TransformerListener.v1 reads Docs that no encoder has read: they have no "
+    "`_.trf_data`. Expected the encoder's component to run before. Fix: enable it (nlp.enable_pipe, "
+    "spacy.load without `disable`), or, in training, name it in [training] annotating_components."
 )
 STOCK_UPSTREAM = (
     "A dlfa_spacy.TransformerListener.v1 listens to a stock encoder, which hands out its last "
@@ -56,6 +62,8 @@ class TransformerListener(StockListener):
         grad_factor: float = 1.0,
     ):
         aggregator_shim(aggregation)
+        # A pipeline loaded without its encoder has nobody else to make `doc._.trf_data`.
+        install_extensions()
         Model.__init__(
             self,
             name=self.name,
@@ -140,6 +148,8 @@ def init(model: TransformerListener, X: Any = None, Y: Any = None) -> None:
 def forward(
     model: TransformerListener, docs: Sequence[Doc], is_train: bool
 ) -> tuple[list[TransformerData], Callable[[Sequence[TransformerData]], list[Doc]]]:
+    if is_train:
+        model._initializing = False
     if is_train and model._outputs is not None:
         return _train(model, docs)
     if is_train:
@@ -229,12 +239,14 @@ def _train_on_frozen(
 def _predict(model: TransformerListener, docs: Sequence[Doc]) -> list[TransformerData]:
     key = model.vectors_key
     full = [doc for doc in docs if len(doc)]
+    if full and any(doc._.trf_data is not None for doc in full):
+        model._initializing = False
     if all(doc._.trf_data is not None and key in doc._.trf_data.model_output for doc in full):
         return [_with_vectors(doc, key) for doc in docs]
     if all(doc._.trf_data is None for doc in full):
         # spaCy runs every model once on Docs without annotation to infer its shapes.
         if not model._initializing and full:
-            raise ValueError(NO_UPSTREAM)
+            raise ValueError(NOT_ENCODED)
         width = model.get_dim("nO")
         return [TransformerData.zeros(len(doc), width, xp=model.ops.xp) for doc in docs]
     with torch.no_grad():

@@ -176,7 +176,9 @@ def gold_docs(nlp: Language) -> list[Doc]:
     for gold in ANNOTATIONS:
         fields = {k: v for k, v in gold.items() if k not in ("entities", "cats", "spans")}
         fields["ents"] = [tag.replace("U-", "B-") for tag in gold["entities"]]
-        doc = Doc(nlp.vocab, morphs=["Number=Sing" if t == "NNP" else "" for t in gold["tags"]], **fields)
+        doc = Doc(
+            nlp.vocab, morphs=["Number=Sing" if t == "NNP" else "" for t in gold["tags"]], **fields
+        )
         doc.cats = dict(gold["cats"])
         doc.spans["sc"] = [Span(doc, start, end, label) for start, end, label in gold["spans"]]
         docs.append(doc)

@@ -103,7 +103,9 @@ def test_grad_factor_of_a_replaced_listener_is_kept(bert: str, tmp_path: Path) -
         own.remove_pipe("transformer")
         for pipe in (own, reloaded(own, folder)):
             encoder = find_encoder_of(pipe, "tagger")
-            before = {k: p.detach().numpy().copy() for k, p in encoder.transformer.named_parameters()}
+            before = {
+                k: p.detach().numpy().copy() for k, p in encoder.transformer.named_parameters()
+            }
             optimizer = pipe.resume_training()
             # A gradient of zeros, which a stock listener sends, still decays the weights.
             optimizer.L2 = 0.0
@@ -206,9 +208,7 @@ def test_component_added_to_a_pipeline_that_has_the_encoder(
     assert_same(nlp, reloaded(nlp, tmp_path))
 
 
-def test_component_sourced_from_a_pipeline_with_an_equal_encoder(
-    bert: str, tmp_path: Path
-) -> None:
+def test_component_sourced_from_a_pipeline_with_an_equal_encoder(bert: str, tmp_path: Path) -> None:
     one = trained(bert, ["tagger", "ner"], "attention")
     two = reloaded(one, tmp_path)
     two.remove_pipe("ner")
