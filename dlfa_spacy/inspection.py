@@ -70,7 +70,8 @@ def layer_states(
             f'word_repr = "{word_repr}": expected "mean", "first" or "last". Fix: word_repr="mean".'
         )
     encoder = _find_encoder(batch, nlp)
-    states = [_doc_states(doc, data) for doc, data in zip(batch, _states(batch, encoder))]
+    datas = _states(batch, encoder)
+    states = [_doc_states(doc, data) for doc, data in zip(batch, datas, strict=True)]
     pooled = []
     for doc, (pieces, align) in zip(batch, states, strict=True):
         depth = len(pieces) - 1

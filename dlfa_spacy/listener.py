@@ -31,8 +31,8 @@ NO_UPSTREAM = (
 )
 NOT_ENCODED = (
     "A dlfa_spacy.TransformerListener.v1 reads Docs that no encoder has read: they have no "
-    "`_.trf_data`. Expected the encoder's component to run before. Fix: enable it (nlp.enable_pipe, "
-    "spacy.load without `disable`), or, in training, name it in [training] annotating_components."
+    "`_.trf_data`. Expected the encoder's component to run before. Fix: enable it (load the "
+    "pipeline without `disable`), or, in training, name it in [training] annotating_components."
 )
 STOCK_UPSTREAM = (
     "A dlfa_spacy.TransformerListener.v1 listens to a stock encoder, which hands out its last "

@@ -176,9 +176,8 @@ def gold_docs(nlp: Language) -> list[Doc]:
     for gold in ANNOTATIONS:
         fields = {k: v for k, v in gold.items() if k not in ("entities", "cats", "spans")}
         fields["ents"] = [tag.replace("U-", "B-") for tag in gold["entities"]]
-        doc = Doc(
-            nlp.vocab, morphs=["Number=Sing" if t == "NNP" else "" for t in gold["tags"]], **fields
-        )
+        fields["morphs"] = ["Number=Sing" if tag == "NNP" else "" for tag in gold["tags"]]
+        doc = Doc(nlp.vocab, **fields)
         doc.cats = dict(gold["cats"])
         doc.spans["sc"] = [Span(doc, start, end, label) for start, end, label in gold["spans"]]
         docs.append(doc)
@@ -234,7 +233,8 @@ def scores(docs: Iterable[Doc]) -> list[float]:
         found.extend(doc.cats[name] for name in sorted(doc.cats))
         group = doc.spans.get("sc")
         if group is not None and len(group):
-            rows = sorted(zip(((s.start, s.end, s.label_) for s in group), group.attrs["scores"]))
+            keys = [(span.start, span.end, span.label_) for span in group]
+            rows = sorted(zip(keys, group.attrs["scores"], strict=True))
             found.extend(float(score) for _, score in rows)
     return found
 
