@@ -203,12 +203,15 @@ def test_the_tagger_is_read_from_tag_and_with_a_ruler_from_pos():
 def test_public_formats_are_read_directly_and_give_the_same_scores(ruler, tmp_path):
     path = tmp_path / "raw" / "de" / "test.iob2"
     path.parent.mkdir(parents=True)
-    path.write_text("Ada\tB-PER\nin\tO\nRom\tB-LOC\n", encoding="utf-8")
+    path.write_text("Ada\tI-PER\nin\tO\nRom\tB-LOC\n", encoding="utf-8")
     docs = [make_doc(ruler, ["Ada", "in", "Rom"], ents=[(0, 1, "PER"), (2, 3, "LOC")])]
     write_docs(docs, tmp_path / "converted" / "de" / "test.spacy")
     (direct,) = evaluate(ruler, tmp_path / "raw").languages
     (converted,) = evaluate(ruler, tmp_path / "converted").languages
     assert direct.scores == converted.scores
+    assert direct.reading_notes == {"repaired_tags": 1} and converted.reading_notes == {}
+    statements = evaluate(ruler, tmp_path / "raw").statements()
+    assert "While reading, tags repaired to IOB2: de 1." in statements
 
 
 def test_a_split_is_replaced_by_the_next_one_and_that_is_stated(ruler, tmp_path):

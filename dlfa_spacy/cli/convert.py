@@ -1,6 +1,5 @@
 """`dlfa convert`: public corpus formats to spaCy's."""
 
-from collections import Counter
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -36,19 +35,6 @@ class Spaces(str, Enum):
     auto = "auto"
     always = "always"
     none = "none"
-
-
-_NOTES = {
-    "withheld_sentences": "sentences left out, their words withheld (_)",
-    "empty_nodes": "empty nodes left out",
-    "multiword_tokens": "multiword tokens kept as {multiword} words",
-    "glued_tokens": "tokens with white space inside glued",
-    "zwnj_tokens": "tokens freed of ZWNJ",
-    "emptied_tokens": "tokens left out, nothing but white space",
-    "repaired_tags": "tags repaired to IOB2",
-    "prefixed_tokens": "tokens freed of a language prefix",
-    "long_sentences": "sentences cut at --max-length",
-}
 
 
 def convert_cli(
@@ -184,6 +170,8 @@ def convert_cli(
 def _show(done: "list[Conversion]", multiword: str, target: Path) -> None:
     from rich.table import Table
 
+    from ..corpora.sentence import NOTES, ReadingNotes
+
     console = output()
     labels = sorted({label for conversion in done for label in conversion.n_entities})
     table = Table("language", "split", box=None, header_style="bold")
@@ -195,11 +183,11 @@ def _show(done: "list[Conversion]", multiword: str, target: Path) -> None:
             *conversion.part, f"{conversion.n_docs:,}", f"{conversion.n_tokens:,}", *entities
         )
     console.print(table)
-    notes: Counter[str] = Counter()
+    notes = ReadingNotes()
     for conversion in done:
-        notes.update(conversion.notes.counts)
-    for key, text in _NOTES.items():
-        if notes[key]:
-            console.print(f"  {notes[key]:,} {text.format(multiword=multiword)}", highlight=False)
+        notes.add(conversion.notes)
+    for key, count in notes.changes().items():
+        how = f", kept as {multiword} words" if key == "multiword_tokens" else ""
+        console.print(f"  {count:,} {NOTES[key]}{how}", highlight=False)
     place = done[0].output if len(done) == 1 else target
     console.print(f"Wrote {len(done)} {'file' if len(done) == 1 else 'files'}: {shown(place)}")

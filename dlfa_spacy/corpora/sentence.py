@@ -33,15 +33,26 @@ class Sentence:
         return "".join(parts).rstrip(" ")
 
 
+# What a note means, in words. Counts of what was simply read are not among them.
+NOTES: dict[str, str] = {
+    "withheld_sentences": "sentences left out, their words withheld (_)",
+    "empty_nodes": "empty nodes left out",
+    "multiword_tokens": "multiword tokens",
+    "glued_tokens": "tokens with white space inside glued",
+    "zwnj_tokens": "tokens freed of ZWNJ",
+    "emptied_tokens": "tokens left out, nothing but white space",
+    "repaired_tags": "tags repaired to IOB2",
+    "prefixed_tokens": "tokens freed of a language prefix",
+    "long_sentences": "sentences cut for their length",
+}
+
+
 @dataclass
 class ReadingNotes:
     """What a reader changed or left out, so that nothing happens silently.
 
-    counts (Counter): How often, by kind: `sentences`, `tokens`, `withheld_sentences` (forms
-        replaced by `_`), `empty_nodes`, `multiword_tokens`, `glued_tokens` (white space inside a
-        token removed), `zwnj_tokens` (U+200C removed), `emptied_tokens` (nothing was left of the
-        form), `repaired_tags` (IOB1 or invalid `I-` made IOB2), `prefixed_tokens` (`xx:` cut),
-        `long_sentences` (cut by `max_length`).
+    counts (Counter): How often, by kind: the keys of `NOTES`, and `sentences` and `tokens`, which
+        were read.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -52,3 +63,10 @@ class ReadingNotes:
         other (ReadingNotes): The notes to add.
         """
         self.counts.update(other.counts)
+
+    def changes(self) -> dict[str, int]:
+        """Tell what was changed or left out.
+
+        RETURNS (Dict[str, int]): The counts by the keys of `NOTES`, without zeros.
+        """
+        return {key: self.counts[key] for key in NOTES if self.counts[key]}

@@ -12,6 +12,7 @@ from spacy.tokens import Doc
 
 from ..corpora.language import set_language
 from ..corpora.loading import ReadingOptions, read_docs, topics_of
+from ..corpora.sentence import ReadingNotes
 from ..corpora.subset import sample
 from .folder import LanguageFiles, find_languages
 from .model_info import model_info, training_seed, variant
@@ -23,7 +24,9 @@ OnDoc = Callable[[], None]
 OnLanguage = Callable[[LanguageFiles], None]
 
 
-def _gold_docs(nlp: Language, files: LanguageFiles, options: ReadingOptions) -> Iterator[Doc]:
+def _gold_docs(
+    nlp: Language, files: LanguageFiles, options: ReadingOptions, notes: ReadingNotes
+) -> Iterator[Doc]:
     public = [path for path in files.paths if path.suffix != ".spacy"]
     topics = {topic for path in public for topic in topics_of(path, options)}
     for path in files.paths:
@@ -34,6 +37,7 @@ def _gold_docs(nlp: Language, files: LanguageFiles, options: ReadingOptions) -> 
             options=options,
             topics=topics,
             make_doc=nlp.make_doc,
+            notes=notes,
         )
 
 
@@ -76,8 +80,9 @@ def evaluate_language(
     RAISES (ValueError): If a file is malformed, empty, or without annotation for any task.
     """
     options = options or ReadingOptions()
-    total = sum(1 for _ in _gold_docs(nlp, files, options)) if limit > 0 else 0
-    golds = sample(_gold_docs(nlp, files, options), total, limit, limit_seed)
+    notes, unused = ReadingNotes(), ReadingNotes()
+    total = sum(1 for _ in _gold_docs(nlp, files, options, unused)) if limit > 0 else 0
+    golds = sample(_gold_docs(nlp, files, options, notes), total, limit, limit_seed)
     scorer = LanguageScorer(tasks, gold_tokens=gold_tokens)
     seconds = 0.0
     started = time.perf_counter()
@@ -107,6 +112,7 @@ def evaluate_language(
         scores=scores,
         counts=scorer.counts(),
         ner_f1_per_type=scorer.ner_f1_per_type(),
+        reading_notes=notes.changes(),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
+from ..corpora.sentence import NOTES
 from .names import METRICS
 
 FORMAT = "dlfa_spacy.scores.v1"
@@ -23,6 +24,8 @@ class LanguageResult:
     scores (Dict[str, float]): From 0 to 1, by the names in `names.METRICS`.
     counts (Dict[str, int]): By the names in `names.COUNTS`.
     ner_f1_per_type (Dict[str, float]): Span F1 by entity type.
+    reading_notes (Dict[str, int]): What was changed or left out while reading a public format, by
+        the keys of `corpora.sentence.NOTES`; empty for .spacy files.
     """
 
     language: str
@@ -33,6 +36,7 @@ class LanguageResult:
     scores: dict[str, float]
     counts: dict[str, int]
     ner_f1_per_type: dict[str, float] = field(default_factory=dict)
+    reading_notes: dict[str, int] = field(default_factory=dict)
 
     @property
     def words_per_second(self) -> float:
@@ -122,6 +126,13 @@ class Evaluation:
                 f"At most {self.settings['limit']} texts a language, drawn with seed "
                 f"{self.settings['limit_seed']}."
             )
+        for key, text in NOTES.items():
+            noted = {
+                r.language: r.reading_notes[key] for r in self.languages if key in r.reading_notes
+            }
+            if noted:
+                shown = ", ".join(f"{language} {n}" for language, n in noted.items())
+                lines.append(f"While reading, {text}: {shown}.")
         off = {
             r.language: r.counts["ner_gold_spans_off_token_boundaries"]
             for r in self.languages
@@ -169,6 +180,7 @@ class Evaluation:
                     "scores": r.scores,
                     "counts": r.counts,
                     "ner_f1_per_type": r.ner_f1_per_type,
+                    "reading_notes": r.reading_notes,
                 }
                 for r in self.languages
             },
