@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import cast
 
 import numpy
 from spacy.attrs import NORM
@@ -9,6 +10,7 @@ from spacy.language import Language
 from spacy.tokenizer import Tokenizer
 from spacy.tokens import Doc
 from spacy.util import compile_infix_regex, compile_prefix_regex, compile_suffix_regex
+from thinc.types import Ints2d
 
 HAN = r"\u3005\u3007\u3400-\u4DBF\u4E00-\u9FFF\uF900-\uFAFF\U00020000-\U0003FFFF"
 KANA = r"\u3041-\u3096\u30A1-\u30FA\uFF66-\uFF6F\uFF71-\uFF9D"
@@ -94,7 +96,8 @@ class MultilingualTokenizer(Tokenizer):
             norms.extend(token.norm for token in rest)
         doc = Doc(self.vocab, words=words, spaces=spaces)
         # The exceptions of a language carry norms ("n't" is "not"); 0 is the word's own.
-        return doc.from_array([NORM], numpy.asarray(norms, dtype="uint64").reshape(-1, 1))
+        column = numpy.asarray(norms, dtype="uint64").reshape(-1, 1)
+        return doc.from_array([NORM], cast(Ints2d, column))
 
 
 def build_multilingual_tokenizer_v1() -> Callable[[Language], Tokenizer]:

@@ -3,11 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
+import numpy
 import torch
 from torch import Tensor
 
 # The registry name of a listener's slot in `TransformerData.model_output`.
 VectorsKey = str
+# A numpy array of integers, one dimension: what is counted and pointed at stays on the CPU.
+IntArray = numpy.ndarray
 
 
 class Aggregator(Protocol):

@@ -63,7 +63,7 @@ class ScalarMix(nn.Module):
         lengths: `(B,)`, not used.
         RETURNS: `(N, E)`.
         """
-        logits = self.logits
+        logits: Tensor = self.logits
         if self.training and self.dropout > 0.0:
             logits = logits + DROPPED * self._dropped(logits.device)
         weights = F.softmax(logits, dim=0)

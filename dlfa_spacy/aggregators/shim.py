@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import srsly
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from thinc.api import Optimizer, PyTorchShim, get_torch_default_device, torch2xp, xp2torch
@@ -13,6 +14,10 @@ from torch import nn
 
 # (width, num_layers) -> the module
 ModuleFactory = Callable[[int, int], nn.Module]
+
+FIELDS = {"settings", "width", "num_layers", "state"}
+DAMAGED = "The saved weights of an [aggregation] are damaged"
+COPY_AGAIN = "Fix: copy the pipeline again, or train again."
 
 
 class AggregatorShim(PyTorchShim):
@@ -100,7 +105,15 @@ class AggregatorShim(PyTorchShim):
         )
 
     def from_bytes(self, bytes_data: bytes) -> "AggregatorShim":
-        msg = srsly.msgpack_loads(bytes_data)
+        try:
+            msg = srsly.msgpack_loads(bytes_data)
+        except Exception as error:
+            # msgpack has no common error type: a cut file raises whatever it stumbles over.
+            raise ValueError(
+                f"{DAMAGED} ({type(error).__name__}: {error}). {COPY_AGAIN}"
+            ) from error
+        if not isinstance(msg, dict) or not FIELDS <= set(msg):
+            raise ValueError(f"{DAMAGED}: expected the fields {sorted(FIELDS)}. {COPY_AGAIN}")
         if msg["settings"] != self.settings:
             raise ValueError(
                 f"[aggregation] of the config says {self.settings}, but the weights were saved "
@@ -108,16 +121,18 @@ class AggregatorShim(PyTorchShim):
             )
         if msg["width"] is None:
             return self
-        self._model = None
-        self.build(msg["width"], msg["num_layers"])
+        module = self.factory(msg["width"], msg["num_layers"])
         try:
-            self.module.load_state_dict(load_tensors(msg["state"]), strict=True)
+            module.load_state_dict(load_tensors(msg["state"]), strict=True)
+        except SafetensorError as error:
+            raise ValueError(f"{DAMAGED} ({error}). {COPY_AGAIN}") from error
         except RuntimeError as error:
             raise ValueError(
                 f"The saved weights of the aggregation do not fit its settings {self.settings}: "
                 f"{error}. Fix: load the pipeline with the version of dlfa_spacy that saved it."
             ) from error
-        self.module.to(get_torch_default_device())
+        self._model = module.to(get_torch_default_device())
+        self.width, self.num_layers = msg["width"], msg["num_layers"]
         return self
 
 

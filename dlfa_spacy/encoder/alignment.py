@@ -1,26 +1,29 @@
 """Which wordpieces belong to which token, computed for a whole batch at once."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy
 from spacy.attrs import IDX, LENGTH
 from spacy.tokens import Doc
 from thinc.types import Ints1d, Ragged
 
+from ..types import IntArray
+
 
 class TokenTable:
     """The tokens of a batch of Docs on one line of characters, Doc after Doc.
 
-    starts, ends (Ints1d): `(n_tokens,)` character offsets on that line.
-    doc_chars (Ints1d): `(B,)` where each Doc's text begins on it.
-    doc_tokens (Ints1d): `(B + 1,)` where each Doc's tokens begin among all tokens.
+    starts, ends (IntArray): `(n_tokens,)` character offsets on that line.
+    doc_chars (IntArray): `(B,)` where each Doc's text begins on it.
+    doc_tokens (IntArray): `(B + 1,)` where each Doc's tokens begin among all tokens.
     """
 
     def __init__(self, docs: Sequence[Doc]):
         tables = [doc.to_array([IDX, LENGTH]).astype("int64").reshape(-1, 2) for doc in docs]
         counts = numpy.fromiter((len(table) for table in tables), dtype="int64")
         # One character more than the text, so that the end of a Doc is not the start of the next.
-        chars = [int(t[-1].sum()) + _trailing_space(d) + 1 for t, d in zip_docs(tables, docs)]
+        chars = [len(doc.text) + 1 for doc in docs]
         self.doc_chars = numpy.concatenate([[0], numpy.cumsum(chars)])[:-1].astype("int64")
         self.doc_tokens = numpy.concatenate([[0], numpy.cumsum(counts)]).astype("int64")
         table = numpy.concatenate(tables) if tables else numpy.zeros((0, 2), dtype="int64")
@@ -31,21 +34,13 @@ class TokenTable:
         return len(self.starts)
 
 
-def zip_docs(tables: Sequence[Ints1d], docs: Sequence[Doc]) -> list[tuple[Ints1d, Doc]]:
-    """RETURNS: The pairs, with a zero row in place of an empty Doc's missing last token."""
-    blank = numpy.zeros((1, 2), dtype="int64")
-    return [(table if len(table) else blank, doc) for table, doc in zip(tables, docs, strict=True)]
-
-
-def _trailing_space(doc: Doc) -> int:
-    return len(doc[-1].whitespace_) if len(doc) else 0
-
-
-def tokens_of_pieces(tokens: TokenTable, starts: Ints1d, ends: Ints1d) -> tuple[Ints1d, Ints1d]:
+def tokens_of_pieces(
+    tokens: TokenTable, starts: IntArray, ends: IntArray
+) -> tuple[IntArray, IntArray]:
     """First and last token that each piece overlaps.
 
-    starts, ends (Ints1d): `(N,)` character offsets of the pieces on the table's line.
-    RETURNS (Tuple[Ints1d, Ints1d]): `(N,)` each; last < first for a piece without a token (a
+    starts, ends (IntArray): `(N,)` character offsets of the pieces on the table's line.
+    RETURNS (Tuple[IntArray, IntArray]): `(N,)` each; last < first for a piece without a token (a
         piece of white space between two tokens).
     """
     first = numpy.searchsorted(tokens.ends, starts, side="right")
@@ -53,11 +48,11 @@ def tokens_of_pieces(tokens: TokenTable, starts: Ints1d, ends: Ints1d) -> tuple[
     return first, numpy.where(ends > starts, last, first - 1)
 
 
-def align_pieces(first: Ints1d, last: Ints1d, rows: Ints1d, n_tokens: int) -> Ragged:
+def align_pieces(first: IntArray, last: IntArray, rows: IntArray, n_tokens: int) -> Ragged:
     """Turn "the tokens of each piece" into "the rows of each token".
 
-    first, last (Ints1d): `(N,)`, see `tokens_of_pieces`.
-    rows (Ints1d): `(N,)` the packed row that holds each piece.
+    first, last (IntArray): `(N,)`, see `tokens_of_pieces`.
+    rows (IntArray): `(N,)` the packed row that holds each piece.
     n_tokens (int): Tokens of the batch.
     RETURNS (Ragged): `data` the rows, token after token; `lengths` `(n_tokens,)`, 0 for a token
         without pieces. A token in two overlapping windows owns the pieces of both.
@@ -68,4 +63,5 @@ def align_pieces(first: Ints1d, last: Ints1d, rows: Ints1d, n_tokens: int) -> Ra
     token = first[piece] + within
     order = numpy.argsort(token, kind="stable")
     lengths = numpy.bincount(token, minlength=n_tokens)
-    return Ragged(rows[piece][order].astype("int32"), lengths.astype("int32"))
+    data = rows[piece][order].astype("int32")
+    return Ragged(cast(Ints1d, data), cast(Ints1d, lengths.astype("int32")))

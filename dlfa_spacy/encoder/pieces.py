@@ -4,30 +4,44 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy
-from thinc.types import Ints1d
+from spacy_alignments import get_alignments
 from transformers import PreTrainedTokenizerBase
+
+from ..types import IntArray
 
 
 @dataclass
 class Pieces:
     """The wordpieces of some texts, one after the other, without special tokens.
 
-    ids (Ints1d): `(N,)` vocabulary ids.
-    starts, ends (Ints1d): `(N,)` character offsets within each piece's own text.
-    lengths (Ints1d): `(n_texts,)`, sums to N.
+    ids (IntArray): `(N,)` vocabulary ids.
+    starts, ends (IntArray): `(N,)` character offsets within each piece's own text.
+    lengths (IntArray): `(n_texts,)`, sums to N.
     """
 
-    ids: Ints1d
-    starts: Ints1d
-    ends: Ints1d
-    lengths: Ints1d
+    ids: IntArray
+    starts: IntArray
+    ends: IntArray
+    lengths: IntArray
+
+    def with_blanks(self, blank_id: int) -> "Pieces":
+        """RETURNS (Pieces): With one piece, of no character, in every text that has none."""
+        begins = numpy.cumsum(self.lengths) - self.lengths
+        places = begins[self.lengths == 0]
+        return Pieces(
+            numpy.insert(self.ids, places, blank_id),
+            numpy.insert(self.starts, places, 0),
+            numpy.insert(self.ends, places, 0),
+            numpy.maximum(self.lengths, 1),
+        )
 
 
 class PieceTokenizer:
     """Calls a Hugging Face tokenizer once a batch and keeps arrays instead of strings.
 
     tokenizer (PreTrainedTokenizerBase): A fast one gives offsets. A slow one does not, so it is
-        called word by word: its pieces never cross a space-separated word.
+        called word by word (its pieces never cross white space) and its pieces are compared with
+        the characters of the word.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase):
@@ -86,9 +100,36 @@ class PieceTokenizer:
             position = start + len(word)
             word_ids = self.tokenizer(word, add_special_tokens=False, verbose=False)["input_ids"]
             ids.extend(word_ids)
-            starts.extend([start] * len(word_ids))
-            ends.extend([position] * len(word_ids))
+            for first, end in self._offsets(word, word_ids):
+                starts.append(start + first)
+                ends.append(start + end)
         return ids, starts, ends
+
+    def _offsets(self, word: str, ids: list[int]) -> list[tuple[int, int]]:
+        """RETURNS: Which characters of a word each piece stands for, found by comparing strings."""
+        special = set(self.tokenizer.all_special_tokens)
+        strings = [
+            # An unknown piece tells nothing; it gets what its neighbours leave.
+            "" if piece in special else piece.removeprefix("##").removeprefix("\u2581")
+            for piece in self.tokenizer.convert_ids_to_tokens(ids)
+        ]
+        _, chars_of_piece = get_alignments(list(word), strings)
+        offsets: list[tuple[int, int]] = []
+        for i, chars in enumerate(chars_of_piece):
+            if chars:
+                offsets.append((chars[0], chars[-1] + 1))
+            else:
+                start = offsets[-1][1] if offsets else 0
+                end = next((later[0] for later in chars_of_piece[i + 1 :] if later), len(word))
+                offsets.append((start, max(start, end)))
+        return offsets
+
+    @property
+    def blank_id(self) -> int:
+        """The piece that stands for a text without pieces, for encoders without special tokens."""
+        known = self.tokenizer
+        ids = (known.unk_token_id, known.pad_token_id, known.eos_token_id, 0)
+        return int(next(i for i in ids if i is not None))
 
 
 def _join(rows: list[tuple[list[int], list[int], list[int]]]) -> Pieces:

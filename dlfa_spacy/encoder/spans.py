@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy
 from spacy.tokens import Doc, Span
-from thinc.types import Ints1d
 
+from ..types import IntArray
 from .alignment import TokenTable, tokens_of_pieces
 from .pieces import PieceTokenizer
 
@@ -84,10 +84,10 @@ def wordpiece_spans_v1(window: int = 126, stride: int = 96) -> WordpieceSpans:
     return WordpieceSpans(window, stride)
 
 
-def cut(first: Ints1d, last: Ints1d, window: int, stride: int) -> list[tuple[int, int]]:
+def cut(first: IntArray, last: IntArray, window: int, stride: int) -> list[tuple[int, int]]:
     """Cut one text's pieces into windows, between tokens wherever possible.
 
-    first, last (Ints1d): `(N,)` the tokens that each piece overlaps (see `tokens_of_pieces`).
+    first, last (IntArray): `(N,)` the tokens that each piece overlaps (see `tokens_of_pieces`).
     window (int): Pieces in a window at the most.
     stride (int): Pieces between two windows' starts.
     RETURNS (List[Tuple[int, int]]): Piece offsets [begin, end) of each window, none for no pieces.
@@ -102,19 +102,33 @@ def cut(first: Ints1d, last: Ints1d, window: int, stride: int) -> list[tuple[int
     # A cut before piece p splits no token where no earlier piece reaches p's first token.
     reached = numpy.maximum.accumulate(numpy.where(last >= first, last, -1))
     splits = numpy.flatnonzero(numpy.concatenate([[True], first[1:] > reached[:-1], [True]]))
-    cuts = []
+    cuts: list[tuple[int, int]] = []
     begin = 0
     while True:
-        end = _last_split(splits, begin, begin + window)
+        end = _last_split(splits, begin + window)
+        if end <= begin:
+            # A token that alone is longer than the window: cut inside, it has no better place.
+            end = begin + window
+            cuts.append((begin, end))
+            begin = min(begin + stride, end)
+            continue
         cuts.append((begin, end))
         if end == total:
             return cuts
-        # Without overlap where the next split within the stride would make no progress.
-        begin = min(_last_split(splits, begin, begin + stride), end)
+        following = _last_split(splits, begin + stride)
+        if following <= begin:
+            following = _first_split(splits, begin + 1)
+        # The next window must hold what comes after this one, up to the next split: overlap less
+        # rather than read the same pieces twice for nothing.
+        reach = _first_split(splits, end + 1) - window
+        begin = min(_first_split(splits, max(following, reach)), end)
 
 
-def _last_split(splits: Ints1d, begin: int, limit: int) -> int:
-    """RETURNS (int): The last place to cut in (begin, limit], or limit itself if there is none."""
-    index = int(numpy.searchsorted(splits, limit, side="right")) - 1
-    found = int(splits[index])
-    return found if found > begin else limit
+def _last_split(splits: IntArray, limit: int) -> int:
+    """RETURNS (int): The last place to cut up to `limit`."""
+    return int(splits[numpy.searchsorted(splits, limit, side="right") - 1])
+
+
+def _first_split(splits: IntArray, limit: int) -> int:
+    """RETURNS (int): The first place to cut from `limit` on."""
+    return int(splits[numpy.searchsorted(splits, limit, side="left")])

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy
 from spacy.tokens import Doc, Span
-from thinc.types import Ints1d, Ragged
+from thinc.types import Ragged
 
+from ..types import IntArray
 from .alignment import TokenTable, align_pieces, tokens_of_pieces
 from .pieces import Pieces, PieceTokenizer
 from .spans import WordpieceSpans, cut
@@ -18,20 +19,20 @@ SpanGetter = Callable[[list[Doc]], list[list[Span]]]
 class Windows:
     """What an encoder reads: windows one after the other, special tokens included, no padding.
 
-    ids (Ints1d): `(N,)` wordpiece ids.
-    lengths (Ints1d): `(W,)` wordpieces of each window, sums to N.
-    doc_windows (Ints1d): `(B,)` windows of each Doc, sums to W. 0 for an empty Doc.
-    doc_rows (Ints1d): `(B + 1,)` where each Doc's rows begin, of N.
-    doc_tokens (Ints1d): `(B + 1,)` where each Doc's tokens begin.
+    ids (IntArray): `(N,)` wordpiece ids.
+    lengths (IntArray): `(W,)` wordpieces of each window, sums to N.
+    doc_windows (IntArray): `(B,)` windows of each Doc, sums to W. 0 for an empty Doc.
+    doc_rows (IntArray): `(B + 1,)` where each Doc's rows begin, of N.
+    doc_tokens (IntArray): `(B + 1,)` where each Doc's tokens begin.
     align (Ragged): For each token of the batch the rows of its pieces.
     token_bounds (List[Tuple[int, int, int]]): Doc, first token and end token of each window.
     """
 
-    ids: Ints1d
-    lengths: Ints1d
-    doc_windows: Ints1d
-    doc_rows: Ints1d
-    doc_tokens: Ints1d
+    ids: IntArray
+    lengths: IntArray
+    doc_windows: IntArray
+    doc_rows: IntArray
+    doc_tokens: IntArray
     align: Ragged
     token_bounds: list[tuple[int, int, int]]
 
@@ -41,7 +42,7 @@ class Windows:
         begin = int(self.align.lengths[:first].sum()) if first else 0
         lengths = self.align.lengths[first:end]
         data = self.align.dataXd[begin : begin + int(lengths.sum())]
-        return Ragged(data - numpy.int32(self.doc_rows[doc]), lengths.copy())
+        return Ragged(data - int(self.doc_rows[doc]), lengths.copy())
 
 
 def segment(
@@ -62,20 +63,30 @@ def segment(
     docs = list(docs)
     prefix, suffix = tokenizer.special_ids
     budget = max_length - len(prefix) - len(suffix)
+    if budget < 1:
+        raise ValueError(
+            f"[components.transformer.model] The encoder reads {max_length} wordpieces at once, of "
+            f"which {len(prefix) + len(suffix)} are special tokens: expected room for a wordpiece "
+            "of the text. Fix: correct model_max_length ([components.transformer.model] "
+            "tokenizer_config), or choose another encoder (name)."
+        )
     tokens = TokenTable(docs)
     if isinstance(get_spans, WordpieceSpans):
-        window, stride = min(get_spans.window, budget), min(get_spans.stride, budget)
+        window = min(get_spans.window, budget)
+        # Where the encoder reads less than the getter asks for, windows overlap as much in part.
+        stride = max(1, get_spans.stride * window // get_spans.window)
         pieces = tokenizer([doc.text for doc in docs])
         text_docs = numpy.arange(len(docs))
         chars = tokens.doc_chars
     else:
         window = stride = budget
-        spans = get_spans(docs)
-        flat = [span for doc_spans in spans for span in doc_spans]
-        pieces = tokenizer([span.text for span in flat])
-        text_docs = numpy.repeat(numpy.arange(len(docs)), [len(doc_spans) for doc_spans in spans])
-        span_chars = numpy.fromiter((span.start_char for span in flat), "int64", len(flat))
-        chars = tokens.doc_chars[text_docs] + span_chars
+        texts = _span_texts(get_spans(docs))
+        pieces = tokenizer([text for _, _, text in texts])
+        text_docs = numpy.asarray([doc for doc, _, _ in texts], dtype="int64")
+        begins = numpy.asarray([begin for _, begin, _ in texts], dtype="int64")
+        chars = tokens.doc_chars[text_docs] + begins
+    if not prefix and not suffix:
+        pieces = pieces.with_blanks(tokenizer.blank_id)
     first, last = _piece_tokens(tokens, pieces, chars)
     begins, ends, window_texts = _cut_texts(docs, pieces, text_docs, first, last, window, stride)
     return _pack(
@@ -83,7 +94,18 @@ def segment(
     )
 
 
-def _piece_tokens(tokens: TokenTable, pieces: Pieces, chars: Ints1d) -> tuple[Ints1d, Ints1d]:
+def _span_texts(spans: list[list[Span]]) -> list[tuple[int, int, str]]:
+    """RETURNS: Doc, first character and text of each span. A Doc without spans has one empty text,
+    so that it has rows like any other."""
+    texts: list[tuple[int, int, str]] = []
+    for doc, doc_spans in enumerate(spans):
+        texts.extend((doc, span.start_char, span.text) for span in doc_spans)
+        if not doc_spans:
+            texts.append((doc, 0, ""))
+    return texts
+
+
+def _piece_tokens(tokens: TokenTable, pieces: Pieces, chars: IntArray) -> tuple[IntArray, IntArray]:
     offsets = numpy.repeat(chars, pieces.lengths)
     return tokens_of_pieces(tokens, pieces.starts + offsets, pieces.ends + offsets)
 
@@ -91,12 +113,12 @@ def _piece_tokens(tokens: TokenTable, pieces: Pieces, chars: Ints1d) -> tuple[In
 def _cut_texts(
     docs: list[Doc],
     pieces: Pieces,
-    text_docs: Ints1d,
-    first: Ints1d,
-    last: Ints1d,
+    text_docs: IntArray,
+    first: IntArray,
+    last: IntArray,
     window: int,
     stride: int,
-) -> tuple[Ints1d, Ints1d, Ints1d]:
+) -> tuple[IntArray, IntArray, IntArray]:
     """RETURNS: Piece offsets [begin, end) of every window, and the text it comes from."""
     begins: list[int] = []
     ends: list[int] = []
@@ -125,11 +147,11 @@ def _pack(
     docs: list[Doc],
     tokens: TokenTable,
     pieces: Pieces,
-    window_docs: Ints1d,
-    begins: Ints1d,
-    ends: Ints1d,
-    first: Ints1d,
-    last: Ints1d,
+    window_docs: IntArray,
+    begins: IntArray,
+    ends: IntArray,
+    first: IntArray,
+    last: IntArray,
     tokenizer: PieceTokenizer,
 ) -> Windows:
     prefix, suffix = tokenizer.special_ids
@@ -161,11 +183,11 @@ def _pack(
 
 def _token_bounds(
     tokens: TokenTable,
-    window_docs: Ints1d,
-    begins: Ints1d,
-    ends: Ints1d,
-    first: Ints1d,
-    last: Ints1d,
+    window_docs: IntArray,
+    begins: IntArray,
+    ends: IntArray,
+    first: IntArray,
+    last: IntArray,
 ) -> list[tuple[int, int, int]]:
     bounds = []
     for doc, begin, end in zip(window_docs.tolist(), begins.tolist(), ends.tolist(), strict=True):
