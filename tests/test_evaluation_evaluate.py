@@ -13,7 +13,7 @@ from spacy.tokens import Doc, Span
 
 from dlfa_spacy.corpora import set_language, write_docs
 from dlfa_spacy.evaluation import evaluate, find_languages, pipeline_tasks, write_evaluation
-from dlfa_spacy.evaluation.model_info import training_seed, variant
+from dlfa_spacy.evaluation.model_info import encoder_name, training_seed, variant
 
 BERLIN = [{"label": "LOC", "pattern": "Berlin"}, {"label": "PER", "pattern": "Ada"}]
 
@@ -352,3 +352,18 @@ def test_real_corpora_are_scored_in_every_language(ruler):
     evaluation = evaluate(ruler, Path(data) / "ner-uner", splits=["test", "dev"], limit=50)
     assert {r.language for r in evaluation.languages} >= {"de", "en", "pt", "ru", "zh"}
     assert all(r.n_docs == 50 for r in evaluation.languages)
+
+
+@pytest.mark.parametrize(
+    "name, expected",
+    [
+        ("bert-base-multilingual-cased", "bert-base-multilingual-cased"),
+        ("assets/encoder", "assets/encoder"),
+        (str(Path("/home/somebody/encoder").absolute()), "encoder"),
+    ],
+)
+def test_no_absolute_path_of_an_encoder_gets_into_the_scores(name, expected, monkeypatch):
+    nlp = spacy.blank("xx")
+    model = {"@architectures": "dlfa_spacy.TransformerModel.v1", "name": name}
+    monkeypatch.setattr(type(nlp), "config", {"components": {"transformer": {"model": model}}})
+    assert encoder_name(nlp) == expected

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import spacy
@@ -44,12 +45,15 @@ def encoder_name(nlp: Language) -> str | None:
     """Find the encoder's name or path in a pipeline's config.
 
     nlp (Language): The pipeline.
-    RETURNS (Optional[str]): The `name` of the transformer model, if the config has one.
+    RETURNS (Optional[str]): The `name` of the transformer model, if the config has one; of an
+        absolute path the last part.
     """
     for component in nlp.config["components"].values():
         for block in _blocks(component):
             if "TransformerModel" in str(block.get("@architectures")) and block.get("name"):
-                return str(block["name"])
+                name = str(block["name"])
+                # An absolute path would carry the layout of one machine into published tables.
+                return Path(name).name if Path(name).is_absolute() else name
     return None
 
 
