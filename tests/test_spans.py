@@ -6,11 +6,12 @@ import time
 import numpy
 import pytest
 import spacy
-from dlfa_spacy.encoder.pieces import PieceTokenizer
-from dlfa_spacy.encoder.spans import WordpieceSpans, cut, wordpiece_spans_v1
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
+
+from dlfa_spacy.encoder.pieces import PieceTokenizer
+from dlfa_spacy.encoder.spans import WordpieceSpans, cut, wordpiece_spans_v1
 
 
 def one_token_each(lengths: list[int]) -> tuple[numpy.ndarray, numpy.ndarray]:
