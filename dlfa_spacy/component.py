@@ -3,11 +3,9 @@
 import functools
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import cast
 
-from spacy import util
 from spacy.language import Language
-from spacy.pipeline.pipe import deserialize_config
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from spacy.util import minibatch
@@ -196,24 +194,19 @@ class DLFATransformer(Transformer):
 
         RAISES (ValueError): The file is damaged, or holds an encoder that does not fit.
         """
-        deserialize: dict[str, Callable[[Path], Any]] = {
-            "vocab": self.vocab.from_disk,
-            "cfg": lambda p: self.cfg.update(deserialize_config(p)),
-            "model": self._load_model,
-        }
-        util.from_disk(path, deserialize, exclude)
-        return self
+        self._forget_widths()
+        return cast(DLFATransformer, super().from_disk(path, exclude=exclude))
 
-    def _load_model(self, path: Path) -> None:
-        try:
-            self.model.from_bytes(path.read_bytes())
-        except Exception as error:
-            # msgpack has no common error type: a cut file raises whatever it stumbles over.
-            raise ValueError(
-                f'The file "{path.name}" of the component "{self.name}" cannot be loaded '
-                f"({type(error).__name__}: {error}) Expected the bytes that nlp.to_disk wrote. "
-                "Fix: copy the pipeline again, or train again."
-            ) from error
+    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "DLFATransformer":
+        """Load the component, as `from_disk` does."""
+        self._forget_widths()
+        return cast(DLFATransformer, super().from_bytes(bytes_data, exclude=exclude))
+
+    def _forget_widths(self) -> None:
+        """What listeners were told comes from the folder that has the encoder's name today, which
+        need not hold the encoder that was saved."""
+        for listener in self.listeners:
+            listener._dims["nO"] = None
 
     def _prepare(self) -> None:
         """Tell the encoder who listens, which may have changed since the last batch."""

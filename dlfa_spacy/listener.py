@@ -104,19 +104,29 @@ class TransformerListener(StockListener):
         return aggregate(self.aggregation, states, lengths)
 
     def set_dim(self, name: str, value: int, *, force: bool = False) -> None:
-        """Called by every upstream component that adopts the listener, ours and the stock one."""
-        super().set_dim(name, int(value), force=force)
+        """Called by every upstream component that adopts the listener, ours and the stock one.
+
+        RAISES (ValueError): The aggregation was trained for an encoder of another shape.
+        """
+        # The width may have been a guess from the folder of an encoder that was saved since.
+        super().set_dim(name, int(value), force=True)
         if name == "nO" and isinstance(value, EncoderWidth):
             self.num_layers = value.num_layers
             if aggregator_shim(self.aggregation).is_built:
                 aggregator_shim(self.aggregation).build(int(value), value.num_layers)
 
     def has_dim(self, name: str) -> bool | None:
-        # A stock upstream sets the width only of a listener that has none. Ours may have been
-        # loaded with one and still wants to hear the depth.
-        if name == "nO" and self.num_layers is None and not self._initializing:
+        # A stock upstream tells its width only to a listener that has none. Ours wants to hear it
+        # every time: the encoder may have been loaded since.
+        if name == "nO" and not self._initializing:
             return None
         return super().has_dim(name)
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        # A batch belongs to the process that encoded it.
+        function, arguments, (attributes, slots), *rest = super().__reduce_ex__(protocol)
+        batch = {"_batch_id": None, "_outputs": None, "_backprop": None}
+        return (function, arguments, ({**attributes, **batch}, slots), *rest)
 
     def receive(self, batch_id: Any, outputs: Any, backprop: Any) -> None:
         super().receive(batch_id, outputs, backprop)
@@ -288,7 +298,7 @@ def _aggregation_input(model: TransformerListener, docs: Sequence[Doc]) -> Aggre
     if all(HIDDEN_STATES in data.model_output for data in datas):
         stacks = [xp2torch(data.model_output[HIDDEN_STATES]) for data in datas]
         packed = {layer: torch.cat([stack[layer] for stack in stacks]) for layer in layers}
-        lengths = [torch.from_numpy(data.model_output[WINDOW_LENGTHS]) for data in datas]
+        lengths = [torch.tensor(data.model_output[WINDOW_LENGTHS]) for data in datas]
         states = LayerStates(packed, model.num_layers)
         return states, torch.cat(lengths).to(next(iter(packed.values())).device)
     encoders = [data.encoder() for data in datas if isinstance(data, DocPieces) and data.encoder]

@@ -82,3 +82,6 @@ class EncoderWidth(int):
         self = super().__new__(cls, width)
         self.num_layers = num_layers
         return self
+
+    def __getnewargs__(self) -> tuple[int, int]:  # type: ignore[override]
+        return int(self), self.num_layers

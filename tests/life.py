@@ -94,7 +94,7 @@ def component(name: str, tok2vec: dict[str, Any]) -> dict[str, Any]:
         model = {
             "@architectures": "spacy.TextCatReduce.v1",
             "exclusive_classes": True,
-            "use_reduce_first": True,
+            "use_reduce_first": False,
             "use_reduce_last": False,
             "use_reduce_max": False,
             "use_reduce_mean": True,

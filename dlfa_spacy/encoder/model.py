@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Protocol, cast
 
 from spacy.tokens import Doc
@@ -17,7 +16,7 @@ from transformers.utils import ModelOutput
 from ..types import EncoderWidth, LayerStates
 from .batch import LayerBatch
 from .ledger import GradientLedger
-from .loading import find_encoder, load_encoder, read_config
+from .loading import load_encoder, read_config
 from .packed import PackedEncoder, layer_key
 from .shim import EncoderShim
 from .spans import WordpieceSpans
@@ -106,9 +105,7 @@ class TransformerModel(StockTransformerModel):
         self.max_batch_items: int | None = None
         # The layers of the last batch, while listeners train on a frozen encoder.
         self.kept_batch: LayerBatch | None = None
-        if Path(name).expanduser().is_dir():
-            # A frozen encoder is never initialised, but its listeners must know its width.
-            self._set_shape_from_config()
+        self._guessed = False
 
     @property
     def shim(self) -> EncoderShim:
@@ -135,6 +132,16 @@ class TransformerModel(StockTransformerModel):
             )
         return self._depth
 
+    def has_dim(self, name: str) -> bool | None:
+        # A frozen encoder is never initialised, but its listeners must know its width.
+        if name == "nO" and not self._guessed and not self.attrs["has_transformer"]:
+            self._set_shape_from_config()
+        return super().has_dim(name)
+
+    def set_dim(self, name: str, value: int, *, force: bool = False) -> None:
+        # Saved weights know better than the folder that has the encoder's name today.
+        super().set_dim(name, value, force=force or not self.attrs["has_transformer"])
+
     def get_dim(self, name: str) -> int:
         """The width, which also tells the depth (see `EncoderWidth`)."""
         value = super().get_dim(name)
@@ -153,6 +160,27 @@ class TransformerModel(StockTransformerModel):
             copied._adopt()
         return copied
 
+    def from_bytes(self, bytes_data: bytes) -> "TransformerModel":
+        """Load encoder, tokenizer and settings.
+
+        RAISES (ValueError): The bytes are damaged, or hold an encoder that does not fit.
+        """
+        try:
+            super().from_bytes(bytes_data)
+        except Exception as error:
+            # msgpack has no common error type: a cut file raises whatever it stumbles over.
+            raise ValueError(
+                "The saved encoder (the file transformer/model, [components.transformer.model]) "
+                f"cannot be loaded: {type(error).__name__}: {error} Expected the bytes that "
+                "nlp.to_disk wrote. Fix: copy the pipeline again, or train again."
+            ) from error
+        return self
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        # A batch belongs to the process that encoded it.
+        function, arguments, (attributes, slots), *rest = super().__reduce_ex__(protocol)
+        return (function, arguments, ({**attributes, "kept_batch": None}, slots), *rest)
+
     def load(self) -> None:
         """Load the encoder if that has not happened: from its folder, the cache or the Hub."""
         if not self.attrs["has_transformer"]:
@@ -168,7 +196,7 @@ class TransformerModel(StockTransformerModel):
         self._depth = self.packed.num_layers
 
     def _set_shape_from_config(self) -> None:
-        find_encoder(self.attrs["name"])
+        self._guessed = True
         config = read_config(self.attrs["name"], **self._settings["transformer_config"])
         if config is not None:
             self._dims["nO"] = int(config.hidden_size)

@@ -69,6 +69,9 @@ class EncoderShim(HFShim):
         )
         return copied.from_bytes(self.to_bytes())
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "ledger": GradientLedger()}
+
     def to_bytes(self) -> bytes:
         hf = self._hfmodel
         msg: dict[str, Any] = {
@@ -88,30 +91,45 @@ class EncoderShim(HFShim):
 
     def from_bytes(self, bytes_data: bytes) -> "EncoderShim":
         msg = srsly.msgpack_loads(bytes_data)
-        if not isinstance(msg, dict) or msg.get("format") != FORMAT:
+        found = msg.get("format") if isinstance(msg, dict) else None
+        if found != FORMAT:
             raise ValueError(
-                "These bytes do not hold an encoder of dlfa_spacy.TransformerModel.v1 (format "
-                f"{FORMAT}). Expected a pipeline saved with it. Fix: check "
-                "[components.transformer.model] @architectures, or train again."
+                "These bytes do not hold an encoder of dlfa_spacy.TransformerModel.v1: their "
+                f"format is {found}, expected {FORMAT}. Fix: check [components.transformer.model] "
+                "@architectures, or load the pipeline with the version that saved it."
             )
         hf = HFObjects(None, None, None, msg["tokenizer_config"], msg["transformer_config"])
-        self._hfmodel = hf
         saved = msg["encoder"]
         if saved is None:
+            self._hfmodel = hf
             return self
         with tempfile.TemporaryDirectory() as folder:
             for name, content in saved["tokenizer"].items():
                 (Path(folder) / name).write_bytes(content)
             srsly.write_json(Path(folder) / "config.json", saved["config"])
-            tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=saved["use_fast"])
             config = AutoConfig.from_pretrained(folder)
+            tokenizer = _load_tokenizer(folder, saved["use_fast"])
         attention = msg["transformer_config"].get("attn_implementation")
         settings = {} if attention is None else {"attn_implementation": attention}
         transformer = AutoModel.from_config(config, **settings)
         _load_strictly(transformer, saved["weights"])
         transformer.to(get_torch_default_device())
+        # Only now: what fails above leaves the encoder that was here untouched.
+        self._hfmodel = hf
         self.set_encoder(HFObjects(tokenizer, transformer, None))
         return self
+
+
+def _load_tokenizer(folder: str, use_fast: bool) -> Any:
+    files = sorted(path.name for path in Path(folder).iterdir() if path.name != "config.json")
+    try:
+        return AutoTokenizer.from_pretrained(folder, use_fast=use_fast)
+    except Exception as error:
+        # transformers guesses what is missing, often wrongly.
+        raise ValueError(
+            f"The saved tokenizer cannot be read; its files are {files} ({error}). Expected those "
+            "that save_pretrained() writes. Fix: copy the pipeline again, or train again."
+        ) from error
 
 
 def _config_dict(config: Any) -> dict[str, Any]:
