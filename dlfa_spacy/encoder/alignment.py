@@ -39,6 +39,10 @@ def tokens_of_pieces(
 ) -> tuple[IntArray, IntArray]:
     """First and last token that each piece overlaps.
 
+    Stock spacy-transformers counts the space after a token as a part of it, so that a piece with a
+    leading space ("▁Berlin" of SentencePiece) belongs to the token before it as well. Here it
+    does not; for pieces without spaces the two agree.
+
     starts, ends (IntArray): `(N,)` character offsets of the pieces on the table's line.
     RETURNS (Tuple[IntArray, IntArray]): `(N,)` each; last < first for a piece without a token (a
         piece of white space between two tokens).
