@@ -10,7 +10,7 @@ exec((HERE / "dlfa_spacy" / "about.py").read_text(encoding="utf-8"), ABOUT)
 
 ENTRY_POINTS = {
     "console_scripts": ["dlfa = dlfa_spacy.cli:main"],
-    "spacy_cli": ["dlfa = dlfa_spacy.cli:main"],
+    "spacy_cli": ["dlfa = dlfa_spacy.cli.spacy_group:app"],
     "spacy_factories": ["dlfa_transformer = dlfa_spacy.component:make_dlfa_transformer"],
     "spacy_architectures": [
         "dlfa_spacy.TransformerModel.v1 = dlfa_spacy.architectures:build_transformer_model_v1",
@@ -31,7 +31,8 @@ ENTRY_POINTS = {
         "dlfa_spacy.wordpiece_spans.v1 = dlfa_spacy.encoder.spans:wordpiece_spans_v1",
     ],
     "spacy_tokenizers": [
-        "dlfa_spacy.MultilingualTokenizer.v1 = dlfa_spacy.tokenizer:build_multilingual_tokenizer_v1",
+        "dlfa_spacy.MultilingualTokenizer.v1 = "
+        "dlfa_spacy.tokenizer:build_multilingual_tokenizer_v1",
     ],
     "spacy_callbacks": [
         "dlfa_spacy.freeze_layers.v1 = dlfa_spacy.callbacks:build_freeze_layers_v1",

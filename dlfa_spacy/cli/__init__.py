@@ -8,6 +8,7 @@ import typer
 
 from .convert import convert_cli
 from .evaluate import evaluate_cli
+from .init_config import init_config_cli
 from .report import report_cli
 
 app = typer.Typer(
@@ -18,6 +19,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     add_completion=False,
 )
+app.command("init-config")(init_config_cli)
 app.command("convert")(convert_cli)
 app.command("evaluate")(evaluate_cli)
 app.command("report")(report_cli)

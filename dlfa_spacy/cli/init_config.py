@@ -1,0 +1,86 @@
+"""`dlfa init-config`: a training config for one's own corpus."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .console import output, plain_errors, shown
+
+
+def init_config_cli(
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT.cfg", help="The config to write; - for the screen.")
+    ],
+    task: Annotated[
+        str,
+        typer.Option(
+            "--task", "-t", help="ner, pos, or ner_pos: both on one encoder.", show_default=True
+        ),
+    ] = "ner",
+    aggregation: Annotated[
+        str,
+        typer.Option(
+            "--aggregation",
+            "-a",
+            help="How the layers become one vector: last (the baseline), mean, scalar, attention, "
+            "dlfa, dlfa_sigmoid, or control (DLFA's parameters without a lower layer).",
+        ),
+    ] = "attention",
+    encoder: Annotated[
+        str, typer.Option("--encoder", "-e", help="Folder or Hugging Face name of the encoder.")
+    ] = "assets/encoder",
+    layer: Annotated[
+        str | None,
+        typer.Option(help="Lower layer of DLFA: 1 is the first, -1 the last, 0 the embeddings."),
+    ] = None,
+    gate: Annotated[str | None, typer.Option(help="Gate of DLFA: product or sigmoid.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Training steps; the learning rate falls over them.")
+    ] = None,
+    learn_rate: Annotated[
+        float | None, typer.Option(min=0.0, help="Learning rate: 3e-4 small encoder, 2e-5 mBERT.")
+    ] = None,
+    gpu: Annotated[bool, typer.Option("--gpu", help="Mixed precision, for a GPU.")] = False,
+) -> None:
+    """Write a training config: a base for the task with an aggregation put in.
+
+    Two configs of one task differ in the aggregation alone, so that two runs can be compared.
+
+    [bold]Examples[/]
+
+    Entities with multilingual BERT, through all layers:
+
+      [cyan]dlfa init-config --task ner --aggregation attention
+      --encoder bert-base-multilingual-cased --learn-rate 2e-5 ner.cfg[/]
+
+    Then train it on English, as any spaCy config:
+
+      [cyan]python -m spacy train ner.cfg --output training --paths.train en/train.spacy
+      --paths.dev en/dev.spacy[/]
+    """
+    with plain_errors():
+        from spacy.cli.init_config import fill_config
+
+        from ..corpora.files import replacing
+        from ..recipes import make_config
+
+        number = int(layer) if layer is not None and layer.lstrip("-").isdigit() else layer
+        config = make_config(
+            task,
+            aggregation,
+            encoder=encoder,
+            layer=number,
+            gate=gate,
+            steps=steps,
+            learn_rate=learn_rate,
+            gpu=gpu,
+        )
+        if str(out) == "-":
+            typer.echo(config.to_str())
+            return
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(out) as temporary:
+            config.to_disk(temporary)
+            fill_config(temporary, temporary, silent=True)
+        output().print(f"Wrote {shown(out)}", soft_wrap=True)
