@@ -129,8 +129,9 @@ def _branch(width: int, bottleneck: int, norm: str) -> nn.Sequential:
 def build_double_layer_fusion_v1(
     layer: int | str = -3,
     reduction: int = 4,
-    gate: Gate = "product",
-    norm: Norm = "batch",
+    # Plain strings: of a Literal, pydantic would complain before the module can say what to do.
+    gate: str = "product",
+    norm: str = "batch",
     lr_scale: float = 20.0,
 ) -> Model:
     """The DLFA/AIF module of the ICPR 2022 paper.
