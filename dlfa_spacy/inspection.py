@@ -1,8 +1,9 @@
 """For researchers: the encoder's layers by token, and what the aggregators have learnt."""
 
 from collections.abc import Sequence
-from typing import Any, overload
+from typing import Any, cast, overload
 
+import numpy
 import torch
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -71,13 +72,15 @@ def layer_states(
         )
     encoder = _find_encoder(batch, nlp)
     datas = _states(batch, encoder)
-    states = [_doc_states(doc, data) for doc, data in zip(batch, datas, strict=True)]
-    pooled = []
-    for doc, (pieces, align) in zip(batch, states, strict=True):
-        depth = len(pieces) - 1
-        chosen = range(depth + 1) if layers is None else layers
-        wanted = [resolve_layer(layer, depth, "layers") for layer in chosen]
-        pooled.append(_pool(pieces[wanted], align, word_repr, len(doc)))
+    depth, width = _shape(datas, encoder)
+    wanted = [
+        resolve_layer(layer, depth, "layers")
+        for layer in (range(depth + 1) if layers is None else layers)
+    ]
+    pooled = [
+        _pool(data, wanted, word_repr, len(doc), width)
+        for doc, data in zip(batch, datas, strict=True)
+    ]
     return pooled[0] if isinstance(docs, Doc) else pooled
 
 
@@ -161,22 +164,42 @@ def _states(docs: Sequence[Doc], encoder: TransformerModel | None) -> list[Trans
     return list(encoder.encode(docs, list(range(encoder.num_layers + 1))).doc_data)
 
 
-def _doc_states(doc: Doc, data: TransformerData | None) -> tuple[Floats3d, Ragged]:
+def _shape(
+    datas: Sequence[TransformerData | None], encoder: TransformerModel | None
+) -> tuple[int, int]:
+    """RETURNS (Tuple[int, int]): Depth and width, of the encoder or of a Doc that is not empty."""
+    for data in datas:
+        if data is not None and HIDDEN_STATES in data.model_output:
+            layers, _, width = data.model_output[HIDDEN_STATES].shape
+            return layers - 1, width
+    if encoder is not None:
+        return encoder.num_layers, int(encoder.get_dim("nO"))
+    if datas:
+        raise ValueError(
+            "All Docs are empty, and know no encoder to tell its size. Fix: "
+            "layer_states(docs, nlp=nlp)."
+        )
+    return 0, 0
+
+
+def _pool(
+    data: TransformerData | None,
+    layers: Sequence[int],
+    word_repr: str,
+    n_tokens: int,
+    width: int,
+) -> Floats3d:
     if data is None or HIDDEN_STATES not in data.model_output:
-        raise ValueError(f"An empty Doc has no hidden states: {doc.text!r}. Fix: leave it out.")
-    return data.model_output[HIDDEN_STATES], data.align
-
-
-def _pool(pieces: Floats3d, align: Ragged, word_repr: str, n_tokens: int) -> Floats3d:
-    xp = get_array_module(pieces)
+        return cast(Floats3d, numpy.zeros((len(layers), 0, width), dtype="f"))
+    states, align = data.model_output[HIDDEN_STATES], data.align
     pooling = POOLINGS[word_repr]()
     owned = align.lengths > 0
-    output = xp.zeros((len(pieces), n_tokens, pieces.shape[-1]), dtype="f")
+    output = get_array_module(states).zeros((len(layers), n_tokens, width), dtype="f")
     if owned.any():
-        for layer, states in enumerate(pieces):
-            ragged = Ragged(states[align.dataXd], align.lengths[owned])
-            output[layer, owned] = pooling.predict(ragged)
-    return output
+        for i, layer in enumerate(layers):
+            ragged = Ragged(states[layer][align.dataXd], align.lengths[owned])
+            output[i, owned] = pooling.predict(ragged)
+    return cast(Floats3d, output)
 
 
 def _packed_states(nlp: Language, docs: Sequence[Doc]) -> torch.Tensor:

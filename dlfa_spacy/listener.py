@@ -124,7 +124,8 @@ class TransformerListener(StockListener):
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         # A batch belongs to the process that encoded it.
-        function, arguments, (attributes, slots), *rest = super().__reduce_ex__(protocol)
+        reduced = cast(tuple[Any, ...], super().__reduce_ex__(protocol))
+        function, arguments, (attributes, slots), *rest = reduced
         batch = {"_batch_id": None, "_outputs": None, "_backprop": None}
         return (function, arguments, ({**attributes, **batch}, slots), *rest)
 
@@ -160,6 +161,10 @@ def forward(
 ) -> tuple[list[TransformerData], Callable[[Sequence[TransformerData]], list[Doc]]]:
     if is_train:
         model._initializing = False
+    batch = _batch_of(model._outputs)
+    if batch is not None and batch.is_released:
+        # Received while this component was frozen, and over since.
+        model.clear()
     if is_train and model._outputs is not None:
         return _train(model, docs)
     if is_train:

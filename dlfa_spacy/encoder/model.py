@@ -178,7 +178,8 @@ class TransformerModel(StockTransformerModel):
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         # A batch belongs to the process that encoded it.
-        function, arguments, (attributes, slots), *rest = super().__reduce_ex__(protocol)
+        reduced = cast(tuple[Any, ...], super().__reduce_ex__(protocol))
+        function, arguments, (attributes, slots), *rest = reduced
         return (function, arguments, ({**attributes, "kept_batch": None}, slots), *rest)
 
     def load(self) -> None:
@@ -212,11 +213,23 @@ class TransformerModel(StockTransformerModel):
     def encode(self, docs: Sequence[Doc], layers: list[int]) -> LayerBatch:
         """RETURNS (LayerBatch): Some layers of some Docs, without gradients."""
         self.load()
+        self.finish_batch()
         windows = self.segment(docs)
         shim = self.shim
         arguments = {"windows": windows, "layers": layers, "budget": self.max_batch_items}
         output = shim.predict(ArgsKwargs(args=(), kwargs=arguments))
         return LayerBatch(docs, windows, output, self.num_layers, self)
+
+    def finish_batch(self) -> None:
+        """Make the step that still waits for a listener which will not come (see
+        `GradientLedger`): whoever predicts or saves now means the updated weights. A batch that
+        nobody has come back from is only about to be trained on, and left alone."""
+        if not self.ledger.is_waiting:
+            self.ledger.close()
+
+    def to_bytes(self) -> bytes:
+        self.finish_batch()
+        return super().to_bytes()
 
     def segment(self, docs: Sequence[Doc]) -> Windows:
         """RETURNS (Windows): The Docs as wordpieces."""
@@ -246,6 +259,11 @@ def forward(
     code; everybody else leaves theirs in the ledger."""
     model.load()
     docs = list(docs)
+    if is_train:
+        # Before the next graph is built, so that two of them never need memory at once.
+        model.ledger.close()
+    else:
+        model.finish_batch()
     windows = model.segment(docs)
     if len(windows.ids) == 0:
         return FullTransformerBatch.empty(len(docs)), lambda d_batch: docs
@@ -273,7 +291,7 @@ def forward(
             if len(d_output):
                 backprop_encoder(d_output)
 
-        model.ledger.open(backward)
+        model.ledger.open(backward, batch.release)
         # The component itself: stock factories come back once, for all stock listeners.
         model.ledger.expect(GradientLedger.COMPONENT)
 
