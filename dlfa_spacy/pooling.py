@@ -34,6 +34,9 @@ def forward(
         return [ops.alloc2f(0, width) for _ in docs], lambda d_tokens: []
     rows = [len(cast(Floats2d, arrays[i])) for i in full]
     vectors = xp.concatenate([arrays[i] for i in full])
+    if not model.has_dim("nO"):
+        # So that a batch of empty Docs has the same width, also after loading.
+        model.set_dim("nO", vectors.shape[1])
     starts = numpy.concatenate([[0], numpy.cumsum(rows)])
     index = xp.concatenate(
         [docs[i].align.dataXd + int(start) for i, start in zip(full, starts, strict=False)]
