@@ -137,6 +137,16 @@ class LayerBatch(FullTransformerBatch):
         }
         return LayerStates(layers, self.num_layers)
 
+    def release(self) -> None:
+        """Let go of the layers and their graph, which listeners that are frozen would hold on to
+        until they receive another batch."""
+        self.model_output = ModelOutput()
+        self.cached_doc_data = None
+
+    @property
+    def is_released(self) -> bool:
+        return not self.model_output
+
     def matches(self, docs: Sequence[Doc]) -> bool:
         """Whether this is the batch of these Docs (the objects, or the same texts)."""
         return len(docs) == len(self.docs) and all(

@@ -19,6 +19,12 @@ class GradientLedger:
     - the listeners that stayed away from the last batch are not waited for;
     - on a first batch nobody is waited for: each gradient is passed on at once;
     - what is still there when the optimiser steps or the next batch begins is passed on then.
+
+    So the encoder gets the gradient of every loss whose head got its own, also when an update
+    breaks off in the middle. One case is not exact: `nlp.update(sgd=...)` steps when those that
+    came back last time are back, so that a listener which stayed away then and returns now adds a
+    gradient to the next step. Training with `sgd=False` and `finish_update`, as spaCy's own loop
+    does, is exact there too.
     """
 
     # What signs off for all stock listeners together, in the stock `transformer` factory.
@@ -34,6 +40,7 @@ class GradientLedger:
     def discard(self) -> None:
         """Forget the batch."""
         self._backward: Backward | None = None
+        self._release: Callable[[], None] | None = None
         self._gradients: dict[int, Tensor] = {}
         self._expected: set[Hashable] = set()
         self._arrived: set[Hashable] = set()
@@ -41,10 +48,15 @@ class GradientLedger:
         # Told of every gradient that comes in.
         self.on_gradients: Backward | None = None
 
-    def open(self, backward: Backward) -> None:
-        """Begin a batch; whatever the one before still holds is passed on first."""
+    def open(self, backward: Backward, release: Callable[[], None] | None = None) -> None:
+        """Begin a batch; whatever the one before still holds is passed on first.
+
+        backward (Callable): Takes the gradients of some layers through the encoder.
+        release (Callable): Called when the batch is over.
+        """
         self.close()
         self._backward = backward
+        self._release = release
 
     def expect(self, listener: Hashable) -> None:
         """A listener received the batch and may send gradients."""
@@ -86,11 +98,15 @@ class GradientLedger:
             return
         try:
             self._flush(keep_graph=False)
-            self._settle()
+            # Without a gradient from anybody a step would still move weights, by momentum.
             if self._is_anybody_here:
+                self._settle()
                 self._absent = self._expected - self._arrived
         finally:
+            release = self._release
             self.discard()
+            if release is not None:
+                release()
 
     @property
     def _is_anybody_here(self) -> bool:
