@@ -23,7 +23,9 @@ _CYRILLIC = dict(
 _ARABIC = dict(
     zip(
         "ابتثجحخدذرزسشصضطظعغفقكلمنهويىءآأؤإئةپڤکگی",
-        "a b t th j h kh d d r z s sh s d t z a g f k k l m n h w i a . a a w i i a p v k g i".split(),
+        (
+            "a b t th j h kh d d r z s sh s d t z a g f k k l m n h w i a . a a w i i a p v k g i"
+        ).split(),
         strict=True,
     )
 )
@@ -49,7 +51,9 @@ def romanise(word: str) -> str:
         elif unicodedata.category(char) == "Nd":
             out.append(str(unicodedata.digit(char)))
         elif unicodedata.category(char) != "Mn":
-            out.append({"ł": "l", "ı": "i", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe"}.get(char, char))
+            out.append(
+                {"ł": "l", "ı": "i", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe"}.get(char, char)
+            )
     return "".join(out)
 
 
@@ -67,9 +71,15 @@ def _devanagari(char: str) -> str:
     if "LETTER" in name:
         if len(sound) > 1 and sound.endswith("a"):
             sound = sound[:-1]
-        return {"c": "ch", "tt": "t", "dd": "d", "nn": "n", "tth": "th", "ddh": "dh", "ss": "sh"}.get(
-            sound, sound
-        )
+        return {
+            "c": "ch",
+            "tt": "t",
+            "dd": "d",
+            "nn": "n",
+            "tth": "th",
+            "ddh": "dh",
+            "ss": "sh",
+        }.get(sound, sound)
     return ""
 
 
@@ -102,8 +112,10 @@ def ngram_matrix(words: Sequence[str], buckets: int = 1 << 17) -> sparse.csr_mat
     data = np.ones(len(rows))
     matrix = sparse.csr_matrix((data, (rows, columns)), shape=(len(words), buckets))
     matrix.data[:] = 1.0
-    norm = np.sqrt(matrix.multiply(matrix).sum(1)).A1 if hasattr(matrix, "A1") else np.sqrt(
-        np.asarray(matrix.multiply(matrix).sum(1)).ravel()
+    norm = (
+        np.sqrt(matrix.multiply(matrix).sum(1)).A1
+        if hasattr(matrix, "A1")
+        else np.sqrt(np.asarray(matrix.multiply(matrix).sum(1)).ravel())
     )
     return sparse.diags(1.0 / np.maximum(norm, 1e-9)) @ matrix
 

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import nn
-from transformers import BertConfig, BertModel
+from transformers import BertModel, PretrainedConfig
 
 from .vocabulary import save_tokenizer, write_text
 
@@ -84,7 +84,7 @@ def with_embeddings(parent: BertModel, embeddings: torch.Tensor, *, pad_id: int 
     return parent
 
 
-def random_twin(config: BertConfig, *, seed: int = 0) -> BertModel:
+def random_twin(config: PretrainedConfig, *, seed: int = 0) -> BertModel:
     """Make an encoder of the same architecture with random weights throughout."""
     torch.manual_seed(seed)
     return BertModel(config).eval()

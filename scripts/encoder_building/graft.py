@@ -7,6 +7,8 @@ that contain it. After Tran 2020 (RAMEN) and Minixhofer et al. 2022 (WECHSEL).
 
 from __future__ import annotations
 
+import json
+import os
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +21,7 @@ from tokenizers import Tokenizer
 
 from .cognates import nearest, romanise, string_similarity
 from .links import Links, align
+from .segment import Cutter
 from .text import Pair, words_of
 from .vectors import cooccurrence, ppmi_svd, ridge, word_features
 
@@ -40,6 +43,7 @@ class GraftSettings:
     language_smoothing: float = 0.5
     frequency_power: float = 0.75
     string_threshold: float = 0.6
+    norm_power: float = 1.0
     extend: bool = True
     cognates: bool = True
 
@@ -75,7 +79,9 @@ class WordVectors:
     report: dict[str, float] = field(default_factory=dict)
 
 
-def linked_vectors(links: Links, parent: Parent, settings: GraftSettings) -> dict[str, tuple]:
+def linked_vectors(
+    links: Links, parent: Parent, settings: GraftSettings
+) -> dict[str, tuple[Floats, float]]:
     """Average the English counterparts of each linked word.
 
     links (Links): Links of one language.
@@ -99,7 +105,7 @@ def linked_vectors(links: Links, parent: Parent, settings: GraftSettings) -> dic
 
 def cognate_vectors(
     words: Sequence[str], english: Mapping[str, int], parent: Parent, settings: GraftSettings
-) -> dict[str, tuple]:
+) -> dict[str, tuple[Floats, float]]:
     """Average the English words of like spelling (names and loans above all).
 
     words (Sequence[str]): Cased words of the language.
@@ -139,7 +145,7 @@ def foreign_vectors(
     english: Mapping[str, int],
     parent: Parent,
     settings: GraftSettings,
-    sources: Sequence[WordVectors] = (),
+    cut: Cutter = words_of,
 ) -> WordVectors:
     """Give each frequent word of a language an English embedding.
 
@@ -148,13 +154,13 @@ def foreign_vectors(
     english (Mapping[str, int]): Lower-cased English words and their counts.
     parent (Parent): English embeddings.
     settings (GraftSettings): See there.
+    cut (Cutter): Cuts a sentence into words.
     RETURNS (WordVectors): The words, with `report["held_out_cosine"]` of the regression on one
         linked word in ten that it did not see (centred on the mean).
     """
-    sentences = [words_of(line) for line in lines] + [left for left, _ in pairs]
+    sentences = [cut(line) for line in lines] + [left for left, _ in pairs]
     counts = Counter(word for sentence in sentences for word in sentence)
     words = [w for w, n in counts.most_common(settings.max_words)]
-    index = {word: i for i, word in enumerate(words)}
     links = align(pairs, string_similarity)
     linked = linked_vectors(links, parent, settings)
     names = cognate_vectors(words, english, parent, settings) if settings.cognates else {}
@@ -168,9 +174,9 @@ def foreign_vectors(
     for i, word in enumerate(words):
         for found, key in ((linked, word.casefold()), (names, word)):
             if key in found:
-                vector, weight = found[key]
-                total[i] += weight * vector
-                trust[i] += weight
+                vector, amount = found[key]
+                total[i] += amount * vector
+                trust[i] += amount
         latin = romanise(word)
         if not any(char.isalpha() for char in word) and latin and latin.isascii():
             # Digits and punctuation mean what they mean in English, whatever EM says.
@@ -199,9 +205,9 @@ def foreign_vectors(
         held = rng.random(len(fit)) < 0.1
         weights = np.minimum(trust[fit], 6.0) ** 0.7
         for rows_in, rows_out in ((fit[~held], fit[held]), (fit, None)):
-            weight = weights[~held] if rows_out is not None else weights
+            row_weights = weights[~held] if rows_out is not None else weights
             coefficients, mean = ridge(
-                features[rows_in], direct[rows_in], weight, penalty=settings.penalty
+                features[rows_in], direct[rows_in], row_weights, penalty=settings.penalty
             )
             if rows_out is not None and len(rows_out):
                 hat = np.asarray(features[rows_out] @ coefficients)
@@ -209,8 +215,8 @@ def foreign_vectors(
         guess = np.asarray(features @ coefficients) + mean
     elif len(fit):
         guess[:] = direct[fit].mean(0)
-    weight = trust[:, None]
-    vectors = (weight * direct + settings.kappa * guess) / (weight + settings.kappa)
+    column = trust[:, None]
+    vectors = (column * direct + settings.kappa * guess) / (column + settings.kappa)
     number = np.array([counts[w] for w in words], dtype=float)
     return WordVectors(words, number, vectors, trust, report)
 
@@ -245,9 +251,7 @@ def piece_embeddings(
         mass = found.counts**settings.frequency_power
         mass *= found.counts.sum() ** settings.language_smoothing / mass.sum()
         mass *= 0.15 + 0.85 * found.trust / (found.trust + 1.0)
-        for i, encoding in enumerate(
-            tokenizer.encode_batch(found.words, add_special_tokens=False)
-        ):
+        for i, encoding in enumerate(tokenizer.encode_batch(found.words, add_special_tokens=False)):
             pieces = encoding.ids
             rows.extend(pieces)
             columns.extend([offset + i] * len(pieces))
@@ -257,7 +261,7 @@ def piece_embeddings(
         offset += len(found.words)
     weights = sparse.csr_matrix((data, (rows, columns)), shape=(size, offset))
     total = np.asarray(weights.sum(1)).ravel()
-    vectors = np.concatenate(blocks)
+    vectors = np.concatenate(blocks).astype(np.float64)
     known = total > 0
     scale = 1.0 / np.maximum(total, 1e-12)
     pieces = (weights @ vectors) * scale[:, None]
@@ -265,10 +269,12 @@ def piece_embeddings(
     trust = (weights @ np.concatenate(trusts)) * scale
     mean = pieces[known].mean(0)
     pieces[~known] = mean
-    norms[~known] = np.linalg.norm(mean)
+    norms[~known] = float(np.linalg.norm(mean))
     length = np.linalg.norm(pieces, axis=1)
     # A mean of vectors is shorter than they are; the body expects the parent's lengths.
-    goal = np.clip(norms, *np.quantile(np.linalg.norm(parent.embeddings, axis=1), [0.01, 0.99]))
+    typical = np.linalg.norm(parent.embeddings, axis=1)
+    goal = norms ** (1 - settings.norm_power) * np.median(typical) ** settings.norm_power
+    goal = np.clip(goal, *np.quantile(typical, [0.01, 0.99]))
     pieces *= (goal / np.maximum(length, 1e-9))[:, None]
     _mark_capitals(tokenizer, pieces, settings.case_norm)
     parent_ids = parent.tokenizer.get_vocab()
@@ -282,12 +288,39 @@ def piece_embeddings(
 def _mark_capitals(tokenizer: Tokenizer, pieces: Floats, share: float) -> None:
     """Add one shared direction to capitalised pieces: the parent never saw case, and names in
     every cased script can then be told apart in the same way."""
-    direction = np.random.default_rng(7).normal(size=pieces.shape[1])
+    direction = np.random.default_rng(7).normal(size=(pieces.shape[1],))
     direction /= np.linalg.norm(direction)
     middle = float(np.median(np.linalg.norm(pieces, axis=1)))
     for token, i in tokenizer.get_vocab().items():
         if token[:1].isupper():
             pieces[i] += share * middle * direction
+
+
+def save_words(found: WordVectors, path: Path) -> None:
+    """Write the words of one language, vectors in half precision, in one step."""
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("wb") as file:
+        np.savez(
+            file,
+            words=np.array("\n".join(found.words)),
+            counts=found.counts,
+            vectors=found.vectors.astype(np.float16),
+            trust=found.trust,
+            report=np.array(json.dumps(found.report)),
+        )
+    os.replace(temporary, path)
+
+
+def load_words(path: Path) -> WordVectors:
+    """Read what `save_words` wrote."""
+    with np.load(path) as data:
+        return WordVectors(
+            str(data["words"]).split("\n"),
+            data["counts"],
+            data["vectors"].astype(np.float32),
+            data["trust"],
+            json.loads(str(data["report"])),
+        )
 
 
 def load_parent(folder: Path) -> Parent:

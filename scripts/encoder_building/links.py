@@ -35,6 +35,16 @@ class Links:
     foreign_ids: Ints
     english_ids: Ints
     counts: Floats
+    tokens: TokenLinks | None = None
+
+
+@dataclass
+class TokenLinks:
+    """Links of single occurrences: (M,) sentence pair, foreign position, English position."""
+
+    pair: Ints
+    foreign: Ints
+    english: Ints
 
 
 @dataclass
@@ -76,7 +86,8 @@ def _conditional(pair: Ints, given: Ints, counts: Floats, size: int, alpha: floa
     totals = np.bincount(given, weights=counts, minlength=size)
     seen = np.bincount(given, minlength=size)
     upper = np.exp(digamma(counts + alpha))
-    return upper / np.exp(digamma(totals + alpha * seen))[given]
+    out: Floats = upper / np.exp(digamma(totals + alpha * seen))[given]
+    return out
 
 
 def run_em(
@@ -122,7 +133,10 @@ def run_em(
         both = np.sqrt(posteriors[0] * posteriors[1])
         if step >= agree_from:
             posteriors = [both, both]
-        counts = [np.bincount(pair, weights=p, minlength=len(unique)) for p in posteriors]
+        counts = [
+            np.asarray(np.bincount(pair, weights=p, minlength=len(unique)), dtype=np.float64)
+            for p in posteriors
+        ]
         forward = _conditional(pair, pair_e, counts[0], n_english, alpha)
         backward = _conditional(pair, pair_f, counts[1], n_foreign, alpha)
     return both
@@ -198,7 +212,30 @@ def align(
     )
     key = cells.f_word * max(len(english), 1) + cells.e_word
     unique, pair = np.unique(key, return_inverse=True)
-    counts = np.bincount(pair, weights=posterior, minlength=len(unique))
+    counts = np.asarray(
+        np.bincount(pair, weights=posterior, minlength=len(unique)), dtype=np.float64
+    )
     keep = counts >= min_count
     f_ids, e_ids = np.divmod(unique[keep], max(len(english), 1))
-    return Links(foreign, english, f_ids, e_ids, counts[keep])
+    tokens = _token_links(cells, posterior, f_rows, e_rows)
+    return Links(foreign, english, f_ids, e_ids, counts[keep], tokens)
+
+
+def _token_links(
+    cells: Cells, posterior: Floats, f_rows: Sequence[Ints], e_rows: Sequence[Ints]
+) -> TokenLinks:
+    """Keep the cells that are the best of both their words, and likely."""
+    if not len(posterior):
+        empty = np.zeros(0, dtype=np.int64)
+        return TokenLinks(empty, empty, empty)
+    best_f = np.zeros(int(cells.f_token.max()) + 1)
+    best_e = np.zeros(int(cells.e_token.max()) + 1)
+    np.maximum.at(best_f, cells.f_token, posterior)
+    np.maximum.at(best_e, cells.e_token, posterior)
+    keep = (posterior >= best_f[cells.f_token]) & (posterior >= best_e[cells.e_token])
+    keep &= posterior > 0.4
+    f_start = np.cumsum([0, *map(len, f_rows)])
+    e_start = np.cumsum([0, *map(len, e_rows)])
+    f_token, e_token = cells.f_token[keep], cells.e_token[keep]
+    pair = np.searchsorted(f_start, f_token, side="right") - 1
+    return TokenLinks(pair, f_token - f_start[pair], e_token - e_start[pair])

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer
 from torch import nn
+from transformers import BertModel
 
 Sentence = tuple[list[str], list[str]]
 
@@ -86,7 +87,7 @@ def make_batches(
                 break
             ids += pieces
             owner += [k] * len(pieces)
-        rows.append((ids + [sep], owner + [-1], tags))
+        rows.append(([*ids, sep], [*owner, -1], tags))
     rows.sort(key=lambda row: len(row[0]))
     batches = []
     for start in range(0, len(rows), size):
@@ -94,15 +95,15 @@ def make_batches(
         longest = max(len(ids) for ids, _, _ in part)
         table = torch.zeros(len(part), longest, dtype=torch.long)
         mask = torch.zeros_like(table)
-        owner = torch.full_like(table, -1)
+        owners = torch.full_like(table, -1)
         tags_out: list[int] = []
         for r, (ids, words_of_pieces, tags) in enumerate(part):
             table[r, : len(ids)] = torch.tensor(ids)
             mask[r, : len(ids)] = 1
             shifted = [k + len(tags_out) if k >= 0 else -1 for k in words_of_pieces]
-            owner[r, : len(ids)] = torch.tensor(shifted)
+            owners[r, : len(ids)] = torch.tensor(shifted)
             tags_out += [labels.get(tag, -100) for tag in tags]
-        batches.append(Batch(table, mask, owner, torch.tensor(tags_out)))
+        batches.append(Batch(table, mask, owners, torch.tensor(tags_out)))
     return batches
 
 
@@ -111,7 +112,9 @@ def word_vectors(states: torch.Tensor, owner: torch.Tensor, n_words: int) -> tor
     flat = owner.reshape(-1)
     inside = flat >= 0
     rows = states.reshape(-1, states.shape[-1])[inside]
-    total = torch.zeros(n_words, states.shape[-1], dtype=rows.dtype).index_add(0, flat[inside], rows)
+    total = torch.zeros(n_words, states.shape[-1], dtype=rows.dtype).index_add(
+        0, flat[inside], rows
+    )
     number = torch.zeros(n_words, dtype=rows.dtype).index_add(
         0, flat[inside], torch.ones(int(inside.sum()), dtype=rows.dtype)
     )
@@ -169,7 +172,7 @@ def load_task(
 
 
 def run_probe(
-    encoder: nn.Module,
+    encoder: BertModel,
     tokenizer: Tokenizer,
     task: ProbeTask,
     *,
@@ -183,7 +186,7 @@ def run_probe(
 ) -> dict[str, float]:
     """Fine-tune a copy of the encoder on English, and score every language.
 
-    encoder (nn.Module): A `BertModel`; it is not changed.
+    encoder (BertModel): It is not changed.
     tokenizer (Tokenizer): Its tokenizer.
     task (ProbeTask): What to learn.
     epochs, rate, head_rate, batch, seed: Of the fine-tuning (AdamW, linear decay).
@@ -230,7 +233,8 @@ def run_probe(
 def _logits(model: nn.Module, head: nn.Module, item: Batch, bf16: bool) -> torch.Tensor:
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
         states = model(item.ids, attention_mask=item.mask).last_hidden_state
-    return head(word_vectors(states.float(), item.owner, len(item.tags)))
+    logits: torch.Tensor = head(word_vectors(states.float(), item.owner, len(item.tags)))
+    return logits
 
 
 @torch.no_grad()
@@ -262,7 +266,7 @@ def _score(
 
 
 def majority_scores(task: ProbeTask) -> dict[str, float]:
-    """Score the commonest English tag: token accuracy (for NER, F1 of predicting no entity is 0)."""
+    """Score the commonest English tag: token accuracy; for entities it finds none, F1 is 0."""
     tag = Counter(t for _, tags in task.train for t in tags).most_common(1)[0][0]
     scores = {}
     for lang, sentences in task.tests.items():

@@ -7,7 +7,7 @@ wordpieces: whitespace and punctuation separate, and every Han character stands 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -73,12 +73,18 @@ def parallel_lines(folder: Path, lang: str) -> Iterator[tuple[str, str, str]]:
 
 
 def parallel_words(
-    folder: Path, lang: str, *, max_words: int = 50, max_pairs_per_source: int = 25_000
+    folder: Path,
+    lang: str,
+    *,
+    cut: Callable[[str], list[str]] | None = None,
+    max_words: int = 50,
+    max_pairs_per_source: int = 25_000,
 ) -> list[Pair]:
     """Read translations as words: the foreign side cased, the English side lower-cased.
 
     folder (Path): As in `parallel_lines`.
     lang (str): Language code.
+    cut (Callable): Cuts a foreign sentence into words; `words_of` by default.
     max_words (int): Longer sentences are left out; the aligner is quadratic in them.
     max_pairs_per_source (int): Keeps one large source from outweighing the others.
     RETURNS (list[Pair]): (foreign words, English words) for each pair.
@@ -88,7 +94,8 @@ def parallel_words(
     for source, foreign, english in parallel_lines(folder, lang):
         if seen[source] >= max_pairs_per_source:
             continue
-        left, right = words_of(foreign), words_of(english, lowercase=True)
+        left = (cut or words_of)(foreign)
+        right = words_of(english, lowercase=True)
         if 0 < len(left) <= max_words and 0 < len(right) <= max_words:
             seen[source] += 1
             pairs.append((left, right))

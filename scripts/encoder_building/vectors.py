@@ -63,9 +63,7 @@ def ppmi_svd(counts: sparse.csr_matrix, width: int, *, shift: float = 0.0) -> Fl
     column = np.asarray(counts.sum(0)).ravel() ** 0.75
     column *= total / max(column.sum(), 1e-9)
     info = np.log(table.data * total / (row[table.row] * column[table.col])) - shift
-    matrix = sparse.csr_matrix(
-        (np.maximum(info, 0.0), (table.row, table.col)), shape=counts.shape
-    )
+    matrix = sparse.csr_matrix((np.maximum(info, 0.0), (table.row, table.col)), shape=counts.shape)
     rank = min(width, min(matrix.shape) - 1)
     start = np.random.default_rng(0).normal(size=min(matrix.shape))
     left, values, _ = svds(matrix, k=rank, v0=start)

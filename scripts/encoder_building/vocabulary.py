@@ -118,9 +118,7 @@ def train_tokenizer(
         continuing_subword_prefix="##",
         show_progress=False,
     )
-    corpus = sample(
-        texts, characters=characters, smoothing=smoothing, boost=boost or {}, seed=seed
-    )
+    corpus = sample(texts, characters=characters, smoothing=smoothing, boost=boost or {}, seed=seed)
     tokenizer.train_from_iterator(corpus, trainer)
     tokenizer.decoder = decoders.WordPiece(prefix="##")
     ids = {token: tokenizer.token_to_id(token) for token in SPECIAL}
