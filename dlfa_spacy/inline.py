@@ -97,7 +97,8 @@ def replace_listener(
     if isinstance(listener, TransformerListener):
         return inline_encoder(transformer, listener.aggregation, listener.attrs["grad_factor"])
     aggregation = build_last_layer_v1()
-    aggregator_shim(aggregation).build(int(transformer.get_dim("nO")), transformer.num_layers)
+    if transformer.has_dim("nO"):
+        aggregator_shim(aggregation).build(int(transformer.get_dim("nO")), transformer.num_layers)
     return inline_encoder(transformer, aggregation, 1.0)
 
 

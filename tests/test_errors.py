@@ -2,12 +2,15 @@
 
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import pytest
+import requests
 import torch
+import transformers
 from life import (
     FACTORIES,
     config,
@@ -23,17 +26,21 @@ from thinc.api import Config
 
 
 @pytest.fixture(autouse=True)
-def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lookup of a name on the Hub is a bug here, not a wait."""
+def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A lookup of a name on the Hub is a bug here, even where it fails and is reported."""
+    used: list[Any] = []
 
     def refuse(*args: Any, **kwargs: Any) -> None:
-        raise AssertionError("the network was used")
+        used.append(args)
+        raise OSError("the network was used")
 
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(transformers.utils.hub, "_is_offline_mode", False)
+    monkeypatch.setattr(requests.Session, "request", refuse)
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    import requests
-
-    monkeypatch.setattr(requests.Session, "request", refuse)
+    yield
+    assert not used
 
 
 def make_and_initialize(settings: Config) -> None:
@@ -146,7 +153,6 @@ def test_missing_encoder_folder(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "assets").mkdir()
-    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     settings = config(bert, ["tagger"], factory=factory)
     settings["components"]["transformer"]["model"]["name"] = name
     assert_error(settings, "[components.transformer.model] name", name, "no such folder")
@@ -158,7 +164,7 @@ def test_missing_encoder_folder_without_its_parent(
     monkeypatch.chdir(tmp_path)
     settings = config(bert, ["tagger"])
     settings["components"]["transformer"]["model"]["name"] = "assets/nope"
-    assert_error(settings, "[components.transformer.model] name", "assets/nope")
+    assert_error(settings, "[components.transformer.model] name", "assets/nope", "no such folder")
 
 
 def test_missing_folder_of_a_frozen_encoder(

@@ -1,6 +1,7 @@
 """Listeners replaced by encoders of their own, and components that move between pipelines."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import spacy
@@ -114,8 +115,9 @@ def test_grad_factor_of_a_replaced_listener_is_kept(bert: str, tmp_path: Path) -
             assert not moved(before, after)
 
 
-def test_replace_before_initialize(bert: str, tmp_path: Path) -> None:
-    nlp = replaced(pipeline(bert, ["tagger"], "fusion"), "tagger")
+@pytest.mark.parametrize("block", [listener("fusion"), stock_listener()])
+def test_replace_before_initialize(bert: str, tmp_path: Path, block: dict[str, Any]) -> None:
+    nlp = replaced(pipeline(bert, {"tagger": block}), "tagger")
     nlp.remove_pipe("transformer")
     initialized(nlp, 2)
     assert_same(nlp, reloaded(nlp, tmp_path))

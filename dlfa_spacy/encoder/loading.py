@@ -11,6 +11,8 @@ from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig
 
 KEY = "[components.transformer.model] name"
+# Where projects keep encoders; nobody on the Hub is called that.
+PROJECT_FOLDERS = ("assets", "encoders", "models", "packages", "training")
 
 
 def find_encoder(name: str) -> str:
@@ -34,8 +36,9 @@ def find_encoder(name: str) -> str:
         and "\\" not in name
         and not name.startswith((".", "~", "/"))
         and not path.is_absolute()
-        # "assets/encoder" reads like a repository, but assets/ is right here.
-        and not ("/" in name and path.parent.is_dir())
+        # "assets/encoder" reads like a repository, but assets/ is right here, or would be if the
+        # command had been run from the project's folder.
+        and not ("/" in name and (path.parent.is_dir() or path.parts[0] in PROJECT_FOLDERS))
     )
     if not is_hub_name:
         raise ValueError(
