@@ -78,10 +78,10 @@ def main(
         pipeline = Path(folder) / "pipeline"
         nlp.to_disk(pipeline)
         (pipeline / "README.md").write_text(card(nlp.meta, measured, raw), encoding="utf-8")
-        shutil.copy(encoder / "LICENSE", pipeline / "LICENSE")
-        (pipeline / SOURCES).write_text(
-            (encoder / "README.md").read_text(encoding="utf-8"), encoding="utf-8"
-        )
+        for source, target in (("LICENSE", "LICENSE"), ("README.md", SOURCES)):
+            # An encoder from the Hub has its card there, not here.
+            if (encoder / source).is_file():
+                shutil.copy(encoder / source, pipeline / target)
         built = Path(folder) / "built"
         built.mkdir()
         build(pipeline, built)

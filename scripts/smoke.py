@@ -83,8 +83,10 @@ def annotate(wheel: Path, sentences: Path) -> list[dict[str, Any]]:
         scripts = "Scripts" if os.name == "nt" else "bin"
         python = home / "venv" / scripts / ("python.exe" if os.name == "nt" else "python")
         site = sysconfig.get_path("purelib", vars={"base": str(home / "venv")})
-        # A virtual environment cannot inherit from another one; a path file can.
-        Path(site, "inherited.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
+        # A virtual environment cannot inherit from another one; a path file can, and it also reads
+        # the path files of editable installations there.
+        inherit = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})"
+        Path(site, "inherited.pth").write_text(inherit, encoding="utf-8")
         run(
             [sys.executable, "-m", "pip", "install", "-q", "--no-index", "--no-deps"]
             + ["--target", site, str(wheel)]
