@@ -230,6 +230,7 @@ def build(
     grad_factor: float = 1.0,
     order: Sequence[str] = (),
     texts: Sequence[str] = (*TEXTS, *MORE_TEXTS),
+    randomized: bool = True,
     **settings: Any,
 ) -> Language:
     """RETURNS (Language): Initialised, with random weights where training would start with zeros.
@@ -244,8 +245,12 @@ def build(
         block = Config().from_str(text)["components"][name]
         block.pop("factory")
         nlp.add_pipe("tagger", name=name, config=block, before=next(iter(first)))
+    # The same weights whenever the same pipeline is built.
+    spacy.util.fix_random_seed(0)
+    torch.manual_seed(0)
     nlp.initialize(lambda: make_examples(nlp, [text for text in texts if text]))
-    randomize(nlp)
+    if randomized:
+        randomize(nlp)
     return nlp
 
 
@@ -360,8 +365,8 @@ def errors_by_layer(ours: nn.Module, reference: nn.Module) -> dict[str, float]:
     """Compare the gradients of all parameters of two copies of a module.
 
     RETURNS: Part (embeddings, a layer) -> the largest error of a parameter's gradient, relative to
-        its own norm, or to a hundredth of its part's where it is next to nothing (a bias under batch norm, or that of an
-        attention key, has no gradient but rounding).
+        its own norm, or to a hundredth of its part's where it is next to nothing (a bias under
+        batch norm, or that of an attention key, has no gradient but rounding).
     """
     expected = {n: _grad(p) for n, p in reference.named_parameters()}
     found = {n: _grad(p) for n, p in ours.named_parameters()}
