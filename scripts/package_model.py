@@ -6,7 +6,6 @@
 """
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -91,9 +90,6 @@ def main(
         out.mkdir(parents=True, exist_ok=True)
         shutil.move(made, target)
         wheel = next((target / "dist").glob("*.whl"))
-        # A name without the version, so that project.yml can name it.
-        shutil.copy(wheel, out / "latest.whl.tmp")
-        os.replace(out / "latest.whl.tmp", out / "latest.whl")
         (out / "latest.txt").write_text(wheel.name + "\n", encoding="utf-8")
     typer.echo(f"Wrote {target / 'dist' / wheel.name}")
 
