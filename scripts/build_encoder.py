@@ -166,6 +166,11 @@ def card(
     work: Work = Path("build/encoder"),
     out: Annotated[Path, typer.Option(help="The shipped folder.")] = Path("assets/encoder"),
     probe_langs: Langs = "en,de,es,fr,nl,pt,ru,ar,hi,zh",
+    langs: Langs = ALL,
+    baselines: Annotated[
+        Path | None,
+        typer.Option(help="JSON of MultiHashEmbed scores: task, language, percent."),
+    ] = None,
     threads: Threads = 1,
 ) -> None:
     """Copy the best checkpoint to its place, measure it, and write its card."""
@@ -174,7 +179,15 @@ def card(
     for name in SHIPPED:
         shutil.copyfile(work / "best" / name, out / (name + ".tmp"))
         (out / (name + ".tmp")).replace(out / name)
-    measured = cards.measure(work, out, probe_data, parallel_eval, _langs(probe_langs))
+    measured = cards.measure(
+        work,
+        out,
+        probe_data,
+        parallel_eval,
+        _langs(probe_langs),
+        trained_langs=_langs(langs),
+        baselines=baselines,
+    )
     cards.write_card(measured, out)
     typer.echo(f"card in {out / 'README.md'}")
 
@@ -200,7 +213,7 @@ def run_all(
         raw, parallel, work, langs, parent, probe_data, steps=steps, probe_every=probe_every,
         threads=threads,
     )  # fmt: skip
-    card(probe_data, parallel_eval, work, out, threads=threads)
+    card(probe_data, parallel_eval, work, out, langs=langs, threads=threads)
 
 
 if __name__ == "__main__":

@@ -373,5 +373,12 @@ def test_card_holds_measured_values_and_nothing_else(
     assert "## Training" not in page  # this build was not trained
     saved = json.loads((work / card.MEASURED).read_text(encoding="utf-8"))
     assert saved["pos/majority"] == measured["pos/majority"]
+    elsewhere = tmp_path / "baselines.json"
+    elsewhere.write_text(json.dumps({"pos": {"en": 71.5, "de": 33.25}}), encoding="utf-8")
+    measured = card.measure(
+        work, out, probe_data, corpus / "parallel", ["en", "de"], baselines=elsewhere, skip=10,
+        n_test=20, n_train=30, epochs=2,
+    )  # fmt: skip
+    assert "33.2" in card.write_card(measured, out).read_text(encoding="utf-8")
     measured["pos/encoder"]["de"] = 12.3
     assert "12.3" in card.write_card(measured, out).read_text(encoding="utf-8")

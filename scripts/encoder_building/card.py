@@ -15,7 +15,7 @@ from transformers import BertModel
 
 from .export import SHIPPED, load_encoder, random_twin
 from .probe import ProbeTask, load_task, majority_scores, run_probe
-from .stages import read_history
+from .stages import read_history, read_settings
 from .state import load_state
 from .text import parallel_lines
 from .vocabulary import write_text
@@ -89,6 +89,7 @@ def measure(
     langs: Sequence[str],
     *,
     trained_langs: Sequence[str] = (),
+    baselines: Path | None = None,
     skip: int = 100,
     n_test: int = 400,
     n_train: int = 2000,
@@ -101,6 +102,8 @@ def measure(
     probe_data, parallel_eval (Path): Test data.
     langs (Sequence[str]): Languages of the probes.
     trained_langs (Sequence[str]): Languages of the encoder, for retrieval; `langs` by default.
+    baselines (Path): JSON of scores measured elsewhere by the same protocol, task -> language ->
+        percent, of a `MultiHashEmbed` pipeline.
     skip (int): Test sentences that the choice of a checkpoint has seen; they are not scored.
     n_test, n_train, epochs (int): Size of the probes.
     RETURNS (dict[str, Any]): The measured values, as in `measured.json`.
@@ -145,6 +148,11 @@ def measure(
     state = load_state(work / "state")
     if state is not None:
         keep("training", state[1])
+        keep("settings", read_settings(work))
+    if baselines is not None:
+        with baselines.open(encoding="utf-8") as file:
+            for task_name, scores in json.load(file).items():
+                keep(f"{task_name}/hash_embed", scores)
     return done
 
 
@@ -227,9 +235,11 @@ def write_card(measured: dict[str, Any], out: Path) -> Path:
         )
         parts.append(
             f"{training['step']:,} steps, {total / 1e6:.2f} M wordpieces, "
-            f"{training['seconds'] / 3600:.2f} hours of CPU.{shipped} Settings: "
-            f"`{json.dumps(training['settings'])}`\n"
+            f"{training['seconds'] / 3600:.2f} hours on CPU.{shipped}\n"
         )
+        runs = measured.get("settings") or [{"step": 0, "settings": training["settings"]}]
+        lines = [f"- from step {r['step']:,}: `{json.dumps(r['settings'])}`" for r in runs]
+        parts.append("Settings:\n\n" + "\n".join(lines) + "\n")
         langs = sorted(training["tokens"], key=lambda lang: -training["tokens"][lang])
         loss = (chosen or {}).get("loss") or {
             key: sum(values) / len(values) for key, values in training["losses"].items()

@@ -7,6 +7,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -235,6 +236,7 @@ def pretrain_stage(
         student, tokenizer, pools, settings, work / "state", teacher=teacher, table=table
     )
     best = work / "best"
+    log_settings(work, trainer.step, settings)
 
     def probe(now: Trainer) -> None:
         assert probe_data is not None
@@ -266,6 +268,24 @@ def pretrain_stage(
     else:
         save_encoder(trainer.student, tokenizer, best)
     return best
+
+
+def log_settings(work: Path, step: int, settings: PretrainSettings) -> None:
+    """Note the settings that a run starts or resumes with, where they are not those in force."""
+    log = read_settings(work)
+    if not log or log[-1]["settings"] != asdict(settings):
+        log.append({"step": step, "settings": asdict(settings)})
+        write_text(work / "settings.json", json.dumps(log, indent=1) + "\n")
+
+
+def read_settings(work: Path) -> list[dict[str, Any]]:
+    """Settings of a run, each with the step from which it was in force."""
+    path = work / "settings.json"
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8") as file:
+        log: list[dict[str, Any]] = json.load(file)
+    return log
 
 
 def read_history(work: Path) -> list[dict[str, Any]]:
