@@ -108,7 +108,9 @@ class DLFATransformer(Transformer):
                 "wordpieces, or null. Fix: max_batch_items = null."
             )
         super().__init__(vocab, model, set_extra_annotations, name=name)
-        self.cfg = {"max_batch_items": max_batch_items}
+        self.model: TransformerModel = model
+        # The stock annotation knows no null.
+        self.cfg: dict[str, int | None] = {"max_batch_items": max_batch_items}  # type: ignore[assignment]
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
         """Apply the component to a stream of Docs.
@@ -140,7 +142,7 @@ class DLFATransformer(Transformer):
         kept = self.model.encode(docs, self.model.layers_to_compute())
         self.model.kept_batch = kept
         output = ModelOutput()
-        for key, reader in self.model.readers.items():
+        for key, reader in (self.model.readers or {}).items():
             output[key] = reader.consume(kept.states, kept.lengths)
         return LayerBatch(docs, kept.windows, output, kept.num_layers, self.model)
 

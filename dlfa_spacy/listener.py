@@ -279,7 +279,7 @@ def _with_vectors(doc: Doc, key: str) -> TransformerData:
 
 
 def _split(docs: Sequence[Doc], vectors: Tensor) -> list[TransformerData]:
-    array = torch2xp(vectors.detach())
+    array: Any = torch2xp(vectors.detach())
     split = []
     begin = 0
     for doc in docs:

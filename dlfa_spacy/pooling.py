@@ -1,12 +1,12 @@
 """From the vectors of wordpieces to the vectors of tokens, for a whole batch at once."""
 
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Any, cast
 
 import numpy
 from spacy_transformers.data_classes import TransformerData, WordpieceBatch
-from thinc.api import Model
-from thinc.types import Floats2d, Ints1d, Ragged
+from thinc.api import Model, Ops
+from thinc.types import Floats2d, Ragged
 from transformers.utils import ModelOutput
 
 PiecesT = list[TransformerData]
@@ -38,15 +38,15 @@ def forward(
         # So that a batch of empty Docs has the same width, also after loading.
         model.set_dim("nO", vectors.shape[1])
     starts = numpy.concatenate([[0], numpy.cumsum(rows)])
-    index = xp.concatenate(
-        [docs[i].align.dataXd + int(start) for i, start in zip(full, starts, strict=False)]
+    index = _join(
+        ops, [docs[i].align.dataXd + int(start) for i, start in zip(full, starts, strict=False)]
     )
-    lengths = xp.concatenate([docs[i].align.lengths for i in full])
+    lengths = _join(ops, [docs[i].align.lengths for i in full])
     owned = lengths > 0
     tokens = ops.alloc2f(len(lengths), vectors.shape[1])
     backprop_pooling: Callable[[Floats2d], Ragged] | None = None
     if len(index):
-        ragged = Ragged(vectors[index], cast(Ints1d, ops.asarray(lengths[owned])))
+        ragged = Ragged(vectors[index], lengths[owned])
         tokens[owned], backprop_pooling = pooling(ragged, is_train)
     ends = numpy.cumsum([len(data.align.lengths) for data in docs])
     outputs = cast(list[Floats2d], xp.split(tokens, ends[:-1]))
@@ -54,14 +54,22 @@ def forward(
     def backprop(d_outputs: Sequence[Floats2d]) -> PiecesT:
         d_vectors = ops.alloc2f(*vectors.shape)
         if backprop_pooling is not None:
-            d_tokens = xp.concatenate([d.reshape(-1, vectors.shape[1]) for d in d_outputs])
-            ops.scatter_add(d_vectors, index, backprop_pooling(d_tokens[owned]).dataXd)
+            d_tokens = xp.concatenate([d.reshape((-1, vectors.shape[1])) for d in d_outputs])
+            d_rows = cast(Floats2d, backprop_pooling(d_tokens[owned]).dataXd)
+            ops.scatter_add(d_vectors, index, d_rows)
         # A model saved with a stock listener's node brings that node's factor along.
         d_vectors *= model.attrs.get("grad_factor", 1.0)
         parts = xp.split(d_vectors, starts[1:-1])
         return [_gradient(docs[i], part) for i, part in zip(full, parts, strict=True)]
 
     return outputs, backprop
+
+
+def _join(ops: Ops, arrays: Sequence[Any]) -> Any:
+    """Concatenate on the CPU, where alignments are, and move once."""
+    if all(isinstance(array, numpy.ndarray) for array in arrays):
+        return ops.asarray(cast(Any, numpy.concatenate(arrays)))
+    return ops.xp.concatenate([ops.asarray(array) for array in arrays])
 
 
 def _vectors(data: TransformerData) -> Floats2d | None:
@@ -71,7 +79,7 @@ def _vectors(data: TransformerData) -> Floats2d | None:
     return cast(Floats2d, vectors.reshape(-1, vectors.shape[-1]))
 
 
-def _gradient(data: TransformerData, d_vectors: Floats2d) -> TransformerData:
+def _gradient(data: TransformerData, d_vectors: Any) -> TransformerData:
     return TransformerData(
         wordpieces=WordpieceBatch.empty(),
         model_output=ModelOutput(last_hidden_state=d_vectors[None]),

@@ -35,7 +35,7 @@ class Wordpieces(WordpieceBatch):
     """The wordpieces of one Doc as one row, unpadded; their strings are made when asked for."""
 
     def __init__(self, ids: numpy.ndarray, tokenizer: Any):
-        self.input_ids = ids.reshape(1, -1)
+        self.input_ids = cast(Any, ids.reshape(1, -1))
         self.lengths = [len(ids)]
         self.token_type_ids = None
         self._tokenizer = tokenizer
@@ -162,7 +162,7 @@ class LayerBatch(FullTransformerBatch):
     def with_vectors(self, vectors: Tensor) -> list[TransformerData]:
         """RETURNS (List[TransformerData]): One a Doc, whose `last_hidden_state` is its rows of
         some `(N, E)` vectors (a view: for passing on, not for keeping)."""
-        array = torch2xp(vectors.detach())
+        array: Any = torch2xp(vectors.detach())
         data: list[TransformerData] = []
         for i in range(len(self.docs)):
             begin, end = self.windows.doc_rows[i], self.windows.doc_rows[i + 1]

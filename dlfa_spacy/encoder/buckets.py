@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 import numpy
-from thinc.types import Ints1d
+
+from ..types import IntArray
 
 # Padded wordpieces in one forward pass. On a CPU a bigger batch only falls out of the cache.
 CPU_BUDGET = 1024
@@ -13,12 +14,12 @@ MAX_PADDING = 0.04
 MIN_WINDOWS = 4
 
 
-def buckets(lengths: Ints1d, budget: int) -> Iterator[Ints1d]:
+def buckets(lengths: IntArray, budget: int) -> Iterator[IntArray]:
     """Group windows by length.
 
-    lengths (Ints1d): `(W,)` wordpieces of each window.
+    lengths (IntArray): `(W,)` wordpieces of each window.
     budget (int): Padded wordpieces in a bucket; a single longer window is a bucket of its own.
-    YIELDS (Ints1d): Indices of the windows of a bucket, shortest first; each window is in one.
+    YIELDS (IntArray): Indices of the windows of a bucket, shortest first; each window is in one.
     """
     order = numpy.argsort(lengths, kind="stable")
     begin, rows = 0, 0
