@@ -1,7 +1,7 @@
 """Words per second: the bare encoder, stock spacy-transformers, and ours with every aggregation.
 
     python benchmarks/speed.py --encoder assets/encoder
-    python benchmarks/speed.py --shape base --rounds 3
+    python benchmarks/speed.py --shape base --rounds 3 --page docs/benchmarks.md
 
 All of them encode the same texts with the same weights in the same process, in interleaved rounds;
 the figures are medians, and the comparison is by ratios. The limit is the fastest of bare forward
@@ -30,6 +30,7 @@ from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
 
 from dlfa_spacy.corpora.conllu import read_conllu
 from dlfa_spacy.encoder.model import TransformerModel
+from dlfa_spacy.evaluation.readme import insert_between_markers
 from dlfa_spacy.recipes import available, read_aggregation
 
 NER = {
@@ -45,9 +46,7 @@ POOLING = {"@layers": "reduce_mean.v1"}
 
 def main(
     encoder: Annotated[str, typer.Option(help="Folder of an encoder.")] = "assets/encoder",
-    shape: Annotated[
-        str, typer.Option(help='"own", or "base": random BERT-base.')
-    ] = "own",
+    shape: Annotated[str, typer.Option(help='"own", or "base": random BERT-base.')] = "own",
     corpus: Annotated[Path, typer.Option(help="Folder of <lang>/test.conllu.")] = Path(
         "assets/corpus"
     ),
@@ -56,6 +55,10 @@ def main(
     rounds: Annotated[int, typer.Option(help="Timed rounds; one more to warm up.")] = 3,
     threads: Annotated[int, typer.Option(help="Threads of torch.")] = 1,
     out: Annotated[Path | None, typer.Option(help="Write the figures to this JSON file.")] = None,
+    page: Annotated[
+        list[Path] | None,
+        typer.Option(help="Put the table between the markers <!-- dlfa:speed --> of this file."),
+    ] = None,
 ) -> None:
     """Measure prediction with a transformer and ner."""
     torch.set_num_threads(threads)
@@ -71,6 +74,9 @@ def main(
         out.parent.mkdir(parents=True, exist_ok=True)
         settings = {"shape": shape, "threads": threads, "rounds": rounds, "words": n_words}
         out.write_text(json.dumps({**settings, "systems": figures}, indent=2), encoding="utf-8")
+    for path in page or []:
+        marker = f"<!-- dlfa:speed-{shape} -->"
+        insert_between_markers(path, markdown(figures, shape, threads, rounds, n_words), marker)
 
 
 def base_shape(encoder: str, folder: Path) -> str:
@@ -193,6 +199,26 @@ def summarise(seconds: dict[str, list[float]], words: int) -> dict[str, dict[str
         }
         for name, value in medians.items()
     }
+
+
+def markdown(
+    figures: dict[str, dict[str, float]], shape: str, threads: int, rounds: int, words: int
+) -> str:
+    """RETURNS (str): The figures as a table that says how they were measured."""
+    encoder = "the bundled encoder" if shape == "own" else "a BERT-base with random weights"
+    lines = [
+        f"Prediction with a transformer and ner on {encoder}: {words:,} words in one process, "
+        f"torch on {threads} thread(s), fp32, medians of {rounds} interleaved rounds.",
+        "",
+        "| system | words/s | of the limit | times stock |",
+        "|---|---:|---:|---:|",
+    ]
+    for name, row in figures.items():
+        lines.append(
+            f"| {name} | {row['words_per_second']:,.0f} | {row['of_the_limit']:.2f} | "
+            f"{row['times_stock']:.2f} |"
+        )
+    return "\n".join(lines)
 
 
 def show(figures: dict[str, dict[str, float]]) -> None:
