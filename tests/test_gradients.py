@@ -39,11 +39,7 @@ def test_stock_convert_outputs_loses_the_gradients_of_lower_layers(bert: str, ki
     b = bench(bert, {"a": kind})
     wrapper = b.nlp.get_pipe("transformer").model.layers[0]  # type: ignore[attr-defined]
     wrapper.attrs["convert_outputs"] = _convert_transformer_outputs
-    try:
-        b.update(TEXTS)
-    except (RuntimeError, TypeError):
-        # More gradients than tensors: torch itself refuses.
-        pass
+    b.update(TEXTS)
     b.repeat(TEXTS)
     assert max(b.errors().values()) > 0.1
 
