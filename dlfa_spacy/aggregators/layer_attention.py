@@ -112,7 +112,7 @@ def build_layer_attention_v1(
     key_width: int = 64,
     residual: bool = True,
     dropout: float = 0.1,
-    lr_scale: float = 50.0,
+    lr_scale: float = 20.0,
 ) -> Model:
     """Attention-weighted pooling over all layers, per token.
 

@@ -89,7 +89,7 @@ def build_scalar_mix_v1(
     norm: bool = False,
     embeddings: bool = True,
     last_bias: float = 0.0,
-    lr_scale: float = 50.0,
+    lr_scale: float = 100.0,
 ) -> Model:
     """One softmax weight a layer, the same for all tokens (ELMo, UDify), with layer dropout.
 
