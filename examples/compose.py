@@ -26,7 +26,7 @@ def compose(model: str, parser: Language) -> Language:
 
     # The same tokens as in training: the tokenizer belongs to the pipeline, not to the component.
     tokenizer = source.config["nlp"]["tokenizer"]
-    nlp = spacy.blank(source.lang, config={"nlp": {"tokenizer": tokenizer}})
+    nlp = spacy.blank(source.lang or "xx", config={"nlp": {"tokenizer": tokenizer}})
     # Before the parser: boundaries that are set already are kept.
     nlp.add_pipe("sentencizer")
     nlp.add_pipe("parser", source=parser)
