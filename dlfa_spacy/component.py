@@ -17,6 +17,7 @@ from thinc.api import Config, Model, Optimizer
 from torch import Tensor
 from transformers.utils import ModelOutput
 
+from .aggregators.model import aggregator_shim
 from .encoder.batch import LayerBatch, pack_gradients
 from .encoder.model import LastLayerReader, Reader, TransformerModel
 from .listener import TransformerListener
@@ -215,11 +216,19 @@ class DLFATransformer(Transformer):
         readers: dict[str, Reader] = {}
         for listener in self.listeners:
             if isinstance(listener, TransformerListener):
+                if self._is_taken(listener, readers):
+                    aggregator_shim(listener.aggregation).new_slot()
                 readers[listener.vectors_key] = listener
             else:
                 readers[LAST] = LastLayerReader()
         self.model.readers = readers or {LAST: LastLayerReader()}
         self.model.max_batch_items = self.cfg["max_batch_items"]
+
+    @staticmethod
+    def _is_taken(listener: TransformerListener, readers: dict[str, Reader]) -> bool:
+        """Whether another listener with weights has its slot: a component sourced twice."""
+        shim = aggregator_shim(listener.aggregation)
+        return shim.is_built and shim.has_parameters and listener.vectors_key in readers
 
     def _send_empty(self, docs: list[Doc]) -> None:
         empty = FullTransformerBatch.empty(len(docs)).doc_data

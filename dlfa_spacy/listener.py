@@ -1,6 +1,5 @@
 """The listener: gets the layers from the encoder, turns them into vectors, sends gradients back."""
 
-import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -53,7 +52,6 @@ class TransformerListener(StockListener):
     """
 
     name = "dlfa-transformer-listener"
-    _counter = itertools.count()
 
     def __init__(
         self,
@@ -74,7 +72,6 @@ class TransformerListener(StockListener):
             attrs={"grad_factor": grad_factor},
         )
         self.upstream_name = upstream_name
-        self._own_key = f"vectors_{next(self._counter)}"
         self.num_layers: int | None = None
         # Set while the encoder is frozen and this listener trains: then it needs the layers.
         self.trains_frozen = False
@@ -91,9 +88,7 @@ class TransformerListener(StockListener):
     def vectors_key(self) -> str:
         """The slot of its vectors on a Doc. Listeners whose vectors are equal share it."""
         shim = aggregator_shim(self.aggregation)
-        if not shim.is_built or shim.has_parameters:
-            return self._own_key
-        return shim.key
+        return shim.key if shim.is_built else f"unbuilt_{self.id}"
 
     def needs(self, num_layers: int) -> list[int]:
         """RETURNS (List[int]): The layers it reads."""

@@ -453,3 +453,39 @@ def test_changed_setting_of_an_aggregation_is_refused(saved: Path, tmp_path: Pat
         spacy.load(folder)
     for word in ("aggregation", "32", "64", "Fix:"):
         assert word in str(caught.value)
+
+
+def test_stored_doc_hands_no_listener_the_vectors_of_another(bert: str, tmp_path: Path) -> None:
+    nlp = trained(bert, {"tagger": listener("attention"), "textcat": listener("attention")})
+    expected = dict(nlp(TEXTS[0]).cats)
+    nlp.to_disk(tmp_path)
+    with nlp.select_pipes(enable=["transformer"]):
+        stored = DocBin(docs=[nlp(TEXTS[0])], store_user_data=True).to_bytes()
+    other = spacy.load(tmp_path, exclude=["tagger"])
+    (doc,) = DocBin().from_bytes(stored).get_docs(other.vocab)
+    other.get_pipe("textcat")(doc)  # type: ignore[operator]
+    assert doc.cats == pytest.approx(expected, abs=1e-6)
+
+
+def test_every_listener_has_a_slot_of_its_own_that_is_saved_with_it(
+    bert: str, tmp_path: Path
+) -> None:
+    # Scalar mixes begin with equal weights: these alone would not tell two of them apart.
+    nlp = initialized(pipeline(bert, {"tagger": listener("mix"), "senter": listener("mix")}))
+    keys = slots(nlp)
+    assert len(set(keys)) == 2
+    assert slots(reloaded(nlp, tmp_path)) == keys
+
+
+def test_component_sourced_twice_gets_a_second_slot(bert: str) -> None:
+    nlp = trained(bert, {"tagger": listener("attention")})
+    copied = load_model_from_config(nlp.config).from_bytes(nlp.to_bytes())
+    nlp.add_pipe("tagger", source=copied, name="tagger2")
+    nlp._link_components()
+    list(nlp.pipe(TEXTS))
+    assert len(set(slots(nlp))) == 2
+
+
+def slots(nlp: Language) -> list[str]:
+    listeners = nlp.get_pipe("transformer").listeners  # type: ignore[attr-defined]
+    return [listener.vectors_key for listener in listeners]

@@ -1,5 +1,7 @@
 """Holds an aggregator's torch module inside a thinc model."""
 
+import hashlib
+import itertools
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -15,9 +17,13 @@ from torch import nn
 # (width, num_layers) -> the module
 ModuleFactory = Callable[[int, int], nn.Module]
 
-FIELDS = {"settings", "width", "num_layers", "state"}
+FIELDS = {"settings", "width", "num_layers", "slot", "state"}
 DAMAGED = "The saved weights of an [aggregation] are damaged"
 COPY_AGAIN = "Fix: copy the pipeline again, or train again."
+
+
+# A hash of the weights alone would not do: many begin with the same.
+SLOTS = itertools.count()
 
 
 class AggregatorShim(PyTorchShim):
@@ -35,6 +41,9 @@ class AggregatorShim(PyTorchShim):
         self.lr_scale = lr_scale
         self.width: int | None = None
         self.num_layers: int | None = None
+        # Names the vectors of this aggregator on a Doc; saved with the weights, so that a Doc that
+        # was stored hands no listener the vectors of another.
+        self.slot: str | None = None
 
     @property
     def module(self) -> nn.Module:
@@ -55,10 +64,19 @@ class AggregatorShim(PyTorchShim):
 
     @property
     def key(self) -> str:
-        """Names the output of an aggregator without parameters: equal keys, equal vectors."""
+        """Names the vectors: its own slot, or that of all aggregators that give the same ones."""
+        if self.slot is not None and self.has_parameters:
+            return self.slot
         name = type(self.module).__name__
         # Stock listeners read the last layer under this name.
         return "last_hidden_state" if name == "LastLayer" else f"{name}{self.settings}"
+
+    def new_slot(self) -> None:
+        """Take another slot than any aggregator so far."""
+        seen = hashlib.sha1(repr((self.settings, next(SLOTS))).encode("utf-8"))
+        for tensor in self.module.state_dict().values():
+            seen.update(tensor.detach().cpu().numpy().tobytes())
+        self.slot = f"vectors_{seen.hexdigest()[:16]}"
 
     def build(self, width: int, num_layers: int) -> None:
         """Make the module for an encoder; check it against the encoder if it exists already."""
@@ -67,6 +85,7 @@ class AggregatorShim(PyTorchShim):
             module.needs(num_layers)  # type: ignore[operator]  # raises for a layer out of range
             self._model = module.to(get_torch_default_device())
             self.width, self.num_layers = width, num_layers
+            self.new_slot()
         elif (width, num_layers) != (self.width, self.num_layers):
             raise ValueError(
                 f"[aggregation] was trained for an encoder of width {self.width} with "
@@ -99,6 +118,7 @@ class AggregatorShim(PyTorchShim):
                     "settings": self.settings,
                     "width": self.width,
                     "num_layers": self.num_layers,
+                    "slot": self.slot,
                     "state": save_tensors(tensors),
                 }
             ),
@@ -133,6 +153,7 @@ class AggregatorShim(PyTorchShim):
             ) from error
         self._model = module.to(get_torch_default_device())
         self.width, self.num_layers = msg["width"], msg["num_layers"]
+        self.slot = msg["slot"]
         return self
 
 
