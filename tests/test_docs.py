@@ -149,7 +149,7 @@ def test_the_signature_of_every_module_is_the_one_written_down(name: str) -> Non
         if parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
     ]
     plain = str(inspect.Signature(parameters)).replace("'", '"')
-    (written,) = re.findall(rf"^    {name}, +# (.*)$", REFERENCE, flags=re.MULTILINE)
+    (written,) = re.findall(rf"^    {name},  # (.*)$", REFERENCE, flags=re.MULTILINE)
     assert written == plain
 
 
