@@ -379,6 +379,19 @@ def test_card_holds_measured_values_and_nothing_else(
         work, out, probe_data, corpus / "parallel", ["en", "de"], baselines=elsewhere, skip=10,
         n_test=20, n_train=30, epochs=2,
     )  # fmt: skip
+    retrieval = measured["retrieval/encoder/2"]
+    assert set(retrieval) == {"de"} and 0.0 <= retrieval["de"] <= 100.0
     assert "33.2" in card.write_card(measured, out).read_text(encoding="utf-8")
+    with torch.no_grad():
+        model.pooler.dense.bias += 1.0
+    export.save_encoder(model, tokenizer, out)
+    (work / card.MEASURED).write_text(
+        json.dumps(measured | {"pos/majority": {"en": 0.0, "de": 0.0}}), encoding="utf-8"
+    )
+    again = card.measure(
+        work, out, probe_data, corpus / "parallel", ["en", "de"], skip=10, n_test=20, n_train=30,
+        epochs=2,
+    )  # fmt: skip
+    assert again["pos/majority"]["en"] > 0  # other weights: nothing old is believed
     measured["pos/encoder"]["de"] = 12.3
     assert "12.3" in card.write_card(measured, out).read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,19 +33,19 @@ ROWS = {
 
 @torch.no_grad()
 def sentence_vectors(
-    model: BertModel, tokenizer: Tokenizer, texts: Sequence[str], *, layer: int
-) -> torch.Tensor:
+    model: BertModel, tokenizer: Tokenizer, texts: Sequence[str], *, layers: Sequence[int]
+) -> dict[int, torch.Tensor]:
     """Mean over the wordpieces of each text.
 
     model (BertModel): The encoder.
     tokenizer (Tokenizer): Its tokenizer.
     texts (Sequence[str]): N texts.
-    layer (int): Index l of H^l; 0 is the embedding output.
-    RETURNS (torch.Tensor): (N, E), unit rows.
+    layers (Sequence[int]): Indices l of H^l; 0 is the embedding output.
+    RETURNS (dict[int, torch.Tensor]): For each layer (N, E), unit rows.
     """
     encodings = [tokenizer.encode(text).ids[:128] for text in texts]
     order = sorted(range(len(texts)), key=lambda i: len(encodings[i]))
-    out = torch.zeros(len(texts), model.config.hidden_size)
+    out = {layer: torch.zeros(len(texts), model.config.hidden_size) for layer in layers}
     for start in range(0, len(order), 64):
         part = order[start : start + 64]
         longest = max(len(encodings[i]) for i in part)
@@ -53,32 +54,50 @@ def sentence_vectors(
         for row, i in enumerate(part):
             ids[row, : len(encodings[i])] = torch.tensor(encodings[i])
             mask[row, : len(encodings[i])] = 1
-        states = model(ids, attention_mask=mask, output_hidden_states=True).hidden_states[layer]
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            states = model(ids, attention_mask=mask, output_hidden_states=True).hidden_states
         weight = mask.unsqueeze(2).float()
-        out[part] = (states * weight).sum(1) / weight.sum(1)
-    return nn.functional.normalize(out, dim=1)
+        for layer in layers:
+            out[layer][part] = (states[layer].float() * weight).sum(1) / weight.sum(1)
+    return {layer: nn.functional.normalize(rows, dim=1) for layer, rows in out.items()}
 
 
 def retrieval(
-    model: BertModel, tokenizer: Tokenizer, folder: Path, langs: Sequence[str], *, layer: int
-) -> dict[str, float]:
+    model: BertModel,
+    tokenizer: Tokenizer,
+    folder: Path,
+    langs: Sequence[str],
+    *,
+    layers: Sequence[int],
+) -> dict[int, dict[str, float]]:
     """Translation retrieval: percent of foreign sentences whose nearest English one is theirs.
 
     folder (Path): Holds `<source>/<lang>-en.tsv`, never trained on.
     langs (Sequence[str]): Languages; those without a file are left out.
-    layer (int): See `sentence_vectors`.
-    RETURNS (dict[str, float]): Accuracy at 1 by cosine, for each language.
+    layers (Sequence[int]): See `sentence_vectors`.
+    RETURNS (dict[int, dict[str, float]]): For each layer and language, accuracy at 1 by cosine.
     """
-    out = {}
+    out: dict[int, dict[str, float]] = {layer: {} for layer in layers}
+    known: dict[tuple[str, ...], dict[int, torch.Tensor]] = {}
     for lang in langs:
         pairs = [(left, right) for _, left, right in parallel_lines(folder, lang)]
         if not pairs:
             continue
-        foreign = sentence_vectors(model, tokenizer, [p[0] for p in pairs], layer=layer)
-        english = sentence_vectors(model, tokenizer, [p[1] for p in pairs], layer=layer)
-        hits = (foreign @ english.T).argmax(1) == torch.arange(len(pairs))
-        out[lang] = 100.0 * float(hits.float().mean())
+        sides = []
+        for texts in zip(*pairs, strict=True):
+            if texts not in known:  # the English side is often the same in every language
+                known[texts] = sentence_vectors(model, tokenizer, texts, layers=layers)
+            sides.append(known[texts])
+        for layer in layers:
+            nearest = (sides[0][layer] @ sides[1][layer].T).argmax(1)
+            hits = nearest == torch.arange(len(pairs))
+            out[layer][lang] = 100.0 * float(hits.float().mean())
     return out
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 of an encoder's weights, to tell whether measured values are still its own."""
+    return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
 
 
 def measure(
@@ -114,6 +133,10 @@ def measure(
         with path.open(encoding="utf-8") as file:
             done = json.load(file)
 
+    digests = {"encoder": digest(out), "graft": digest(work / "graft")}
+    if done.get("digests") != digests:
+        done = {}  # measured on other weights
+
     def keep(name: str, value: Any) -> None:
         done[name] = value
         write_text(path, json.dumps(done, indent=1) + "\n")
@@ -122,6 +145,7 @@ def measure(
     graft = load_encoder(work / "graft")[0]
     models = {"encoder": encoder, "graft": graft, "random": random_twin(encoder.config)}
     keep("setup", {"skip": skip, "n_test": n_test, "n_train": n_train, "epochs": epochs})
+    keep("digests", digests)
     keep("bytes", sum((out / name).stat().st_size for name in SHIPPED))
     keep("vocabulary", tokenizer.get_vocab_size())
     keep("config", encoder.config.to_dict())
@@ -136,11 +160,13 @@ def measure(
             if f"{task.name}/{name}" not in done:
                 keep(f"{task.name}/{name}", run_probe(model, tokenizer, task, epochs=epochs))
     wanted = [lang for lang in trained_langs or langs if lang != "en"]
-    for layer in (encoder.config.num_hidden_layers // 2 + 1, encoder.config.num_hidden_layers):
-        for name in ("encoder", "graft"):
-            key = f"retrieval/{name}/{layer}"
-            if key not in done:
-                keep(key, retrieval(models[name], tokenizer, parallel_eval, wanted, layer=layer))
+    depth = int(encoder.config.num_hidden_layers)
+    layers = [depth // 2 + 1, depth]
+    for name in ("encoder", "graft"):
+        if f"retrieval/{name}/{depth}" not in done:
+            scores = retrieval(models[name], tokenizer, parallel_eval, wanted, layers=layers)
+            for layer in layers:
+                keep(f"retrieval/{name}/{layer}", scores[layer])
     history = read_history(work)
     if history:
         keep("chosen", max(history, key=lambda record: record["mean"]))
@@ -238,7 +264,11 @@ def write_card(measured: dict[str, Any], out: Path) -> Path:
             f"{training['seconds'] / 3600:.2f} hours on CPU.{shipped}\n"
         )
         runs = measured.get("settings") or [{"step": 0, "settings": training["settings"]}]
-        lines = [f"- from step {r['step']:,}: `{json.dumps(r['settings'])}`" for r in runs]
+        lines = [
+            f"- from step {r['step']:,}: `{json.dumps(r['settings'])}`"
+            + (f" {r['note']}" if r.get("note") else "")
+            for r in runs
+        ]
         parts.append("Settings:\n\n" + "\n".join(lines) + "\n")
         langs = sorted(training["tokens"], key=lambda lang: -training["tokens"][lang])
         loss = (chosen or {}).get("loss") or {

@@ -279,7 +279,8 @@ def log_settings(work: Path, step: int, settings: PretrainSettings) -> None:
 
 
 def read_settings(work: Path) -> list[dict[str, Any]]:
-    """Settings of a run, each with the step from which it was in force."""
+    """Settings of a run, each with the step from which it was in force; a `note` that somebody
+    added to one (what was done by hand before resuming) goes into the card."""
     path = work / "settings.json"
     if not path.is_file():
         return []
