@@ -68,6 +68,7 @@ def train(
     encoder: Annotated[str, typer.Option(help="Folder or name.")] = "assets/encoder",
     epochs: Annotated[int, typer.Option(help="Passes over the English training set.")] = 10,
     learn_rate: Annotated[float, typer.Option(help="2e-5 is XTREME's, for BERT-base.")] = 2e-5,
+    warmup: Annotated[float, typer.Option(help="Part of the steps; XTREME has none.")] = 0.0,
     dev_limit: Annotated[int, typer.Option(help="English dev sentences; 0 is all.")] = 0,
     seed: Seed = 0,
     gpu_id: Gpu = -1,
@@ -88,8 +89,8 @@ def train(
         spacy_dlfa("init-config", config, *options)
         command = ["train", config, "--output", folder]
         command += ["--paths.train", english / "train.spacy", "--paths.dev", dev]
-        # The recipe has no warm-up.
-        command += ["--training.optimizer.learn_rate.warmup_steps", 0]
+        warmup_steps = round(warmup * steps)
+        command += ["--training.optimizer.learn_rate.warmup_steps", warmup_steps]
         run_spacy(*command, "--system.seed", seed, "--gpu-id", gpu_id)
 
 
