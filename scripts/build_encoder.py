@@ -57,7 +57,7 @@ def vocabulary(
     work: Work = Path("build/encoder"),
     langs: Langs = ALL,
     size: Annotated[int, typer.Option(help="Wordpieces, special ones included.")] = 22_900,
-    max_han: Annotated[int, typer.Option(help="Han characters to keep.")] = 3300,
+    max_han: Annotated[int, typer.Option(help="Han characters to keep.")] = 3100,
     seed: int = 0,
 ) -> None:
     """Train the cased WordPiece vocabulary."""
@@ -95,15 +95,15 @@ def pretrain(
     probe_data: ProbeData = None,
     probe_langs: Langs = "en,de,es,fr,nl,pt,ru,ar,hi,zh",
     shares: Annotated[str, typer.Option(help="Objectives, e.g. foreign=0.5,parallel=0.5.")] = "",
-    steps: int = 8000,
-    frozen_steps: Annotated[int, typer.Option(help="Steps with embeddings alone.")] = 500,
-    sentences: Annotated[int, typer.Option(help="Sentences a step.")] = 48,
-    embedding_rate: float = 5e-4,
-    body_rate: float = 1e-4,
+    steps: int = 2000,
+    frozen_steps: Annotated[int, typer.Option(help="Steps with embeddings alone.")] = 150,
+    sentences: Annotated[int, typer.Option(help="Sentences a step.")] = 64,
+    embedding_rate: float = 1e-3,
+    body_rate: float = 2e-4,
     anchor: Annotated[float, typer.Option(help="Pull towards the graft, a step.")] = 1e-4,
     mask_words: float = 0.1,
-    smoothing: float = 0.5,
-    state_every: int = 500,
+    smoothing: float = 0.35,
+    state_every: int = 200,
     probe_every: Annotated[int, typer.Option(help="Steps between probes; 0 for none.")] = 0,
     shard_mib: Annotated[float, typer.Option(help="Largest file of the saved state.")] = 16.0,
     minutes: Annotated[float, typer.Option(help="Save and stop after so long; 0: never.")] = 0.0,
@@ -116,7 +116,7 @@ def pretrain(
 ) -> None:
     """Train on; goes on from the last saved state after a kill."""
     torch.set_num_threads(threads)
-    default = "mlm=0.7,tlm=0.3" if from_scratch else "foreign=0.5,parallel=0.25,english=0.25"
+    default = "mlm=0.7,tlm=0.3" if from_scratch else "foreign=0.4,parallel=0.4,english=0.2"
     settings = PretrainSettings(
         shares=dict(stages.shares_of(shares or default)),
         steps=steps,
@@ -202,8 +202,8 @@ def run_all(
     out: Annotated[Path, typer.Option(help="The shipped folder.")] = Path("assets/encoder"),
     langs: Langs = ALL,
     parent: ParentPath = None,
-    steps: int = 8000,
-    probe_every: int = 1000,
+    steps: int = 2000,
+    probe_every: int = 500,
     threads: Threads = 1,
 ) -> None:
     """Run all stages with their defaults."""

@@ -41,19 +41,19 @@ class PretrainSettings:
     """What continued training can be tuned by."""
 
     shares: dict[str, float] = field(
-        default_factory=lambda: {"foreign": 0.5, "parallel": 0.25, "english": 0.25}
+        default_factory=lambda: {"foreign": 0.4, "parallel": 0.4, "english": 0.2}
     )
-    steps: int = 8000
-    frozen_steps: int = 500
-    sentences: int = 48
-    embedding_rate: float = 5e-4
-    body_rate: float = 1e-4
+    steps: int = 2000
+    frozen_steps: int = 150
+    sentences: int = 64
+    embedding_rate: float = 1e-3
+    body_rate: float = 2e-4
     warmup: int = 100
     final_rate: float = 0.05
     anchor: float = 1e-4
     mask_words: float = 0.1
-    smoothing: float = 0.5
-    state_every: int = 500
+    smoothing: float = 0.35
+    state_every: int = 200
     probe_every: int = 0
     shard_mib: float = 16.0
     bf16: bool = True

@@ -317,6 +317,6 @@ def shares_of(text: str) -> Mapping[str, float]:
         except ValueError as error:
             raise ValueError(
                 f"--shares: found {part!r}, expected <objective>=<number> with one of {known}. "
-                "Example: foreign=0.5,parallel=0.25,english=0.25"
+                "Example: foreign=0.4,parallel=0.4,english=0.2"
             ) from error
     return out
