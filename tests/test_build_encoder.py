@@ -321,6 +321,34 @@ def test_han_cutter_finds_repeated_words(tmp_path: Path) -> None:
     assert again("我们喜欢上海") == cut("我们喜欢上海")
 
 
+@pytest.mark.parametrize("scratch", [False, True])
+def test_command_line_runs_every_stage(
+    corpus: Path, parent_folder: Path, probe_data: Path, tmp_path: Path, scratch: bool
+) -> None:
+    import build_encoder
+    from typer.testing import CliRunner
+
+    out, build = tmp_path / "out", tmp_path / "build"
+    folders = ["--raw", corpus / "raw", "--parallel", corpus / "parallel", "--work", build]
+    evaluate = ["--probe-data", probe_data, "--parallel-eval", corpus / "parallel", "--out", out]
+    common = [*folders, "--langs", "en,de"]
+    if scratch:
+        stages_of = [
+            ["vocabulary", *common],
+            ["pretrain", *common, "--from-scratch", "--layers", 1, "--width", 32, "--steps", 2],
+            ["card", *evaluate, "--work", build, "--langs", "en,de"],
+        ]
+    else:
+        steps = ["--steps", 3, "--probe-every", 2, "--parent", parent_folder]
+        stages_of = [["all", *common, *evaluate, *steps]]
+    for arguments in stages_of:
+        result = CliRunner().invoke(build_encoder.app, [str(word) for word in arguments])
+        assert result.exit_code == 0, (result.output, result.exception)
+    page = (out / "README.md").read_text(encoding="utf-8")
+    assert ("random weights." in page) == scratch and ("English encoder" in page) != scratch
+    assert transformers.AutoModel.from_pretrained(out, local_files_only=True) is not None
+
+
 def test_entity_spans_follow_iob2() -> None:
     tags = ["B-PER", "I-PER", "B-PER", "O", "I-LOC", "I-ORG"]
     assert probe.entity_spans(tags) == {

