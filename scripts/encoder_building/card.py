@@ -307,8 +307,8 @@ def write_card(measured: dict[str, Any], out: Path) -> Path:
 
 _SOURCES = """## Where it comes from
 
-{origin}- Vocabulary: cased WordPiece, trained on the texts below, sampled so that thin languages get
-  pieces.
+{origin}- Vocabulary: cased WordPiece, trained on the texts below, sampled so that thin
+  languages get pieces.
 - Translations: Tatoeba sentences (CC BY), SIB-200 over FLORES-200 (CC BY-SA), PAWS-X development
   sentences (free for any purpose), Bible translations in the public domain.
 - Monolingual text: Wikipedia text of question-answering and entity data sets (CC BY-SA), Universal
