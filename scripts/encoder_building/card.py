@@ -243,6 +243,11 @@ def write_card(measured: dict[str, Any], out: Path) -> Path:
         "the mark of capitals) were compared on the same sentences, and on the first 300 of PAN-X, "
         "of which some are among the scored ones.\n"
     )
+    if any(key.endswith("/hash_embed") for key in measured):
+        parts.append(
+            "`MultiHashEmbed`: spaCy's tagger and transition-based ner on the same sentences, 10 "
+            "epochs, by `scripts/hash_embed_baseline.py`.\n"
+        )
     retrievals = {k: v for k, v in measured.items() if k.startswith("retrieval/") and v}
     if retrievals:
         langs = list(next(iter(retrievals.values())))
