@@ -27,6 +27,7 @@ REFERENCE = (DOCS / "aggregations.md").read_text(encoding="utf-8")
 ARCHITECTURE = (DOCS / "architecture.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
 OWN_PAGES = [
+    ROOT / "README.md",
     DOCS / "architecture.md",
     DOCS / "aggregations.md",
     ROOT / "examples" / "README.md",
@@ -234,7 +235,7 @@ def test_a_wrong_config_block_would_be_found() -> None:
 # Links and the picture
 
 
-@pytest.mark.parametrize("page", OWN_PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", OWN_PAGES, ids=str)
 def test_links_lead_somewhere(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
