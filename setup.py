@@ -44,7 +44,7 @@ ENTRY_POINTS = {
 }
 
 # What CI lints and tests with; versions are pinned in requirements.txt.
-TEST = ["hypothesis", "mypy", "pytest", "ruff", "scikit-learn"]
+TEST = ["hypothesis", "mypy", "pytest", "ruff", "scikit-learn", "seqeval"]
 
 setup(
     name="dlfa-spacy",
@@ -54,7 +54,18 @@ setup(
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
-    packages=find_packages(include=["dlfa_spacy", "dlfa_spacy.*"]),
+    # The configs lie at the top of the repository, where a person looks for them, and inside the
+    # package once it is installed, where `dlfa init-config` does.
+    packages=[
+        *find_packages(include=["dlfa_spacy", "dlfa_spacy.*"]),
+        "dlfa_spacy.configs",
+        "dlfa_spacy.configs.aggregations",
+    ],
+    package_dir={
+        "dlfa_spacy": "dlfa_spacy",
+        "dlfa_spacy.configs": "configs",
+        "dlfa_spacy.configs.aggregations": "configs/aggregations",
+    },
     package_data={"": ["py.typed", "*.cfg", "*.css", "*.html", "*.md"]},
     include_package_data=True,
     python_requires=">=3.10,<3.13",
@@ -68,9 +79,10 @@ setup(
         "typer>=0.9",
         "rich>=13.0",
         "tqdm>=4.60",
+        "jinja2>=3.0",
     ],
     extras_require={
-        "report": ["jinja2", "matplotlib", "pandas", "seqeval"],
+        "report": ["matplotlib"],
         "test": TEST,
     },
     entry_points=ENTRY_POINTS,
