@@ -14,6 +14,7 @@ from dlfa_spacy.aggregators import (
     MeanLayers,
     ScalarMix,
 )
+from dlfa_spacy.aggregators.layer_dropout import dropped_layers
 from dlfa_spacy.types import LayerStates
 
 LENGTHS = torch.tensor([3, 2])
@@ -84,7 +85,9 @@ class TestScalarMix:
     def test_layers_are_dropped_as_often_as_stated_and_never_all(self):
         module = ScalarMix(2, dropout=0.9).double().train()
         torch.manual_seed(1)
-        patterns = torch.stack([module._dropped(torch.device("cpu")) for _ in range(4000)])
+        patterns = torch.stack(
+            [dropped_layers(len(module.logits), module.dropout, module.logits) for _ in range(4000)]
+        )
         assert not patterns.all(dim=1).any()
         # All three fall with 0.9 ** 3; then one of them, each as likely, is kept.
         expected = 0.9 - 0.9**3 / 3

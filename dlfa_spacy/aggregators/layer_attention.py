@@ -8,9 +8,9 @@ from thinc.api import Model
 from torch import Tensor, nn
 
 from ..types import LayerStates
+from .layer_dropout import DROPPED, check_dropout, dropped_layers
 from .layer_index import check_layer_count
 from .model import aggregation_model
-from .scalar_mix import DROPPED
 
 
 class LayerAttention(nn.Module):
@@ -40,10 +40,7 @@ class LayerAttention(nn.Module):
         dropout: float = 0.1,
     ):
         super().__init__()
-        if not 0.0 <= dropout < 1.0:
-            raise ValueError(
-                f"[aggregation.dropout] = {dropout}: expected 0 <= dropout < 1. Fix: 0.1 is usual."
-            )
+        check_dropout(dropout)
         if key_width < 1:
             raise ValueError(
                 f"[aggregation.key_width] = {key_width}: expected 1 or more. Fix: 64 is usual."
@@ -66,7 +63,8 @@ class LayerAttention(nn.Module):
         layers = self.needs(len(states) - 1)
         scores = torch.stack([states[layer] @ probe for layer in layers], dim=1) + self.bias
         if self.training and self.dropout > 0.0:
-            scores = scores + DROPPED * self._dropped(scores.device)
+            dropped = dropped_layers(len(layers), self.dropout, scores)
+            scores = scores + DROPPED * dropped
         return F.softmax(scores, dim=1)
 
     def layer_weights(self, states: LayerStates | Tensor | None = None) -> Tensor:
@@ -99,13 +97,6 @@ class LayerAttention(nn.Module):
             return mix
         last = states[-1]
         return last + self.beta * (mix - last)
-
-    def _dropped(self, device: torch.device) -> Tensor:
-        # Drawn on the CPU, so that a seed gives the same run on every device.
-        dropped = torch.rand(self.num_layers + 1) < self.dropout
-        if bool(dropped.all()):
-            dropped[int(torch.randint(len(dropped), (1,)))] = False
-        return dropped.to(device=device, dtype=self.bias.dtype)
 
 
 def build_layer_attention_v1(

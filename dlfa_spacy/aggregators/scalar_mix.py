@@ -6,11 +6,9 @@ from thinc.api import Model
 from torch import Tensor, nn
 
 from ..types import LayerStates
+from .layer_dropout import DROPPED, check_dropout, dropped_layers
 from .layer_index import check_layer_count
 from .model import aggregation_model
-
-# Added to the logit of a dropped layer; finite, so that its gradient is 0 and not NaN.
-DROPPED = -1e4
 
 
 class ScalarMix(nn.Module):
@@ -35,10 +33,7 @@ class ScalarMix(nn.Module):
         last_bias: float = 0.0,
     ):
         super().__init__()
-        if not 0.0 <= dropout < 1.0:
-            raise ValueError(
-                f"[aggregation.dropout] = {dropout}: expected 0 <= dropout < 1. Fix: 0.1 is usual."
-            )
+        check_dropout(dropout)
         self.num_layers = num_layers
         self.first = 0 if embeddings else 1
         self.dropout = dropout
@@ -65,7 +60,7 @@ class ScalarMix(nn.Module):
         """
         logits: Tensor = self.logits
         if self.training and self.dropout > 0.0:
-            logits = logits + DROPPED * self._dropped(logits.device)
+            logits = logits + DROPPED * dropped_layers(len(logits), self.dropout, logits)
         weights = F.softmax(logits, dim=0)
         mixed: Tensor | None = None
         for i, layer in enumerate(self.needs(len(states) - 1)):
@@ -75,13 +70,6 @@ class ScalarMix(nn.Module):
             mixed = weights[i] * state if mixed is None else mixed + weights[i] * state
         assert mixed is not None
         return self.gamma * mixed
-
-    def _dropped(self, device: torch.device) -> Tensor:
-        # Drawn on the CPU, so that a seed gives the same run on every device.
-        dropped = torch.rand(len(self.logits)) < self.dropout
-        if bool(dropped.all()):
-            dropped[int(torch.randint(len(dropped), (1,)))] = False
-        return dropped.to(device=device, dtype=self.logits.dtype)
 
 
 def build_scalar_mix_v1(
