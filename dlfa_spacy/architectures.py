@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .aggregators.model import AggregationInput
 from .encoder.model import TransformerModel
-from .encoder.windows import SpanGetter
+from .encoder.texts import SpanGetter
 from .inline import inline_encoder, replace_listener, replace_listener_cfg
 from .listener import TransformerListener
 from .pooling import pool_pieces

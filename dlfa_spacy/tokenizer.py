@@ -12,6 +12,8 @@ from spacy.tokens import Doc
 from spacy.util import compile_infix_regex, compile_prefix_regex, compile_suffix_regex
 from thinc.types import Ints2d
 
+from .pairs import SEPARATOR
+
 HAN = r"\u3005\u3007\u3400-\u4DBF\u4E00-\u9FFF\uF900-\uFAFF\U00020000-\U0003FFFF"
 KANA = r"\u3041-\u3096\u30A1-\u30FA\uFF66-\uFF6F\uFF71-\uFF9D"
 # What continues a mora: small vowels and glides, the length mark, voicing marks.
@@ -69,35 +71,72 @@ class MultilingualTokenizer(Tokenizer):
 
     With the stock `xx` tokenizer a Chinese clause is one token, which no component can tag and no
     entity can begin in. Here it is one token a character (Han), mora (Kana) or syllable (the other
-    scripts); what stands between these is tokenized by the stock rules. Texts without these scripts
-    are tokenized exactly as by the stock tokenizer.
+    scripts); what stands between these is tokenized by the stock rules. The separator of a pair of
+    texts (`dlfa_spacy.pairs`) is a token of its own wherever it stands. Texts without either are
+    tokenized exactly as by the stock tokenizer.
     """
 
     def __call__(self, string: str) -> Doc:
-        if not UNSPACED.search(string):
+        if SEPARATOR not in string and not UNSPACED.search(string):
             return super().__call__(string)
-        words: list[str] = []
-        spaces: list[bool] = []
-        norms: list[int] = []
+        parts = _Parts()
+        *firsts, last = string.split(SEPARATOR)
+        for text in firsts:
+            # The texts of a pair have the tokens that each has alone: the space between the first
+            # and the separator must not join what the first ends with.
+            text, space = (text[:-1], True) if text.endswith(" ") else (text, False)
+            self._add_text(parts.take_space(text), parts)
+            if space:
+                parts.add_space()
+            parts.add(SEPARATOR, False, 0)
+        self._add_text(parts.take_space(last), parts)
+        doc = Doc(self.vocab, words=parts.words, spaces=parts.spaces)
+        # The exceptions of a language carry norms ("n't" is "not"); 0 is the word's own.
+        column = numpy.asarray(parts.norms, dtype="uint64").reshape(-1, 1)
+        return doc.from_array([NORM], cast(Ints2d, column))
+
+    def _add_text(self, string: str, parts: "_Parts") -> None:
+        if not UNSPACED.search(string):
+            parts.add_doc(super().__call__(string))
+            return
         for match in PARTS.finditer(string):
             text = match.group()
             if match.group(1):
-                words.append(text)
-                spaces.append(False)
-                norms.append(0)
-                continue
-            # As everywhere in spaCy, one space belongs to the token before it.
-            if text[0] == " " and spaces and not spaces[-1]:
-                spaces[-1] = True
-                text = text[1:]
-            rest = super().__call__(text)
-            words.extend(token.text for token in rest)
-            spaces.extend(bool(token.whitespace_) for token in rest)
-            norms.extend(token.norm for token in rest)
-        doc = Doc(self.vocab, words=words, spaces=spaces)
-        # The exceptions of a language carry norms ("n't" is "not"); 0 is the word's own.
-        column = numpy.asarray(norms, dtype="uint64").reshape(-1, 1)
-        return doc.from_array([NORM], cast(Ints2d, column))
+                parts.add(text, False, 0)
+            else:
+                parts.add_doc(super().__call__(parts.take_space(text)))
+
+
+class _Parts:
+    """The tokens of a Doc to be, as far as they are known."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+        self.spaces: list[bool] = []
+        self.norms: list[int] = []
+
+    def add(self, word: str, space: bool, norm: int) -> None:
+        self.words.append(word)
+        self.spaces.append(space)
+        self.norms.append(norm)
+
+    def add_doc(self, doc: Doc) -> None:
+        for token in doc:
+            self.add(token.text, bool(token.whitespace_), token.norm)
+
+    def add_space(self) -> None:
+        """As everywhere in spaCy, one space belongs to the token before it."""
+        if self.spaces and not self.spaces[-1]:
+            self.spaces[-1] = True
+        else:
+            self.add(" ", False, 0)
+
+    def take_space(self, text: str) -> str:
+        """Give the space a text begins with to the token before it. RETURNS (str): The rest."""
+        if text.startswith(" ") and self.spaces and not self.spaces[-1]:
+            self.spaces[-1] = True
+            return text[1:]
+        return text
 
 
 def build_multilingual_tokenizer_v1() -> Callable[[Language], Tokenizer]:

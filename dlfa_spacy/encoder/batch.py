@@ -34,10 +34,10 @@ WINDOW_LENGTHS = "window_lengths"
 class Wordpieces(WordpieceBatch):
     """The wordpieces of one Doc as one row, unpadded; their strings are made when asked for."""
 
-    def __init__(self, ids: numpy.ndarray, tokenizer: Any):
+    def __init__(self, ids: numpy.ndarray, tokenizer: Any, types: numpy.ndarray | None = None):
         self.input_ids = cast(Any, ids.reshape(1, -1))
         self.lengths = [len(ids)]
-        self.token_type_ids = None
+        self.token_type_ids = cast(Any, None if types is None else types.reshape(1, -1))
         self._tokenizer = tokenizer
 
     def __len__(self) -> int:
@@ -119,7 +119,7 @@ class LayerBatch(FullTransformerBatch):
 
     @property
     def wordpieces(self) -> WordpieceBatch:  # type: ignore[override]
-        return Wordpieces(self.windows.ids, self._tokenizer)
+        return Wordpieces(self.windows.ids, self._tokenizer, self.windows.types)
 
     @property
     def lengths(self) -> Tensor:
@@ -216,7 +216,9 @@ class LayerBatch(FullTransformerBatch):
 
     def _doc_pieces(self, i: int) -> Wordpieces:
         begin, end = self.windows.doc_rows[i], self.windows.doc_rows[i + 1]
-        return Wordpieces(self.windows.ids[begin:end].copy(), self._tokenizer)
+        types = self.windows.types
+        own_types = None if types is None else types[begin:end].copy()
+        return Wordpieces(self.windows.ids[begin:end].copy(), self._tokenizer, own_types)
 
     def _doc_window_range(self, i: int) -> tuple[int, int]:
         first = int(self.windows.doc_windows[:i].sum())

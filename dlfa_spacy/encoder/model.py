@@ -1,6 +1,7 @@
 """The thinc model around the encoder: Docs in, layers out, gradients of every layer back in."""
 
 import copy
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
 
@@ -20,7 +21,12 @@ from .loading import load_encoder, read_config
 from .packed import PackedEncoder, layer_key
 from .shim import EncoderShim
 from .spans import WordpieceSpans
-from .windows import SpanGetter, Windows, segment
+from .texts import SpanGetter
+from .windows import Windows, segment
+
+
+class CutPairWarning(UserWarning):
+    """A pair of texts did not fit into one window of the encoder."""
 
 
 class Reader(Protocol):
@@ -105,6 +111,8 @@ class TransformerModel(StockTransformerModel):
         self.max_batch_items: int | None = None
         # The layers of the last batch, while listeners train on a frozen encoder.
         self.kept_batch: LayerBatch | None = None
+        # Pairs of texts that were too long for one window.
+        self.cut_pairs = 0
         self._guessed = False
 
     @property
@@ -237,7 +245,22 @@ class TransformerModel(StockTransformerModel):
         tokenizer = self.shim.piece_tokenizer
         if isinstance(get_spans, WordpieceSpans):
             get_spans.bind(tokenizer)
-        return segment(docs, get_spans, tokenizer, self.shim.max_length)
+        windows = segment(docs, get_spans, tokenizer, self.shim.max_length)
+        self._count_cut_pairs(windows)
+        return windows
+
+    def _count_cut_pairs(self, windows: Windows) -> None:
+        if windows.lost is None or not windows.lost.any():
+            return
+        self.cut_pairs += int((windows.lost > 0).sum())
+        # One text for all, so that Python shows it once; how many there were is in `cut_pairs`.
+        warnings.warn(
+            "A pair of texts is longer than the encoder's window "
+            "([components.transformer.model.get_spans] window) and was cut, longest text first, "
+            'as Hugging Face does. Pairs cut so far: nlp.get_pipe("transformer").model.cut_pairs.',
+            CutPairWarning,
+            stacklevel=2,
+        )
 
 
 def set_transformer(model: TransformerModel, hf_model: HFObjects) -> None:

@@ -1,6 +1,8 @@
 """A Hugging Face encoder that reads packed windows and returns packed layers."""
 
+import inspect
 from collections.abc import Callable, Mapping
+from functools import cached_property
 
 import numpy
 import torch
@@ -69,7 +71,8 @@ class PackedEncoder(nn.Module):
         for group in groups:
             lengths = windows.lengths[group]
             rows.append(_row_numbers(starts[group], lengths))
-            states = self._encode(windows.ids[rows[-1]], lengths, layers)
+            types = None if windows.types is None else windows.types[rows[-1]]
+            states = self._encode(windows.ids[rows[-1]], types, lengths, layers)
             if consumers is None:
                 outputs = {layer_key(x, num_layers): h for x, h in states.layers.items()}
             else:
@@ -84,8 +87,23 @@ class PackedEncoder(nn.Module):
             packed[name] = torch.cat(parts.pop(name)).index_select(0, order)
         return packed
 
-    def _encode(self, ids: numpy.ndarray, lengths: numpy.ndarray, layers: list[int]) -> LayerStates:
-        """Run one bucket. ids `(n,)`, lengths `(b,)`; RETURNS the layers, `(n, E)` each."""
+    @cached_property
+    def takes_types(self) -> bool:
+        """Whether the encoder has an embedding for more than one token type."""
+        return (
+            "token_type_ids" in inspect.signature(self.transformer.forward).parameters
+            and int(getattr(self.transformer.config, "type_vocab_size", 0) or 0) > 1
+        )
+
+    def _encode(
+        self,
+        ids: numpy.ndarray,
+        types: numpy.ndarray | None,
+        lengths: numpy.ndarray,
+        layers: list[int],
+    ) -> LayerStates:
+        """Run one bucket. ids `(n,)`, types `(n,)`, lengths `(b,)`; RETURNS the layers, `(n, E)`
+        each."""
         longest = int(lengths.max())
         real = numpy.arange(longest) < lengths[:, None]  # (b, T)
         pad_id = getattr(self.transformer.config, "pad_token_id", None) or 0
@@ -97,6 +115,10 @@ class PackedEncoder(nn.Module):
             "attention_mask": mask.to(torch.long),
             "return_dict": True,
         }
+        if types is not None and self.takes_types:
+            padded_types = numpy.zeros(real.shape, dtype="int64")
+            padded_types[real] = types
+            kwargs["token_type_ids"] = torch.from_numpy(padded_types).to(self.device)
         hidden = self._hidden_states(kwargs, layers)
         if real.all():
             packed = {layer: h.reshape(-1, h.shape[-1]) for layer, h in hidden.items()}

@@ -8,6 +8,7 @@ from spacy_alignments import get_alignments
 from transformers import PreTrainedTokenizerBase
 
 from ..types import IntArray
+from .frames import SINGLE, Frames, find_frames
 
 
 @dataclass
@@ -24,15 +25,17 @@ class Pieces:
     ends: IntArray
     lengths: IntArray
 
-    def with_blanks(self, blank_id: int) -> "Pieces":
-        """RETURNS (Pieces): With one piece, of no character, in every text that has none."""
+    def with_blanks(self, texts: IntArray, blank_id: int) -> "Pieces":
+        """RETURNS (Pieces): With one piece, of no character, in every text of `texts`
+        `(n_texts,)` (bool) that has none."""
         begins = numpy.cumsum(self.lengths) - self.lengths
-        places = begins[self.lengths == 0]
+        blank = texts & (self.lengths == 0)
+        places = begins[blank]
         return Pieces(
             numpy.insert(self.ids, places, blank_id),
             numpy.insert(self.starts, places, 0),
             numpy.insert(self.ends, places, 0),
-            numpy.maximum(self.lengths, 1),
+            numpy.where(blank, 1, self.lengths),
         )
 
 
@@ -48,20 +51,18 @@ class PieceTokenizer:
         self.tokenizer = tokenizer
 
     @cached_property
+    def frames(self) -> Frames:
+        """The special tokens around a text and around a pair."""
+        return find_frames(self.tokenizer)
+
+    @property
     def special_ids(self) -> tuple[list[int], list[int]]:
         """The special tokens before and after a single text ([CLS] and [SEP] for BERT)."""
-        # Asked by example: build_inputs_with_special_tokens ignores the post-processor of a
-        # tokenizer.json, which is where many models keep their special tokens.
-        bare = self.tokenizer("a", add_special_tokens=False)["input_ids"]
-        full = self.tokenizer("a", add_special_tokens=True)["input_ids"]
-        for start in range(len(full) - len(bare) + 1):
-            if full[start : start + len(bare)] == bare:
-                return full[:start], full[start + len(bare) :]
-        raise ValueError(
-            f"The tokenizer {type(self.tokenizer).__name__} changes a text's wordpieces when it "
-            f"adds special tokens ({bare} became {full}), which is not supported. Fix: choose "
-            "another encoder ([components.transformer.model] name)."
-        )
+        return self.frames[SINGLE].before, self.frames[SINGLE].after
+
+    @property
+    def is_fast(self) -> bool:
+        return bool(self.tokenizer.is_fast)
 
     def __call__(self, texts: list[str]) -> Pieces:
         if not texts:
