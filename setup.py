@@ -17,6 +17,7 @@ ENTRY_POINTS = {
         "dlfa_spacy.TransformerListener.v1 = "
         "dlfa_spacy.architectures:build_transformer_listener_v1",
         "dlfa_spacy.Tok2VecTransformer.v1 = dlfa_spacy.architectures:build_tok2vec_transformer_v1",
+        "dlfa_spacy.TextCat.v1 = dlfa_spacy.textcat:build_textcat_v1",
     ],
     "thinc_layers": [
         "dlfa_spacy.LayerAttention.v1 = "

@@ -1,5 +1,6 @@
 """The listener: gets the layers from the encoder, turns them into vectors, sends gradients back."""
 
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -73,6 +74,7 @@ class TransformerListener(StockListener):
         )
         self.upstream_name = upstream_name
         self.num_layers: int | None = None
+        self._encoder: weakref.ref[Any] | None = None
         # Set while the encoder is frozen and this listener trains: then it needs the layers.
         self.trains_frozen = False
         self._initializing = False
@@ -89,6 +91,11 @@ class TransformerListener(StockListener):
         """The slot of its vectors on a Doc. Listeners whose vectors are equal share it."""
         shim = aggregator_shim(self.aggregation)
         return shim.key if shim.is_built else f"unbuilt_{self.id}"
+
+    @property
+    def encoder(self) -> Any:
+        """The upstream `TransformerModel`; None as long as, or once again when, there is none."""
+        return None if self._encoder is None else self._encoder()
 
     def needs(self, num_layers: int) -> list[int]:
         """RETURNS (List[int]): The layers it reads."""
@@ -107,6 +114,7 @@ class TransformerListener(StockListener):
         super().set_dim(name, int(value), force=True)
         if name == "nO" and isinstance(value, EncoderWidth):
             self.num_layers = value.num_layers
+            self._encoder = value.encoder
             if aggregator_shim(self.aggregation).is_built:
                 aggregator_shim(self.aggregation).build(int(value), value.num_layers)
 
@@ -118,10 +126,10 @@ class TransformerListener(StockListener):
         return super().has_dim(name)
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        # A batch belongs to the process that encoded it.
+        # A batch, and the encoder, belong to the process they are in.
         reduced = cast(tuple[Any, ...], super().__reduce_ex__(protocol))
         function, arguments, (attributes, slots), *rest = reduced
-        batch = {"_batch_id": None, "_outputs": None, "_backprop": None}
+        batch = {"_batch_id": None, "_outputs": None, "_backprop": None, "_encoder": None}
         return (function, arguments, ({**attributes, **batch}, slots), *rest)
 
     def receive(self, batch_id: Any, outputs: Any, backprop: Any) -> None:
@@ -269,7 +277,15 @@ def _with_vectors(doc: Doc, key: str) -> TransformerData:
     if not len(doc):
         return TransformerData.empty()
     data = doc._.trf_data
-    output = ModelOutput(last_hidden_state=data.model_output[key])
+    return _data(data, data.model_output[key])
+
+
+def _data(data: TransformerData, vectors: Any) -> TransformerData:
+    """Some vectors `(1, n, E)` of a Doc, and where its windows begin and end."""
+    output = ModelOutput(last_hidden_state=vectors)
+    lengths = data.model_output.get(WINDOW_LENGTHS)
+    if lengths is not None:
+        output[WINDOW_LENGTHS] = lengths
     return TransformerData(data.wordpieces, output, data.align)
 
 
@@ -283,8 +299,7 @@ def _split(docs: Sequence[Doc], vectors: Tensor) -> list[TransformerData]:
             continue
         data = doc._.trf_data
         end = begin + sum(data.wordpieces.lengths)
-        output = ModelOutput(last_hidden_state=array[None, begin:end])
-        split.append(TransformerData(data.wordpieces, output, data.align))
+        split.append(_data(data, array[None, begin:end]))
         begin = end
     return split
 

@@ -1,7 +1,8 @@
 """The few types that every room of the house shares."""
 
+import weakref
 from collections.abc import Iterator, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy
 import torch
@@ -70,18 +71,25 @@ class LayerStates:
 
 
 class EncoderWidth(int):
-    """The width of an encoder that also tells how many layers it has.
+    """The width of an encoder that also tells how many layers it has, and which encoder it is.
 
     spaCy hands a listener one number when it meets its upstream component, `nO`. An aggregator
-    needs the depth as well, in the stock `transformer` factory too, which is not ours to change.
+    needs the depth as well, and a classifier the encoder's pooler; in the stock `transformer`
+    factory too, which is not ours to change.
     """
 
     num_layers: int
+    # The TransformerModel, for as long as somebody else keeps it.
+    encoder: "weakref.ref[Any] | None"
 
-    def __new__(cls, width: int, num_layers: int) -> "EncoderWidth":
+    def __new__(
+        cls, width: int, num_layers: int, encoder: "weakref.ref[Any] | None" = None
+    ) -> "EncoderWidth":
         self = super().__new__(cls, width)
         self.num_layers = num_layers
+        self.encoder = encoder
         return self
 
-    def __getnewargs__(self) -> tuple[int, int]:  # type: ignore[override]
-        return int(self), self.num_layers
+    def __reduce__(self) -> tuple[type["EncoderWidth"], tuple[int, int]]:
+        # In another process the encoder is another one.
+        return EncoderWidth, (int(self), self.num_layers)

@@ -31,15 +31,22 @@ def examples(nlp: Language) -> list[Example]:
     return [
         Example.from_dict(
             Doc(nlp.vocab, words=words),
-            {"words": words, "tags": tags.split(), "entities": entities.split()},
+            {
+                "words": words,
+                "tags": tags.split(),
+                "entities": entities.split(),
+                "cats": {"long": float(len(words) > 3), "short": float(len(words) < 4)},
+            },
         )
         for words, tags, entities in annotated
     ]
 
 
 def annotations(nlp: Language) -> list[object]:
-    docs = nlp.pipe(TEXTS)
-    return [[(t.text, t.tag_, t.pos_, t.ent_type_, t.ent_iob_) for t in doc] for doc in docs]
+    return [
+        (doc.cats, [(t.text, t.tag_, t.pos_, t.ent_type_, t.ent_iob_) for t in doc])
+        for doc in nlp.pipe(TEXTS)
+    ]
 
 
 @pytest.mark.parametrize("aggregation", AGGREGATIONS)

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 # The slot of all layers `(S, n, E)` on a Doc, in the stock `transformer` factory only.
 HIDDEN_STATES = "hidden_states"
-# The slot of the wordpieces of each window `(w,)`, which the paper's global branch needs.
+# The slot of the wordpieces of each window `(w,)`, which the paper's global branch and classifiers
+# that read [CLS] need.
 WINDOW_LENGTHS = "window_lengths"
 
 
@@ -161,7 +162,8 @@ class LayerBatch(FullTransformerBatch):
 
     def with_vectors(self, vectors: Tensor) -> list[TransformerData]:
         """RETURNS (List[TransformerData]): One a Doc, whose `last_hidden_state` is its rows of
-        some `(N, E)` vectors (a view: for passing on, not for keeping)."""
+        some `(N, E)` vectors (a view: for passing on, not for keeping), beside the lengths of its
+        windows."""
         array: Any = torch2xp(vectors.detach())
         data: list[TransformerData] = []
         for i in range(len(self.docs)):
@@ -170,6 +172,8 @@ class LayerBatch(FullTransformerBatch):
                 data.append(TransformerData.empty())
                 continue
             output = ModelOutput(last_hidden_state=array[None, begin:end])
+            first, last = self._doc_window_range(i)
+            output[WINDOW_LENGTHS] = self.windows.lengths[first:last]
             data.append(DocPieces(self._doc_pieces(i), output, self.windows.doc_align(i), self))
         return data
 

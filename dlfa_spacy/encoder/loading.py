@@ -10,6 +10,8 @@ from thinc.api import get_torch_default_device
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig
 
+from .pooler import drop_pooler
+
 KEY = "[components.transformer.model] name"
 # Where projects keep encoders; nobody on the Hub is called that.
 PROJECT_FOLDERS = ("assets", "encoders", "models", "packages", "training")
@@ -88,12 +90,14 @@ def load_encoder(
             "Hugging Face Hub. Fix: correct the name, repair the files, or download the encoder."
         ) from error
     _check_loaded(name, report)
+    if any("pooler" in key for key in report["missing_keys"]):
+        drop_pooler(transformer)
     transformer.to(get_torch_default_device())
     return HFObjects(tokenizer, transformer, None, tokenizer_config, transformer_config)
 
 
 def _check_loaded(name: str, report: dict[str, Any]) -> None:
-    # A pooler that the checkpoint does not have is ordinary, and nothing here reads it.
+    # A pooler that the checkpoint does not have is ordinary (see `drop_pooler`).
     missing = [key for key in report["missing_keys"] if "pooler" not in key]
     wrong = [str(key) for key in report["mismatched_keys"]]
     if missing or wrong:

@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
 
@@ -151,10 +152,10 @@ class TransformerModel(StockTransformerModel):
         super().set_dim(name, value, force=force or not self.attrs["has_transformer"])
 
     def get_dim(self, name: str) -> int:
-        """The width, which also tells the depth (see `EncoderWidth`)."""
+        """The width, which also tells the depth and the encoder (see `EncoderWidth`)."""
         value = super().get_dim(name)
         if name == "nO" and (self.attrs["has_transformer"] or self._depth is not None):
-            return EncoderWidth(value, self.num_layers)
+            return EncoderWidth(value, self.num_layers, weakref.ref(self))
         return value
 
     def copy(self) -> "TransformerModel":

@@ -19,6 +19,7 @@ from .ledger import GradientLedger
 from .loading import max_wordpieces
 from .packed import PackedEncoder
 from .pieces import PieceTokenizer
+from .pooler import drop_pooler
 
 FORMAT = 1
 # Constant tables that transformers has kept in, and left out of, checkpoints over the years.
@@ -158,6 +159,9 @@ def _load_strictly(transformer: torch.nn.Module, weights: bytes) -> None:
         raise ValueError(
             f"The encoder's weights are damaged: {error}. Fix: copy or train the pipeline again."
         ) from error
+    if not any(key.startswith("pooler.") for key in state):
+        # It had none when it was saved.
+        drop_pooler(transformer)
     own = transformer.state_dict()
     missing = [k for k in own if k not in state and not k.endswith(CONSTANT_BUFFERS)]
     surplus = [k for k in state if k not in own and not k.endswith(CONSTANT_BUFFERS)]
