@@ -1,5 +1,6 @@
 """Training configs from a base and an aggregation: two of them differ in the aggregation alone."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,9 @@ from thinc.api import Config
 
 # Gates and layers that can be chosen without writing a config by hand.
 DLFA = "dlfa"
+TEXTCAT = "textcat"
+POOLERS = ("pretrained", "new", "none")
+SEQUENCES = ("cls", "mean")
 
 
 def config_folder() -> Path:
@@ -43,6 +47,9 @@ def make_config(
     gate: str | None = None,
     steps: int | None = None,
     learn_rate: float | None = None,
+    pooler: str | None = None,
+    sequence: str | None = None,
+    multilabel: bool = False,
     gpu: bool = False,
 ) -> Config:
     """Put an aggregation into every listener of a base config.
@@ -54,6 +61,9 @@ def make_config(
     gate (Optional[str]): The gate of DLFA.
     steps (Optional[int]): Training steps. The learning rate falls to 0 over them.
     learn_rate (Optional[float]): The highest learning rate.
+    pooler (Optional[str]): The pooler of a text classifier: one of POOLERS.
+    sequence (Optional[str]): What a text classifier reads: one of SEQUENCES.
+    multilabel (bool): A text may have several classes, or none.
     gpu (bool): Train on a GPU, in mixed precision.
     RETURNS (Config): A training config, not filled.
     RAISES (ValueError): No such task or aggregation, or an option that it does not have.
@@ -72,6 +82,7 @@ def make_config(
     config = Config().from_disk(config_folder() / f"{task}.cfg", interpolate=False)
     for listener in listeners(config["components"]):
         listener["aggregation"] = dict(block)
+    _set_classifier(config, pooler, sequence, multilabel)
     transformer = config["components"]["transformer"]["model"]
     if encoder is not None:
         transformer["name"] = encoder
@@ -98,7 +109,31 @@ def listeners(block: Any) -> list[dict[str, Any]]:
     return [found for value in block.values() for found in listeners(value)]
 
 
-def _check(option: str, value: str, known: list[str]) -> None:
+def _set_classifier(
+    config: Config, pooler: str | None, sequence: str | None, multilabel: bool
+) -> None:
+    given = {"pooler": pooler, "sequence": sequence, "multilabel": multilabel or None}
+    named = [f"--{key}" for key, value in given.items() if value is not None]
+    if not named:
+        return
+    component = config["components"].get(TEXTCAT)
+    if component is None:
+        raise ValueError(
+            f"{named[0]} goes with a text classifier, which this task does not have. "
+            f"Fix: leave it out, or choose --task {TEXTCAT}."
+        )
+    if pooler is not None:
+        _check("pooler", pooler, POOLERS)
+        component["model"]["pooler"] = None if pooler == "none" else pooler
+    if sequence is not None:
+        _check("sequence", sequence, SEQUENCES)
+        component["model"]["sequence"] = sequence
+    if multilabel:
+        component["factory"] = "textcat_multilabel"
+        component["model"]["exclusive_classes"] = False
+
+
+def _check(option: str, value: str, known: Sequence[str]) -> None:
     if value not in known:
         raise ValueError(
             f"--{option} {value}: there is no such {option}. Expected one of {', '.join(known)}. "

@@ -102,6 +102,10 @@ def test_every_listener_of_a_config_gets_the_aggregation() -> None:
         ({"task": "nerr", "aggregation": "last"}, "--task nerr"),
         ({"task": "ner", "aggregation": "lst"}, "--aggregation lst"),
         ({"task": "ner", "aggregation": "attention", "layer": 3}, "--layer 3"),
+        ({"task": "ner", "aggregation": "last", "pooler": "new"}, "--pooler"),
+        ({"task": "pos", "aggregation": "last", "multilabel": True}, "--multilabel"),
+        ({"task": "textcat", "aggregation": "last", "pooler": "old"}, "--pooler old"),
+        ({"task": "textcat", "aggregation": "last", "sequence": "max"}, "--sequence max"),
     ],
 )
 def test_wrong_option_is_an_error_that_names_it(options: dict, named: str) -> None:
@@ -120,6 +124,21 @@ def test_init_config_writes_a_config_that_trains(bert: str, tmp_path: Path) -> N
     assert config["components"]["ner"]["model"]["tok2vec"]["aggregation"]["layer"] == -2
     assert config["training"]["max_steps"] == 7
     assert config["training"]["optimizer"]["learn_rate"]["total_steps"] == 7
+    load_model_from_config(config)
+
+
+def test_init_config_sets_up_a_text_classifier(bert: str, tmp_path: Path) -> None:
+    out = tmp_path / "textcat.cfg"
+    arguments = ["init-config", str(out), "--task", "textcat", "--encoder", bert]
+    arguments += ["--pooler", "none", "--sequence", "mean", "--multilabel"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    config = Config().from_disk(out)
+    block = config["components"]["textcat"]
+    assert block["factory"] == "textcat_multilabel"
+    assert block["model"]["pooler"] is None
+    assert block["model"]["sequence"] == "mean"
+    assert block["model"]["exclusive_classes"] is False
     load_model_from_config(config)
 
 

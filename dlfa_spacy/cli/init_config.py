@@ -15,7 +15,10 @@ def init_config_cli(
     task: Annotated[
         str,
         typer.Option(
-            "--task", "-t", help="ner, pos, or ner_pos: both on one encoder.", show_default=True
+            "--task",
+            "-t",
+            help="ner, pos, ner_pos (both on one encoder), or textcat.",
+            show_default=True,
         ),
     ] = "ner",
     aggregation: Annotated[
@@ -41,6 +44,15 @@ def init_config_cli(
     learn_rate: Annotated[
         float | None, typer.Option(min=0.0, help="Learning rate: 3e-4 small encoder, 2e-5 mBERT.")
     ] = None,
+    pooler: Annotated[
+        str | None, typer.Option(help="Pooler of textcat: pretrained, new or none.")
+    ] = None,
+    sequence: Annotated[
+        str | None, typer.Option(help="What textcat reads: cls or mean (of all wordpieces).")
+    ] = None,
+    multilabel: Annotated[
+        bool, typer.Option("--multilabel", help="Several classes a text, for textcat.")
+    ] = False,
     gpu: Annotated[bool, typer.Option("--gpu", help="Mixed precision, for a GPU.")] = False,
 ) -> None:
     """Write a training config: a base for the task with an aggregation put in.
@@ -74,6 +86,9 @@ def init_config_cli(
             gate=gate,
             steps=steps,
             learn_rate=learn_rate,
+            pooler=pooler,
+            sequence=sequence,
+            multilabel=multilabel,
             gpu=gpu,
         )
         if str(out) == "-":
