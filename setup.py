@@ -38,6 +38,10 @@ ENTRY_POINTS = {
     "spacy_callbacks": [
         "dlfa_spacy.freeze_layers.v1 = dlfa_spacy.callbacks:build_freeze_layers_v1",
         "dlfa_spacy.gradual_unfreezing.v1 = dlfa_spacy.callbacks:build_gradual_unfreezing_v1",
+        "dlfa_spacy.reinit_layers.v1 = dlfa_spacy.callbacks:build_reinit_layers_v1",
+    ],
+    "spacy_readers": [
+        "dlfa_spacy.StreamingCorpus.v1 = dlfa_spacy.corpora.streaming:create_streaming_corpus",
     ],
     "spacy_loggers": [
         "dlfa_spacy.layer_weights_logger.v1 = dlfa_spacy.loggers:build_layer_weights_logger_v1",

@@ -1,11 +1,13 @@
-"""Which of the encoder's weights train, and from when."""
+"""Which of the encoder's weights start at random, which train, and from when."""
 
 import functools
 from collections.abc import Callable
 from typing import Any, cast
 
+import torch
 from spacy.language import Language
-from torch import nn
+from thinc.api import Model
+from torch import Tensor, nn
 
 from .aggregators.layer_index import resolve_layer
 from .encoder.early_exit import find_blocks
@@ -85,22 +87,81 @@ def _unfreeze(
     _set_embeddings(transformer, blocks, trains=free > len(blocks))
 
 
+def build_reinit_layers_v1(
+    layers: list[int], seed: int = 0, component: str = "transformer"
+) -> Callable[[Language], Language]:
+    """Forget what some of the encoder's blocks learnt in pretraining: all their weights are drawn
+    anew, as BERT's were (Normal(0, `initializer_range` of the encoder's config), norms 1 and 0,
+    biases 0). Everything else stays pretrained. Then train as usual.
+
+    layers (List[int]): Layer numbers as everywhere (1 is the first block, which makes H^1; negative
+        ones count from the end).
+    seed (int): Of the random numbers. A block gets the same weights whichever others are drawn too.
+    component (str): Name of the encoder's component, or of one with an encoder of its own.
+    CREATES: A callback for [initialize.before_init] or [initialize.after_init].
+
+    Source: Muller et al. 2021 (First Align, then Predict), section 3, RANDOM-INIT. The paper's
+    block k (`encoder.layer.k`) is our layer k + 1.
+
+    ```ini
+    [initialize.before_init]
+    @callbacks = "dlfa_spacy.reinit_layers.v1"
+    layers = [-2, -1]
+    seed = 0
+    ```
+    """
+    return functools.partial(_reinit_layers, layers=layers, seed=seed, component=component)
+
+
+def _reinit_layers(nlp: Language, layers: list[int], seed: int, component: str) -> Language:
+    transformer, blocks = _encoder_blocks(nlp, component)
+    std = float(getattr(transformer.config, "initializer_range", 0.02))
+    for layer in layers:
+        index = resolve_layer(layer, len(blocks), "initialize.before_init.layers")
+        if index == 0:
+            raise ValueError(
+                "[initialize.before_init] layers = 0: layer 0 is the embeddings, and no block. "
+                f"Expected numbers from 1 to {len(blocks)}, or negative ones. Fix: leave out 0."
+            )
+        generator = torch.Generator().manual_seed(seed * len(blocks) + index)
+        with torch.no_grad():
+            for name, parameter in blocks[index - 1].named_parameters():
+                parameter.copy_(_bert_init(name, parameter, std, generator))
+    return nlp
+
+
+def _bert_init(name: str, parameter: Tensor, std: float, generator: torch.Generator) -> Tensor:
+    """RETURNS (Tensor): Fresh values for one parameter of a block, by what it is: of one dimension
+    are only biases, and the weights of norms."""
+    if parameter.ndim > 1:
+        # On the CPU, so that a GPU gets the same numbers.
+        return torch.randn(parameter.shape, generator=generator) * std
+    if name.endswith("bias"):
+        return torch.zeros(parameter.shape)
+    return torch.ones(parameter.shape)
+
+
 def _encoder_blocks(nlp: Language, component: str) -> tuple[nn.Module, nn.ModuleList]:
-    model = cast(Any, nlp.get_pipe(component)).model
-    if not isinstance(model, TransformerModel):
+    model = _encoder(cast(Any, nlp.get_pipe(component)).model)
+    if model is None:
         raise ValueError(
             f'The component "{component}" holds no dlfa_spacy.TransformerModel.v1, so it has no '
-            "layers to freeze. Fix: name the encoder's component (component = ...)."
+            "layers to choose from. Fix: name the encoder's component (component = ...)."
         )
     model.load()
     blocks = find_blocks(model.transformer, model.num_layers)
     if blocks is None:
         raise ValueError(
             f'The encoder of "{component}" ({type(model.transformer).__name__}) does not keep its '
-            "layers in one list, so they cannot be frozen one by one. Fix: freeze the component "
-            "([training] frozen_components)."
+            "layers in one list, so they cannot be told apart. Fix: freeze the whole component "
+            "([training] frozen_components), or use another encoder."
         )
     return model.transformer, blocks
+
+
+def _encoder(model: Model) -> TransformerModel | None:
+    """RETURNS (Optional[TransformerModel]): The model itself, or the encoder inside it."""
+    return next((node for node in model.walk() if isinstance(node, TransformerModel)), None)
 
 
 def _set_embeddings(transformer: nn.Module, blocks: nn.ModuleList, trains: bool) -> None:
