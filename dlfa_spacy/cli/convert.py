@@ -20,6 +20,9 @@ class Format(str, Enum):
     conllu = "conllu"
     iob2 = "iob2"
     tsv = "tsv"
+    jsonl = "jsonl"
+    xnli = "xnli"
+    pawsx = "pawsx"
 
 
 class Multiword(str, Enum):
@@ -42,8 +45,9 @@ def convert_cli(
         Path,
         typer.Argument(
             metavar="INPUT",
-            help="A file, or a folder with [bold]<lang>/<split>.conllu[/] (or .iob2, .tsv), or a "
-            "Universal Dependencies release (UD_German-GSD/de_gsd-ud-test.conllu).",
+            help="A file, or a folder with [bold]<lang>/<split>.conllu[/] (.iob2, .tsv, .jsonl), "
+            "a Universal Dependencies release (UD_German-GSD/de_gsd-ud-test.conllu), or the files "
+            "of XNLI (xnli.test.tsv), PAWS-X (de/test_2k.tsv) or XTREME (test-de.tsv).",
         ),
     ],
     target: Annotated[
@@ -59,8 +63,9 @@ def convert_cli(
         typer.Option(
             "--format",
             "-f",
-            help="auto tells by the suffix or the first lines. iob2: token TAB tag. tsv: labelled "
-            "texts with a header (category, text).",
+            help="auto tells by the suffix or the first lines. iob2: token TAB tag. tsv, jsonl: "
+            "labelled texts or pairs, columns or keys category, text or sentence1, sentence2, "
+            "label. xnli, pawsx: pairs with the labels of these corpora.",
         ),
     ] = Format.auto,
     lang: Annotated[
@@ -91,7 +96,7 @@ def convert_cli(
     limit: Annotated[
         int,
         typer.Option(
-            min=0, help="Keep so many sentences a file, drawn with --seed; 0 for all of them."
+            min=0, help="Keep so many sentences or pairs a file, drawn with --seed; 0 for all."
         ),
     ] = 0,
     seed: Annotated[int, typer.Option(help="Seed of --limit.")] = 0,
@@ -101,13 +106,22 @@ def convert_cli(
             min=0, help="Cut sentences of more tokens, never inside an entity; 0 for no limit."
         ),
     ] = 0,
+    labels: Annotated[
+        str,
+        typer.Option(
+            help="Of labelled texts, all labels in order: [bold]negative,neutral,positive[/]. "
+            "Names classes that a file numbers 0, 1, 2. By default the labels of the training set."
+        ),
+    ] = "",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
 ) -> None:
-    """Turn CoNLL-U, IOB2 or labelled texts into spaCy's .spacy files.
+    """Turn CoNLL-U, IOB2, labelled texts or pairs of texts into spaCy's .spacy files.
 
-    Tags go to [bold]token.pos_[/] and [bold]token.tag_[/], entities to [bold]doc.ents[/], topics
-    to [bold]doc.cats[/], the language to [bold]doc._.language[/]. Whatever is changed or left out
-    is counted and shown; a malformed line stops with its file and number, and no file is written.
+    Tags go to [bold]token.pos_[/] and [bold]token.tag_[/], entities to [bold]doc.ents[/], labels
+    to [bold]doc.cats[/], the language to [bold]doc._.language[/]. A pair becomes one Doc, its texts
+    apart by a reserved character. Whatever is changed or left out is counted and shown; a malformed
+    line stops with its file and number, and no file is written. Very large files become a folder
+    of .spacy files, which spaCy reads under the same path.
 
     [bold]Examples[/]
 
@@ -122,6 +136,14 @@ def convert_cli(
     2,000 training sentences, the same ones on every machine:
 
       [cyan]dlfa convert panx out --splits train --limit 2000 --seed 1[/]
+
+    All languages of XNLI, from its own files:
+
+      [cyan]dlfa convert XNLI-1.0 xnli[/]
+
+    Pairs in JSONL whose labels are 0 and 1:
+
+      [cyan]dlfa convert pairs out --labels not_paraphrase,paraphrase[/]
     """
     with plain_errors():
         from ..corpora import ReadingOptions, convert_files, plan, topics_of_jobs
@@ -131,6 +153,7 @@ def convert_cli(
             multiword=multiword.value,
             spaces=spaces.value,
             max_length=max_length,
+            labels=tuple(comma_list(labels)),
         )
         jobs = plan(
             source,
@@ -139,7 +162,8 @@ def convert_cli(
             languages=comma_list(langs),
             splits=comma_list(splits),
         )
-        topics = topics_of_jobs(jobs, options)
+        train = plan(source, target, language=lang or None) if source.is_dir() else []
+        topics = topics_of_jobs(jobs, options, train)
         done: list[Conversion] = []
         with progress(quiet=quiet) as bar:
             files_task = bar.add_task("Converting", total=len(jobs), detail="files")
@@ -174,14 +198,16 @@ def _show(done: "list[Conversion]", multiword: str, target: Path) -> None:
 
     console = output()
     labels = sorted({label for conversion in done for label in conversion.n_entities})
+    # Labels of texts keep the order that all Docs have them in.
+    cats = list(dict.fromkeys(label for conversion in done for label in conversion.n_labels))
     table = Table("language", "split", box=None, header_style="bold")
-    for name in ("sentences", "tokens", *labels):
+    for name in ("texts" if cats else "sentences", "tokens", *labels, *cats):
         table.add_column(name, justify="right")
     for conversion in done:
         entities = (f"{conversion.n_entities.get(label, 0):,}" for label in labels)
-        table.add_row(
-            *conversion.part, f"{conversion.n_docs:,}", f"{conversion.n_tokens:,}", *entities
-        )
+        texts = (f"{conversion.n_labels.get(label, 0):,}" for label in cats)
+        n_docs, n_tokens = f"{conversion.n_docs:,}", f"{conversion.n_tokens:,}"
+        table.add_row(*conversion.part, n_docs, n_tokens, *entities, *texts)
     console.print(table)
     notes = ReadingNotes()
     for conversion in done:

@@ -8,9 +8,12 @@ from pathlib import Path
 
 from spacy.tokens import Doc
 
-from .docbin import write_docs
-from .formats import Part, find_parts, part_of
+from .docbin import SHARD_SIZE, TEXT_ATTRS, write_docs
+from .formats import find_parts, parts_of
+from .labelled_text import TEXT_FORMATS, labels_of
+from .labels import order_labels
 from .loading import ReadingOptions, read_docs, topics_of
+from .naming import Part
 from .sentence import ReadingNotes
 from .subset import sample
 
@@ -23,10 +26,11 @@ class Conversion:
 
     part (Part): Language and split.
     inputs (List[Path]): The files read.
-    output (Path): The file written.
+    output (Path): The file written, or the folder of files.
     n_docs (int): Docs written.
     n_tokens (int): Tokens written.
     n_entities (Dict[str, int]): Entities written, by type.
+    n_labels (Dict[str, int]): Docs written for which a label holds, by label; all labels.
     notes (ReadingNotes): What was changed or left out while reading the whole input.
     """
 
@@ -36,6 +40,7 @@ class Conversion:
     n_docs: int = 0
     n_tokens: int = 0
     n_entities: dict[str, int] = field(default_factory=dict)
+    n_labels: dict[str, int] = field(default_factory=dict)
     notes: ReadingNotes = field(default_factory=ReadingNotes)
 
 
@@ -45,6 +50,8 @@ def _count(docs: Iterable[Doc], result: Conversion, on_doc: OnDoc | None) -> Ite
         result.n_tokens += len(doc)
         for ent in doc.ents:
             result.n_entities[ent.label_] = result.n_entities.get(ent.label_, 0) + 1
+        for label, value in doc.cats.items():
+            result.n_labels[label] = result.n_labels.get(label, 0) + (value >= 0.5)
         if on_doc is not None:
             on_doc()
         yield doc
@@ -60,23 +67,29 @@ def convert_files(
     limit: int = 0,
     seed: int = 0,
     on_doc: OnDoc | None = None,
+    shard_size: int = SHARD_SIZE,
 ) -> Conversion:
     """Convert the files of one language and split, pooled, into one `.spacy` file.
+
+    More Docs than `shard_size` go to several files in a folder of that name, which spaCy reads all
+    the same. Not more Docs than that are in memory.
 
     inputs (Sequence[Path]): The files, e.g. the test files of two treebanks.
     output (Path): The file to write. Nothing is written if any input is malformed.
     part (Part): Language and split.
     options (Optional[ReadingOptions]): How to read.
-    topics (Iterable[str]): All topics of the corpus.
+    topics (Iterable[str]): All topics of the corpus, see `topics_of_jobs`.
     limit (int): Docs to keep, a seeded draw over all inputs in their order; 0 for all.
     seed (int): Seed of that draw.
     on_doc (Optional[Callable[[], None]]): Called for each Doc written.
+    shard_size (int): Docs a file.
     RETURNS (Conversion): Counts.
     RAISES (ValueError): If an input is malformed or holds nothing.
     """
     result = Conversion(part, list(inputs), output)
     options = options or ReadingOptions()
-    labels = set(topics)
+    labels = list(topics)
+    texts_only = all(p.suffix != ".spacy" and options.kind(p) in TEXT_FORMATS for p in inputs)
 
     def stream(notes: ReadingNotes) -> Iterator[Doc]:
         for path in inputs:
@@ -97,7 +110,8 @@ def convert_files(
         yield first
         yield from counted
 
-    write_docs(all_docs(), output)
+    attrs = TEXT_ATTRS if texts_only else None
+    write_docs(all_docs(), output, attrs=attrs, shard_size=shard_size)
     return result
 
 
@@ -120,29 +134,35 @@ def plan(
 ) -> list[Job]:
     """Say what converting `source` to `target` would write.
 
-    source (Path): A file, or a folder with `<lang>/<split>.<suffix>` or a UD release.
-    target (Path): For a file, the `.spacy` file or a folder; for a folder, the folder that gets
-        `<lang>/<split>.spacy`.
-    language (Optional[str]): Language of a single file.
+    source (Path): A file, or a folder with `<lang>/<split>.<suffix>`, a UD release, XTREME's
+        `test-de.tsv`, or XNLI's files, each with all languages.
+    target (Path): For a file of one language, the `.spacy` file or a folder; for several
+        languages, the folder that gets `<lang>/<split>.spacy`.
+    language (Optional[str]): Language of a single file, or the only one to take of it.
     splits (Sequence[str]): Of a folder, only these splits; empty for all.
     languages (Sequence[str]): Of a folder, only these languages; empty for all.
     RETURNS (List[Job]): The files to write, sorted by language and split.
     RAISES (ValueError): If source and target do not fit together, or nothing is left to do.
     """
     if source.is_file():
-        part = part_of(source, language)
-        output = target if target.suffix == ".spacy" else target / f"{part.split}.spacy"
-        return [Job(part, [source], output)]
-    if not source.is_dir():
+        parts = parts_of(source, language)
+        if len(parts) == 1:
+            split = parts[0].split
+            output = target if target.suffix == ".spacy" else target / f"{split}.spacy"
+            return [Job(parts[0], [source], output)]
+        by_part = {part: [source] for part in parts}
+    else:
+        by_part = {}
+    if not source.is_file() and not source.is_dir():
         raise ValueError(f"{source}: found nothing there, expected a file or a folder.")
     if target.suffix == ".spacy":
         raise ValueError(
-            f"{target}: found a file name, expected a folder, because {source} is a folder with "
+            f"{target}: found a file name, expected a folder, because {source} has "
             "several languages. Leave off the .spacy."
         )
     jobs = [
         Job(part, paths, target / part.language / f"{part.split}.spacy")
-        for part, paths in find_parts(source).items()
+        for part, paths in (by_part or find_parts(source)).items()
         if (not splits or part.split in splits) and (not languages or part.language in languages)
     ]
     if not jobs:
@@ -153,15 +173,39 @@ def plan(
     return jobs
 
 
-def topics_of_jobs(jobs: Iterable[Job], options: ReadingOptions) -> list[str]:
-    """Collect the topics of all inputs, so that every Doc knows the same labels.
+def topics_of_jobs(
+    jobs: Iterable[Job], options: ReadingOptions, train: Iterable[Job] = ()
+) -> list[str]:
+    """Collect the topics or labels of all inputs, so that every Doc knows the same ones.
+
+    Every line of labelled texts is checked on the way, before anything is written. If there is a
+    training set, its labels are those of the corpus.
 
     jobs (Iterable[Job]): The jobs.
     options (ReadingOptions): How to read.
-    RETURNS (List[str]): The topics, sorted; empty if the corpus has none.
+    train (Iterable[Job]): Jobs whose training sets count, though they are not converted now.
+    RETURNS (List[str]): The labels, in one order for all; empty if the corpus has none.
+    RAISES (ValueError): If a labelled text is malformed, or has a label that the training set has
+        not.
     """
-    topics = set()
-    for job in jobs:
+    topics: set[str] = set()
+    texts: dict[Path, bool] = {}
+    for wanted, job in [*((True, job) for job in jobs), *((False, job) for job in train)]:
+        is_train = job.part.split == "train"
         for path in job.inputs:
-            topics |= topics_of(path, options)
-    return sorted(topics)
+            if path.suffix != ".spacy" and options.kind(path) in TEXT_FORMATS:
+                if wanted or is_train:
+                    texts[path] = is_train
+            elif wanted:
+                topics |= topics_of(path, options)
+    if options.labels or not texts:
+        for path in texts:
+            topics_of(path, options)
+        return [*options.labels, *sorted(topics - {*options.labels})]
+    first = [path for path, is_train in texts.items() if is_train] or list(texts)
+    topics |= {label for path in first for label in topics_of(path, options)}
+    labels = order_labels(topics)
+    for path in texts:
+        if path not in first:
+            labels_of(path, format=options.kind(path), labels=labels)
+    return labels

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,14 +11,40 @@ from pathlib import Path
 PathLike = str | Path
 
 
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _put(temporary: Path, target: Path) -> None:
+    if not temporary.is_dir() and not target.is_dir():
+        os.replace(temporary, target)
+        return
+    # No folder can be replaced in one step: the old one steps aside, and back if that fails.
+    old = target.with_name(f".{target.name}.{os.getpid()}.old")
+    if target.exists():
+        os.replace(target, old)
+    try:
+        os.replace(temporary, target)
+    except OSError:
+        if old.exists():
+            os.replace(old, target)
+        raise
+    _remove(old)
+
+
 @contextmanager
 def replacing(path: PathLike) -> Iterator[Path]:
     """Give a temporary name in the folder of `path`; on success it takes the place of `path`.
 
+    The body may write a file or make a folder there.
+
     The temporary file lies in the same folder because `os.replace` is atomic within one file
     system only. If the body raises, the old file is untouched and the temporary one is removed.
 
-    path (Union[str, Path]): The file to write. Its folder is made if it is missing.
+    path (Union[str, Path]): What to write. The folder it lies in is made if it is missing.
     YIELDS (Path): Where to write.
     """
     target = Path(path)
@@ -25,9 +52,9 @@ def replacing(path: PathLike) -> Iterator[Path]:
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         yield temporary
-        os.replace(temporary, target)
+        _put(temporary, target)
     finally:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
 
 
 def write_text(path: PathLike, text: str) -> None:

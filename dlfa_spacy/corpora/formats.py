@@ -1,113 +1,120 @@
-"""Which format a file is in, and which language and split it holds."""
+"""Which format a file is in, and which corpus files a folder holds."""
 
 from __future__ import annotations
 
 import re
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
-from .labelled_text import LABEL_COLUMNS, TEXT_COLUMNS
+from .iob import is_iob
+from .jsonl import parse_json
+from .labelled_text import LABEL_COLUMNS, TEXT_FORMATS, has_header, languages_of
+from .labels import NLI, PARAPHRASE
 from .lines import numbered_lines
+from .naming import Part, looks_like_language, names_its_part, part_of, split_of
+from .tsv import withheld
 
-FORMATS = ("conllu", "iob2", "tsv")
+FORMATS = ("conllu", "iob2", *TEXT_FORMATS)
 
 _SUFFIXES = {
     ".conllu": "conllu",
     ".iob2": "iob2",
     ".iob": "iob2",
     ".bio": "iob2",
+    ".jsonl": "",
     ".tsv": "",
     ".conll": "",
     "": "",
 }
-_UD_NAME = re.compile(r"^([a-z]{2,3})_[a-z0-9]+-ud-([a-z]+)(?:-[a-z0-9]+)*$")
-_LANGUAGE = re.compile(r"^[a-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*$")
+# The headers of PAWS-X and of MNLI's machine-translated files. XNLI's has "gold_label".
+_PAWSX_HEADER = {"id", "sentence1", "sentence2", "label"}
+_MNLI_HEADER = {"premise", "hypo", "label"}
 
 
-class Part(NamedTuple):
-    """What a file of a corpus folder holds: a language and a split of it."""
-
-    language: str
-    split: str
+def _by_columns(path: Path, number: int, columns: list[str]) -> str | None:
+    names = set(columns)
+    if has_header(columns) and names & {*LABEL_COLUMNS}:
+        if "gold_label" in names or names == _MNLI_HEADER:
+            return "xnli"
+        return "pawsx" if names == _PAWSX_HEADER else "tsv"
+    if len(columns) == 3:
+        label = columns[2].strip()
+        if label in NLI.names or label in NLI.spellings:
+            return "xnli"
+        if label in PARAPHRASE.spellings:
+            return "pawsx"
+    if len(columns) == 2 and " " in columns[1].strip() and not is_iob(columns[1].strip()):
+        raise withheld(path, number, "\t".join(columns))
+    return None
 
 
 def detect_format(path: Path) -> str:
     """Tell the format of a file by its suffix, or else by its first lines.
 
     path (Path): The file.
-    RETURNS (str): `"conllu"`, `"iob2"` or `"tsv"` (labelled texts).
+    RETURNS (str): `"conllu"`, `"iob2"`, `"tsv"`, `"jsonl"` (labelled texts or pairs), `"xnli"` or
+        `"pawsx"`.
     RAISES (ValueError): If it is none of them.
     """
     known = _SUFFIXES.get(path.suffix.lower())
     if known:
         return known
-    for _, line in islice(numbered_lines(path), 200):
+    for number, line in islice(numbered_lines(path), 200):
         if not line.strip() or (line.startswith("#") and "\t" not in line):
             continue
+        if path.suffix.lower() == ".jsonl":
+            return "xnli" if "gold_label" in parse_json(path, number, line) else "jsonl"
         columns = line.split("\t")
         if len(columns) == 10:
             return "conllu"
-        if set(columns) & set(LABEL_COLUMNS) and set(columns) & set(TEXT_COLUMNS):
-            return "tsv"
+        kind = _by_columns(path, number, columns)
+        if kind is not None:
+            return kind
         if 2 <= len(line.split()) <= 5 or len(columns) >= 2:
             return "iob2"
         break
+    else:
+        raise ValueError(
+            f"{path}:1: found an empty file, expected a corpus. Fix: fill it or remove it."
+        )
     raise ValueError(
         f"{path}: cannot tell the format, expected CoNLL-U (10 tab-separated columns), IOB2 "
-        "(token TAB tag) or TSV with a header (category, text). Give it with --format "
-        f"({', '.join(FORMATS)})."
+        "(token TAB tag), TSV with a header (category, text; or sentence1, sentence2, label) or "
+        f"JSONL. Give it with --format ({', '.join(FORMATS)})."
     )
 
 
-def looks_like_language(name: str) -> bool:
-    """Whether a folder's name can be a language code (`de`, `zh-hans`).
-
-    name (str): The name.
-    RETURNS (bool): True if it can.
-    """
-    return _LANGUAGE.match(name) is not None
-
-
-def part_of(path: Path, language: str | None = None) -> Part:
-    """Tell language and split of a corpus file by its place and name.
-
-    Understood are `de/test.conllu`, the names of a UD release
-    (`UD_German-GSD/de_gsd-ud-test.conllu`) and PAN-X's `de/test`.
+def parts_of(path: Path, language: str | None = None) -> list[Part]:
+    """Tell what a file holds; XNLI's hold one split of all languages.
 
     path (Path): The file.
     language (Optional[str]): The language, if the user has said it.
-    RETURNS (Part): Language and split.
+    RETURNS (List[Part]): Languages and split, sorted.
     RAISES (ValueError): If the language cannot be told.
     """
-    match = _UD_NAME.match(path.stem)
-    if match is not None:
-        return Part(language or match[1], match[2])
-    if language:
-        return Part(language, path.stem)
-    parent = path.resolve().parent.name
-    if looks_like_language(parent):
-        return Part(parent, path.stem)
-    raise ValueError(
-        f"{path}: cannot tell the language, found the folder {parent!r}, expected a folder named "
-        "by a language code (de/test.conllu) or a UD file name (de_gsd-ud-test.conllu). Give it "
-        "with --lang."
-    )
+    if not language and path.suffix.lower() in (".tsv", ".jsonl"):
+        own = names_its_part(path) or not looks_like_language(path.resolve().parent.name)
+        languages = languages_of(path) if own and path.stat().st_size else []
+        if languages:
+            return [Part(name, split_of(path)) for name in languages]
+    return [part_of(path, language)]
 
 
 def list_parts(folder: Path) -> dict[Part, list[Path]]:
     """List the corpus files of a folder, two levels deep, treebanks of a language pooled.
 
-    folder (Path): A folder with one folder per language or per treebank.
+    folder (Path): A folder with one folder per language or per treebank, or with files that say by
+        their names what they are (`test-de.tsv`, `xnli.test.tsv`).
     RETURNS (Dict[Part, List[Path]]): Files by language and split, both sorted; maybe empty.
     """
     parts: dict[Part, list[Path]] = {}
-    for path in sorted(folder.glob("*/*")):
-        named = looks_like_language(path.parent.name) or _UD_NAME.match(path.stem)
+    for path in sorted([*folder.glob("*"), *folder.glob("*/*")]):
+        in_language = path.parent != folder and looks_like_language(path.parent.name)
         # Notes beside a corpus (README.txt, LICENSE) are no splits of it.
         is_split = path.suffix.lower() in _SUFFIXES and re.match(r"^[a-z]", path.name)
-        if named and is_split and path.is_file():
-            parts.setdefault(part_of(path), []).append(path)
+        if (in_language or names_its_part(path)) and is_split and path.is_file():
+            for part in parts_of(path):
+                parts.setdefault(part, []).append(path)
     return dict(sorted(parts.items()))
 
 
@@ -121,8 +128,8 @@ def find_parts(folder: Path) -> dict[Part, list[Path]]:
     parts = list_parts(folder)
     if not parts:
         raise ValueError(
-            f"{folder}: found no corpus files, expected <lang>/<split>.conllu, .iob2 or .tsv "
-            "(de/test.conllu) or UD_German-GSD/de_gsd-ud-test.conllu. Point to the folder that "
-            "holds the language folders."
+            f"{folder}: found no corpus files, expected <lang>/<split>.conllu, .iob2, .tsv or "
+            ".jsonl (de/test.conllu), UD_German-GSD/de_gsd-ud-test.conllu, test-de.tsv or "
+            "xnli.test.tsv. Point to the folder that holds the language folders."
         )
     return parts

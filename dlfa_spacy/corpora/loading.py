@@ -11,28 +11,35 @@ from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
 from .conllu import MULTIWORD, read_conllu, scan_conllu
-from .documents import make_cats, sentence_to_doc, split_long
+from .docbin import docbin_files
+from .documents import sentence_to_doc, split_long
 from .formats import FORMATS, detect_format
 from .iob2 import SPACES, read_iob2
-from .labelled_text import labels_of, read_labelled_text
+from .labelled_text import TEXT_FORMATS, labels_of, read_labelled_text
+from .labels import order_labels
 from .language import get_language, register_language_extension, set_language
 from .sentence import ReadingNotes, Sentence
+from .text_docs import blank_tokenizer, text_to_doc
 
 
 @dataclass(frozen=True)
 class ReadingOptions:
     """How to read public formats. Ignored for `.spacy` files, which are read as they are.
 
-    format (str): `"conllu"`, `"iob2"`, `"tsv"` (labelled texts), or `"auto"`.
+    format (str): `"conllu"`, `"iob2"`, `"tsv"` or `"jsonl"` (labelled texts or pairs), `"xnli"`,
+        `"pawsx"`, or `"auto"`.
     multiword (str): CoNLL-U: `"surface"` or `"syntactic"` words, see `read_conllu`.
     spaces (str): IOB2: `"auto"`, `"always"` or `"none"`, see `read_iob2`.
     max_length (int): Cut sentences of more tokens, see `split_long`; 0 for no limit.
+    labels (Tuple[str, ...]): The labels of labelled texts, in order; a file may also number them.
+        Empty to take those of the format or of the corpus.
     """
 
     format: str = "auto"
     multiword: str = "surface"
     spaces: str = "auto"
     max_length: int = 0
+    labels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for key, value, allowed in (
@@ -44,6 +51,19 @@ class ReadingOptions:
                 raise ValueError(f"{key}: found {value!r}, expected one of {', '.join(allowed)}.")
         if self.max_length < 0:
             raise ValueError(f"max_length: found {self.max_length}, expected 0 (no limit) or more.")
+        if len({*self.labels}) < len(self.labels) or "" in self.labels:
+            raise ValueError(
+                f"labels: found {list(self.labels)}, expected different names. Fix: give each "
+                "label once."
+            )
+
+    def kind(self, path: Path) -> str:
+        """Tell the format of a file.
+
+        path (Path): The file.
+        RETURNS (str): The format asked for, or the one that the file is in.
+        """
+        return detect_format(path) if self.format == "auto" else self.format
 
 
 def topics_of(path: Path, options: ReadingOptions) -> set[str]:
@@ -53,9 +73,10 @@ def topics_of(path: Path, options: ReadingOptions) -> set[str]:
     options (ReadingOptions): How to read it.
     RETURNS (Set[str]): Its topics; empty if it has none.
     """
-    kind = detect_format(path) if options.format == "auto" else options.format
-    if kind == "tsv":
-        return labels_of(path)
+    kind = options.kind(path)
+    if kind in TEXT_FORMATS:
+        labels = options.labels
+        return set(labels_of(path, format=kind, labels=labels, numbered=bool(labels)))
     return scan_conllu(path).topics if kind == "conllu" else set()
 
 
@@ -71,6 +92,17 @@ def _sentences(
 
 
 def _from_docbin(path: Path, vocab: Vocab, language: str | None) -> Iterator[Doc]:
+    files = list(docbin_files(path))
+    if not files:
+        raise ValueError(
+            f"{path}: found a folder without .spacy files, expected one written by `dlfa convert`. "
+            "Fix: convert the corpus again."
+        )
+    for file in files:
+        yield from _from_docbin_file(file, vocab, language)
+
+
+def _from_docbin_file(path: Path, vocab: Vocab, language: str | None) -> Iterator[Doc]:
     try:
         doc_bin = DocBin(store_user_data=True).from_disk(path)
     except Exception as error:
@@ -85,6 +117,26 @@ def _from_docbin(path: Path, vocab: Vocab, language: str | None) -> Iterator[Doc
         yield doc
 
 
+def _text_docs(
+    path: Path,
+    kind: str,
+    language: str | None,
+    options: ReadingOptions,
+    topics: Iterable[str],
+    make_doc: Callable[[str], Doc],
+    notes: ReadingNotes,
+) -> Iterator[Doc]:
+    numbered = bool(options.labels)
+    labels = list(options.labels)
+    if not labels:
+        labels = list(topics) if isinstance(topics, list | tuple) else order_labels(topics)
+    labels = labels or labels_of(path, format=kind)
+    for item in read_labelled_text(
+        path, format=kind, labels=labels, numbered=numbered, language=language, notes=notes
+    ):
+        yield text_to_doc(item, labels, make_doc, notes, path)
+
+
 def read_docs(
     path: Path,
     *,
@@ -95,15 +147,16 @@ def read_docs(
     make_doc: Callable[[str], Doc] | None = None,
     notes: ReadingNotes | None = None,
 ) -> Iterator[Doc]:
-    """Read Docs from a `.spacy`, CoNLL-U, IOB2 or labelled-text file.
+    """Read Docs from a `.spacy`, CoNLL-U, IOB2, TSV or JSONL file, one after the other.
 
     path (Path): The file.
     vocab (Optional[Vocab]): The vocab of the Docs; by default that of a blank "xx" pipeline.
     language (Optional[str]): Language code, for `doc._.language` and for language-dependent rules.
     options (Optional[ReadingOptions]): How to read public formats.
-    topics (Iterable[str]): All topics of the corpus, if it has any beyond those of this file.
+    topics (Iterable[str]): All topics of the corpus, if it has any beyond those of this file;
+        the keys of `doc.cats`, in the order of a list, or else sorted.
     make_doc (Optional[Callable[[str], Doc]]): Tokenizes labelled texts; by default a blank "xx"
-        pipeline.
+        pipeline. Pairs are made of their two texts first, see `dlfa_spacy.pairs`.
     notes (Optional[ReadingNotes]): Receives the counts of what was changed or left out.
     YIELDS (Doc): The Docs, in order.
     RAISES (ValueError): If the file is malformed, naming file and line.
@@ -111,22 +164,17 @@ def read_docs(
     register_language_extension()
     options = options or ReadingOptions()
     notes = notes if notes is not None else ReadingNotes()
-    if vocab is None or make_doc is None:
-        blank = spacy.blank("xx", vocab=vocab if vocab is not None else True)
-        vocab, make_doc = blank.vocab, make_doc or blank.make_doc
+    if path.suffix != ".spacy" and (kind := options.kind(path)) in TEXT_FORMATS:
+        if make_doc is None:
+            blank = spacy.blank("xx", vocab=vocab) if vocab is not None else None
+            make_doc = blank.make_doc if blank is not None else blank_tokenizer()
+        yield from _text_docs(path, kind, language, options, topics, make_doc, notes)
+        return
+    if vocab is None:
+        vocab = spacy.blank("xx").vocab
     if path.suffix == ".spacy":
         for doc in _from_docbin(path, vocab, language):
             notes.counts["sentences"] += 1
-            notes.counts["tokens"] += len(doc)
-            yield doc
-        return
-    kind = detect_format(path) if options.format == "auto" else options.format
-    if kind == "tsv":
-        labels = set(topics) or labels_of(path)
-        for text, label in read_labelled_text(path, notes=notes):
-            doc = make_doc(text)
-            doc.cats = make_cats(label, labels)
-            set_language(doc, language)
             notes.counts["tokens"] += len(doc)
             yield doc
         return

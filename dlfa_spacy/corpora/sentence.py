@@ -44,6 +44,11 @@ NOTES: dict[str, str] = {
     "repaired_tags": "tags repaired to IOB2",
     "prefixed_tokens": "tokens freed of a language prefix",
     "long_sentences": "sentences cut for their length",
+    "untranslated_pairs": "pairs left out, a text not translated (NS)",
+    "undecided_texts": "texts left out, annotators did not agree (-)",
+    "half_empty_pairs": "pairs kept, one of their texts empty",
+    "empty_pairs": "pairs kept, both of their texts empty",
+    "replaced_separators": "separators of pairs (U+241E) inside a text replaced by U+FFFD",
 }
 
 

@@ -1,0 +1,72 @@
+"""Labelled texts and pairs of texts to spaCy Docs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import spacy
+from spacy.tokens import Doc
+
+from ..pairs import REPLACEMENT, SEPARATOR, join_pair
+from .errors import malformed
+from .labelled_text import LabelledText
+from .language import set_language
+from .sentence import ReadingNotes
+
+MakeDoc = Callable[[str], Doc]
+
+# A vocab never forgets a word: after so many texts the next one begins.
+_TEXTS_A_VOCAB = 20_000
+
+
+def blank_tokenizer() -> MakeDoc:
+    """Make a tokenizer for a corpus of any size.
+
+    RETURNS (Callable[[str], Doc]): spaCy's blank "xx", with an empty vocab now and then.
+    """
+    nlp = spacy.blank("xx")
+    n_texts = 0
+
+    def make_doc(text: str) -> Doc:
+        nonlocal nlp, n_texts
+        if n_texts == _TEXTS_A_VOCAB:
+            nlp, n_texts = spacy.blank("xx"), 0
+        n_texts += 1
+        return nlp.make_doc(text)
+
+    return make_doc
+
+
+def text_to_doc(
+    item: LabelledText, labels: Sequence[str], make_doc: MakeDoc, notes: ReadingNotes, path: Path
+) -> Doc:
+    """Make a Doc of a text or of a pair (see `dlfa_spacy.pairs`).
+
+    item (LabelledText): The text.
+    labels (Sequence[str]): All labels of the corpus: the keys of `doc.cats`, in this order.
+    make_doc (Callable[[str], Doc]): The tokenizer.
+    notes (ReadingNotes): Counts tokens, and the separators that were inside a text.
+    path (Path): The file, for errors.
+    RETURNS (Doc): The Doc. A label that the file does not give a text has 0.0.
+    """
+    if item.second is None:
+        text, replaced = item.first.replace(SEPARATOR, REPLACEMENT), item.first.count(SEPARATOR)
+    else:
+        text, replaced = join_pair(item.first, item.second)
+    notes.counts["replaced_separators"] += replaced
+    try:
+        doc = make_doc(text)
+    except ValueError as error:
+        # nlp.max_length
+        raise malformed(
+            path,
+            item.line,
+            text,
+            f"a text that the tokenizer takes, not one of {len(text):,} characters ({error})",
+            "Fix: cut the text, or raise nlp.max_length.",
+        ) from error
+    doc.cats = {label: item.cats.get(label, 0.0) for label in labels}
+    set_language(doc, item.language)
+    notes.counts["tokens"] += len(doc)
+    return doc
