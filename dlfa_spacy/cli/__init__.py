@@ -10,6 +10,7 @@ from .convert import convert_cli
 from .evaluate import evaluate_cli
 from .init_config import init_config_cli
 from .report import report_cli
+from .sweep import sweep_cli
 
 app = typer.Typer(
     name="dlfa",
@@ -23,6 +24,7 @@ app.command("init-config")(init_config_cli)
 app.command("convert")(convert_cli)
 app.command("evaluate")(evaluate_cli)
 app.command("report")(report_cli)
+app.command("sweep")(sweep_cli)
 
 
 def main() -> None:

@@ -6,7 +6,7 @@
 |---|---|---|
 | `task` | str | name of the corpus folder: `pos`, `ner`, `xnli`, ... |
 | `aggregator` | str | `last`, `mean_upper`, `scalar`, `attention`, `dlfa`, `control`, ... |
-| `layer` | Int64, may be `<NA>` | lower layer of DLFA as `H^layer`, never negative |
+| `layer` | Int64, may be `<NA>` | `dlfa`: lower layer, `H^layer`; `reinit_top`: the lowest drawn |
 | `gate` | str, may be `""` | of `dlfa` and `control`: `product`, `sigmoid` |
 | `norm` | str, may be `""` | of `dlfa` and `control`: `batch`, `layer`, `none` |
 | `encoder` | str | its name in the sweep's plan |

@@ -1,0 +1,19 @@
+"""What a run's process begins with. Apart, so that a sweep itself never loads torch."""
+
+from __future__ import annotations
+
+from .settings import RunSettings
+
+
+def run_process(
+    folder: str, settings: RunSettings, device: int, threads: int, keep_model: bool
+) -> None:
+    """Do one run, see `run.run_process`."""
+    import os
+
+    if device >= 0:
+        # Before anything looks for a GPU.
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(device)
+    from . import run
+
+    run.run_process(folder, settings, device, threads, keep_model)
