@@ -100,8 +100,9 @@ def _readers(model: Model) -> list[Model]:
 
 def _width(model: Model) -> int:
     for node in model.walk():
-        if isinstance(node, TransformerListener | TransformerModel) and node.has_dim("nO"):
-            return int(node.get_dim("nO"))
+        if isinstance(node, TransformerListener | TransformerModel):
+            # Not the listener's own has_dim, which denies the width so as to be told it again.
+            return int(node.get_dim("nO")) if Model.has_dim(node, "nO") else 0
     return 0
 
 

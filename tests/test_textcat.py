@@ -1,5 +1,6 @@
 """Text classification: what it predicts, which pooler it has, new labels, long life."""
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -413,6 +414,23 @@ def test_an_encoder_of_its_own(bert: str, tmp_path: Path) -> None:
     train(nlp, 2)
     nlp.to_disk(tmp_path)
     torch.testing.assert_close(scores(spacy.load(tmp_path), ALL), scores(nlp, ALL))
+
+
+@both_factories
+def test_empty_docs_alone(bert: str, factory: str) -> None:
+    nlp = build(bert, "attention", factory)
+    found = classifier(nlp).predict([nlp(""), nlp("")])
+    kept = scores(nlp, ["", TEXTS[0]])[:1]
+    torch.testing.assert_close(torch.tensor(found), kept.expand(2, 3))
+    assert nlp.update(make_examples(nlp, ["", ""]), sgd=False)["textcat"] == 0.0
+
+
+def test_the_width_of_an_encoder_travels_to_another_process(bert: str) -> None:
+    nlp = build(bert, "attention")
+    width: Any = nlp.get_pipe("transformer").model.get_dim("nO")  # type: ignore[attr-defined]
+    assert width.encoder() is nlp.get_pipe("transformer").model  # type: ignore[attr-defined]
+    sent = pickle.loads(pickle.dumps(width))
+    assert (int(sent), sent.num_layers, sent.encoder) == (32, 4, None)
 
 
 def test_the_model_can_be_built_without_the_width_of_an_encoder(bert: str) -> None:

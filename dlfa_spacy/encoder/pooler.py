@@ -25,4 +25,5 @@ def drop_pooler(transformer: Any) -> None:
     """Take away a pooler that the checkpoint does not have: transformers fills it with random
     numbers, and nobody should take those for trained ones."""
     if find_pooler(transformer) is not None:
-        transformer.pooler = None
+        # Not None: some architectures call it in any case.
+        transformer.pooler = nn.Identity()
