@@ -161,6 +161,7 @@ def test_no_premise_is_shared_by_two_splits_or_resembles_one_of_another() -> Non
                 assert len(here & there) / len(here | there) < 0.4, (a, b)
 
 
+@cache
 def folds_accuracy(pairs: tuple[Pair, ...], features: str) -> float:
     """Mean accuracy over seeded folds that keep the pairs of one premise together."""
     from sklearn.feature_extraction.text import CountVectorizer
