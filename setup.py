@@ -11,7 +11,10 @@ exec((HERE / "dlfa_spacy" / "about.py").read_text(encoding="utf-8"), ABOUT)
 ENTRY_POINTS = {
     "console_scripts": ["dlfa = dlfa_spacy.cli:main"],
     "spacy_cli": ["dlfa = dlfa_spacy.cli.spacy_group:app"],
-    "spacy_factories": ["dlfa_transformer = dlfa_spacy.component:make_dlfa_transformer"],
+    "spacy_factories": [
+        "dlfa_transformer = dlfa_spacy.component:make_dlfa_transformer",
+        "dlfa_sentence_vectors = dlfa_spacy.analysis.sentence_vectors:make_sentence_vectors",
+    ],
     "spacy_architectures": [
         "dlfa_spacy.TransformerModel.v1 = dlfa_spacy.architectures:build_transformer_model_v1",
         "dlfa_spacy.TransformerListener.v1 = "

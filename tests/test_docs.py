@@ -33,6 +33,7 @@ OWN_PAGES = [
     ROOT / "examples" / "README.md",
     ROOT / "CHANGELOG.md",
 ]
+FACTORIES = ("dlfa_transformer", "dlfa_sentence_vectors")
 
 
 def entry_points() -> dict[str, str]:
@@ -126,7 +127,7 @@ def test_every_registered_name_is_described_with_its_arguments(name: str) -> Non
     wanted = {
         key: parameter
         for key, parameter in inspect.signature(builder).parameters.items()
-        if name != "dlfa_transformer" or key not in ("nlp", "name")
+        if name not in FACTORIES or key not in ("nlp", "name")
     }
     assert set(described) == set(wanted)
     for key, parameter in wanted.items():
@@ -137,7 +138,7 @@ def test_every_registered_name_is_described_with_its_arguments(name: str) -> Non
 
 @pytest.mark.parametrize("name", sorted(entry_points()))
 def test_every_registered_name_has_a_config_block(name: str) -> None:
-    key = "factory" if name == "dlfa_transformer" else r'"?@\w+"?'
+    key = "factory" if name in FACTORIES else r'"?@\w+"?'
     assert re.search(rf'{key}\s*[=:] "{re.escape(name)}"', section(name))
 
 
