@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
+import srsly
 from spacy.tokens import Doc, DocBin
+from spacy.vocab import Vocab
 
 from .files import replacing
+from .language import get_language
 
 # A DocBin is written and read as a whole, so its size is the memory that it takes.
 SHARD_SIZE = 100_000
@@ -15,10 +20,55 @@ SHARD_SIZE = 100_000
 TEXT_ATTRS = ("ORTH",)
 
 
-def _new(attrs: tuple[str, ...] | None) -> DocBin:
-    if attrs is None:
-        return DocBin(store_user_data=True)
-    return DocBin(attrs=attrs, store_user_data=True)
+class _Writer:
+    """A DocBin to be. srsly looks through all entry points whenever it packs user data, which takes
+    longer than the rest together; most Docs of a file have the same: their language."""
+
+    def __init__(self, attrs: tuple[str, ...] | None) -> None:
+        self.doc_bin = DocBin() if attrs is None else DocBin(attrs=attrs)
+        self._packed: dict[object, bytes] = {}
+
+    def add(self, doc: Doc) -> None:
+        self.doc_bin.add(doc)
+        language = get_language(doc)
+        if language is None or len(doc.user_data) > 1:
+            self.doc_bin.user_data.append(srsly.msgpack_dumps(doc.user_data))
+            return
+        if language not in self._packed:
+            self._packed[language] = srsly.msgpack_dumps(doc.user_data)
+        self.doc_bin.user_data.append(self._packed[language])
+
+    def to_disk(self, path: Path) -> None:
+        self.doc_bin.store_user_data = True
+        self.doc_bin.to_disk(path)
+
+
+def read_docbin(path: Path, vocab: Vocab) -> Iterator[Doc]:
+    """Read the Docs of one file.
+
+    path (Path): The file.
+    vocab (Vocab): The vocab of the Docs.
+    YIELDS (Doc): The Docs, in order.
+    RAISES (ValueError): If the file is no DocBin.
+    """
+    try:
+        doc_bin = DocBin(store_user_data=True).from_disk(path)
+    except Exception as error:
+        # zlib, msgpack and srsly each raise their own kind for a damaged file.
+        raise ValueError(
+            f"{path}: found a file that is not a readable DocBin ({error}), expected one written "
+            "by `dlfa convert`. Convert the corpus again."
+        ) from error
+    packed, doc_bin.user_data = doc_bin.user_data, []
+    unpacked: dict[bytes, dict[Any, Any]] = {}
+    for doc, data in zip(doc_bin.get_docs(vocab), packed, strict=True):
+        if data is not None:
+            if data not in unpacked:
+                unpacked.clear()
+                unpacked[data] = srsly.msgpack_loads(data, use_list=False)
+            # A Doc of its own may change what it holds.
+            doc.user_data.update(copy.deepcopy(unpacked[data]))
+        yield doc
 
 
 def write_docs(
@@ -38,17 +88,17 @@ def write_docs(
     RETURNS (int): Number of Docs.
     """
     n_docs = n_shards = 0
-    doc_bin = _new(attrs)
+    writer = _Writer(attrs)
     with replacing(path) as temporary:
         for doc in docs:
-            if len(doc_bin) == shard_size:
+            if len(writer.doc_bin) == shard_size:
                 temporary.mkdir(exist_ok=True)
-                doc_bin.to_disk(temporary / f"{n_shards:05}.spacy")
+                writer.to_disk(temporary / f"{n_shards:05}.spacy")
                 n_shards += 1
-                doc_bin = _new(attrs)
-            doc_bin.add(doc)
+                writer = _Writer(attrs)
+            writer.add(doc)
             n_docs += 1
-        doc_bin.to_disk(temporary / f"{n_shards:05}.spacy" if n_shards else temporary)
+        writer.to_disk(temporary / f"{n_shards:05}.spacy" if n_shards else temporary)
     return n_docs
 
 

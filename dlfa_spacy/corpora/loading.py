@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import spacy
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from .conllu import MULTIWORD, read_conllu, scan_conllu
-from .docbin import docbin_files
+from .docbin import docbin_files, read_docbin
 from .documents import sentence_to_doc, split_long
 from .formats import FORMATS, detect_format
 from .iob2 import SPACES, read_iob2
@@ -99,22 +99,10 @@ def _from_docbin(path: Path, vocab: Vocab, language: str | None) -> Iterator[Doc
             "Fix: convert the corpus again."
         )
     for file in files:
-        yield from _from_docbin_file(file, vocab, language)
-
-
-def _from_docbin_file(path: Path, vocab: Vocab, language: str | None) -> Iterator[Doc]:
-    try:
-        doc_bin = DocBin(store_user_data=True).from_disk(path)
-    except Exception as error:
-        # zlib, msgpack and srsly each raise their own kind for a damaged file.
-        raise ValueError(
-            f"{path}: found a file that is not a readable DocBin ({error}), expected one written "
-            "by `dlfa convert`. Convert the corpus again."
-        ) from error
-    for doc in doc_bin.get_docs(vocab):
-        if get_language(doc) is None and language is not None:
-            set_language(doc, language)
-        yield doc
+        for doc in read_docbin(file, vocab):
+            if get_language(doc) is None and language is not None:
+                set_language(doc, language)
+            yield doc
 
 
 def _text_docs(
