@@ -63,6 +63,10 @@ def sweep_cli(
         int, typer.Option(min=0, help="Threads of each run; 0: all cores for one job, else 1.")
     ] = 0,
     gpus: Annotated[str, typer.Option(help="GPUs to use: 0,1. Default: the CPU.")] = "",
+    resume: Annotated[
+        bool,
+        typer.Option("--resume/--no-resume", help="Go on in a folder that has results already."),
+    ] = True,
     keep_models: Annotated[
         bool, typer.Option("--keep-models", help="Keep the weights of each run (disk!).")
     ] = False,
@@ -100,6 +104,11 @@ def sweep_cli(
             raise ValueError(
                 f"--out {out_option}: the folder is {out} already. Expected a plan (.cfg) as the "
                 "argument beside --out. Fix: leave out one of the two."
+            )
+        if not resume and (out / PLAN).is_file():
+            raise ValueError(
+                f"{out}: found a sweep there, expected none with --no-resume. "
+                "Fix: choose another folder, or leave out --no-resume."
             )
         changes: dict[str, Any] = {
             "corpus": corpus,

@@ -36,7 +36,8 @@ class Plan:
     dev_limit (PerTask): Texts of dev that choose the checkpoint, likewise.
     test_limit (PerTask): Texts of each test set, likewise.
     limit_seed (int): Seed of those draws: all runs share them.
-    overrides (Dict[str, Any]): More settings of the training config, by their dotted keys.
+    overrides (Dict[str, Any]): More settings of the training config, by their dotted keys; of one
+        task alone with its name before them: `xnli:components.textcat.model.sequence`.
     """
 
     corpus: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ...corpora.docbin import docbin_files, write_docs
 from ...corpora.loading import read_docs
@@ -52,13 +53,22 @@ def make_runs(plan: Plan, out: Path) -> list[RunSettings]:
             train=data[task][0],
             dev=data[task][1],
             tests=data[task][2],
-            overrides=plan.overrides,
+            overrides=_overrides(plan, task),
         )
         for seed in plan.seeds
         for task in plan.tasks
         for name, (path, _, content) in encoders.items()
         for method in methods[name]
     ]
+
+
+def _overrides(plan: Plan, task: str) -> dict[str, Any]:
+    chosen = {}
+    for key, value in plan.overrides.items():
+        only, _, path = key.rpartition(":")
+        if only in ("", task):
+            chosen[path] = value
+    return chosen
 
 
 def base_of(task: str) -> str:

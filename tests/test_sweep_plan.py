@@ -1,0 +1,322 @@
+"""What a sweep runs, before anything runs: methods, plans, settings, the table."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sweeps import make_corpus, make_plan, write_docs
+
+from dlfa_spacy.evaluation.sweep import COLUMNS, read_table
+from dlfa_spacy.evaluation.sweep.methods import expand_methods, make_method, upper_third
+from dlfa_spacy.evaluation.sweep.plan import Plan, plan_text, read_plan
+from dlfa_spacy.evaluation.sweep.prepare import base_of, make_runs
+from dlfa_spacy.evaluation.sweep.progress import Estimate
+from dlfa_spacy.evaluation.sweep.run import n_texts, run_config
+from dlfa_spacy.evaluation.sweep.settings import RunSettings
+from dlfa_spacy.evaluation.sweep.table import ResultsTable
+from dlfa_spacy.recipes import listeners
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+# Methods
+
+
+@pytest.mark.parametrize(
+    ("name", "full", "aggregator", "layer", "gate", "norm"),
+    [
+        ("last", "last", "last", None, "", ""),
+        ("mean_upper", "mean_upper", "mean_upper", None, "", ""),
+        ("scalar", "scalar", "scalar", None, "", ""),
+        ("attention", "attention", "attention", None, "", ""),
+        ("dlfa", "dlfa:10", "dlfa", 10, "product", "batch"),
+        ("dlfa:-3", "dlfa:10", "dlfa", 10, "product", "batch"),
+        ("dlfa:0", "dlfa:0", "dlfa", 0, "product", "batch"),
+        ("dlfa_sigmoid:4", "dlfa_sigmoid:4", "dlfa", 4, "sigmoid", "batch"),
+        ("dlfa_layer_norm:4", "dlfa_layer_norm:4", "dlfa", 4, "product", "layer"),
+        ("dlfa_sigmoid_no_norm:4", "dlfa_sigmoid_no_norm:4", "dlfa", 4, "sigmoid", "none"),
+        ("control", "control", "control", None, "product", "batch"),
+        ("control_sigmoid", "control_sigmoid", "control", None, "sigmoid", "batch"),
+        ("reinit_top", "reinit_top:4", "reinit_top", 9, "", ""),
+        ("reinit_top:1", "reinit_top:1", "reinit_top", 12, "", ""),
+    ],
+)
+def test_a_method_has_its_columns(
+    name: str, full: str, aggregator: str, layer: int | None, gate: str, norm: str
+) -> None:
+    method = make_method(name, 12)
+    found = (method.name, method.aggregator, method.layer, method.gate, method.norm)
+    assert found == (full, aggregator, layer, gate, norm)
+    if gate:
+        assert (method.block["gate"], method.block["norm"]) == (gate, norm)
+        assert method.block["layer"] == ("control" if aggregator == "control" else layer)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["first", "dlfa:12", "dlfa:x", "dlfa:-14", "control:3", "last:2", "reinit_top:0", "dlfa_tanh"],
+)
+def test_a_method_that_does_not_exist_is_named(name: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(name)) as error:
+        make_method(name, 12)
+    assert "Fix:" in str(error.value)
+
+
+def test_all_layers_are_all_lower_ones_and_none_comes_twice() -> None:
+    names = [method.name for method in expand_methods(["dlfa", "dlfa:all", "last", "last"], 6)]
+    assert names == ["dlfa:4", "dlfa:1", "dlfa:2", "dlfa:3", "dlfa:5", "last"]
+
+
+def test_the_upper_third_of_twelve_is_what_the_shipped_mean_reads() -> None:
+    assert upper_third(12) == [9, 10, 11, 12]
+    assert upper_third(6) == [5, 6]
+    assert upper_third(4) == [3, 4]
+    assert upper_third(1) == [1]
+
+
+@given(st.integers(2, 48), st.data())
+@settings(max_examples=50, deadline=None)
+def test_counting_layers_from_the_end_names_the_same_method(depth: int, data: Any) -> None:
+    layer = data.draw(st.integers(0, depth - 1))
+    assert make_method(f"dlfa:{layer}", depth) == make_method(f"dlfa:{layer - depth - 1}", depth)
+
+
+# Plans
+
+
+def test_a_plan_comes_back_from_its_file(corpus: Path, bert: str, tmp_path: Path) -> None:
+    plan = make_plan(corpus, bert, epochs={"pos": 3}, overrides={"training.dropout": 0.2})
+    (tmp_path / "plan.cfg").write_text(plan_text(plan), encoding="utf-8")
+    assert read_plan(tmp_path / "plan.cfg") == plan
+    assert read_plan(tmp_path / "plan.cfg", {"seeds": [7]}).seeds == [7]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[sweep]\ncorpus = 'x'", "plan.cfg"),
+        ('[sweep]\ncorpus = "x"\ntasks = ["pos"]\nmethods = ["last"]', "found no encoders"),
+        ("[training]\nseed = 1", "found the blocks training"),
+        ('[sweep]\ncorpus = "x"\nepoch = 3', "no setting epoch"),
+    ],
+)
+def test_a_wrong_plan_is_an_error_with_its_file(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "plan.cfg"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=message) as error:
+        read_plan(path)
+    assert "plan.cfg" in str(error.value)
+    with pytest.raises(ValueError, match="there is no such file"):
+        read_plan(tmp_path / "other.cfg")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("epochs", 0), ("learn_rate", {"ner": 1.0}), ("test_limit", -1), ("seeds", []), ("tasks", [])],
+)
+def test_a_wrong_setting_is_named(corpus: Path, bert: str, key: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=key):
+        make_plan(corpus, bert, **{key: value})
+
+
+# Runs
+
+
+def runs_of(plan: Plan, out: Path) -> list[RunSettings]:
+    runs = make_runs(plan, out)
+    assert len({run.hash for run in runs}) == len(runs)
+    return runs
+
+
+def test_all_methods_of_a_seed_come_before_the_next_seed(
+    corpus: Path, bert: str, tmp_path: Path
+) -> None:
+    names = [run.name for run in runs_of(make_plan(corpus, bert), tmp_path)]
+    assert names == [f"pos/tiny/{m}/seed-{seed}" for seed in (0, 1) for m in ("last", "dlfa-2")]
+
+
+def test_dev_is_scored_once_and_beside_the_test_sets(
+    corpus: Path, bert: str, tmp_path: Path
+) -> None:
+    (run, *_) = runs_of(make_plan(corpus, bert), tmp_path)
+    scored = [(file.language, file.split) for file in run.tests]
+    assert scored == [("de", "test"), ("en", "test"), ("fr", "dev"), ("en", "dev")]
+    (run, *_) = runs_of(make_plan(corpus, bert, languages=["fr"]), tmp_path)
+    scored = [(file.language, file.split) for file in run.tests]
+    assert scored == [("en", "test"), ("fr", "dev"), ("en", "dev")]
+
+
+def test_a_limit_draws_the_same_texts_for_every_run(
+    corpus: Path, bert: str, tmp_path: Path
+) -> None:
+    plan = make_plan(corpus, bert, train_limit=5, dev_limit=4, test_limit=3)
+    (run, *others) = runs_of(plan, tmp_path)
+    assert all((run.train, run.dev, run.tests) == (o.train, o.dev, o.tests) for o in others)
+    counts = {f"{file.language}/{file.split}": n_texts(file) for file in run.tests}
+    assert counts == {"de/test": 3, "en/test": 3, "fr/dev": 3, "en/dev": 4}
+    assert n_texts(run.train) == 5
+    written = Path(run.train.path).read_bytes()
+    Path(run.train.path).unlink()
+    assert runs_of(plan, tmp_path)[0] == run and Path(run.train.path).read_bytes() == written
+    other = make_plan(corpus, bert, train_limit=5, dev_limit=4, test_limit=3, limit_seed=1)
+    assert runs_of(other, tmp_path)[0].hash != run.hash
+
+
+def test_a_run_is_named_by_what_it_is_and_not_by_where_it_lies(
+    corpus: Path, bert: str, tmp_path: Path
+) -> None:
+    before = [run.hash for run in runs_of(make_plan(corpus, bert), tmp_path / "a")]
+    moved = make_corpus(tmp_path / "elsewhere")
+    assert [run.hash for run in runs_of(make_plan(moved, bert), tmp_path / "b")] == before
+    write_docs(moved / "pos" / "de" / "test.spacy", 24, 99)
+    assert not {r.hash for r in runs_of(make_plan(moved, bert), tmp_path / "b")} & {*before}
+
+
+def test_what_belongs_to_one_task_does_not_reach_another(
+    corpus: Path, bert: str, tmp_path: Path
+) -> None:
+    make_corpus(corpus, "ner")
+    overrides = {"ner:training.dropout": 0.3, "training.grad_factor": 1}
+    plan = make_plan(
+        corpus, bert, tasks=["pos", "ner"], epochs={"pos": 1, "ner": 2}, overrides=overrides
+    )
+    found = {run.task: (run.epochs, run.overrides) for run in runs_of(plan, tmp_path)}
+    assert found == {
+        "pos": (1, {"training.grad_factor": 1}),
+        "ner": (2, {"training.dropout": 0.3, "training.grad_factor": 1}),
+    }
+
+
+def test_the_config_of_a_run_says_what_the_plan_says(
+    corpus: Path, bert: str, tmp_path: Path
+) -> None:
+    plan = make_plan(
+        corpus, bert, methods=["dlfa_sigmoid:1"], warmup=0.5, overrides={"training.dropout": 0.3}
+    )
+    (_, run) = runs_of(plan, tmp_path)
+    config = run_config(run, 20)
+    training = config["training"]
+    # 20 texts in batches of 8 are 3 steps; dev is scored after each of the two epochs.
+    assert (training["max_steps"], training["eval_frequency"]) == (6, 3)
+    rate = training["optimizer"]["learn_rate"]
+    assert (rate["total_steps"], rate["warmup_steps"], rate["initial_rate"]) == (6, 3, 1e-3)
+    assert (config["system"]["seed"], training["dropout"]) == (1, 0.3)
+    (listener,) = listeners(config["components"])
+    assert listener["aggregation"]["layer"] == 1
+    assert listener["aggregation"]["gate"] == "sigmoid"
+    with pytest.raises(ValueError, match="no block optimiser"):
+        run_config(runs_of(make_plan(corpus, bert, overrides={"optimiser.x": 1}), tmp_path)[0], 20)
+
+
+def test_new_layers_are_drawn_with_the_seed_of_the_run(
+    corpus: Path, bert: str, tmp_path: Path
+) -> None:
+    (_, run) = runs_of(make_plan(corpus, bert, methods=["reinit_top"]), tmp_path)
+    assert run_config(run, 20)["initialize"]["before_init"] == {
+        "@callbacks": "dlfa_spacy.reinit_layers.v1",
+        "layers": [3, 4],
+        "seed": 1,
+    }
+
+
+def test_what_is_not_there_is_named(corpus: Path, bert: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no-encoder"):
+        make_runs(make_plan(corpus, str(tmp_path / "no-encoder")), tmp_path)
+    with pytest.raises(ValueError, match="xnli"):
+        make_runs(make_plan(corpus, bert, tasks=["xnli"]), tmp_path)
+    with pytest.raises(ValueError, match="'it'"):
+        make_runs(make_plan(corpus, bert, languages=["it"]), tmp_path)
+
+
+def test_other_tasks_than_pos_and_ner_are_classes_of_texts() -> None:
+    assert [base_of(task) for task in ("pos", "ner", "ner-uner", "xnli")] == [
+        "pos",
+        "ner",
+        "ner",
+        "textcat",
+    ]
+
+
+# The table
+
+KEY = dict(
+    task="pos", aggregator="dlfa", layer=3, gate="product", norm="batch", encoder="e", seed=0
+)
+
+
+def score(language: str, value: float) -> dict[str, Any]:
+    metric = "pos_token_accuracy"
+    return {
+        "language": language, "split": "test", "metric": metric, "value": value, "count": 7
+    }  # fmt: skip
+
+
+def test_the_table_is_the_same_from_either_file(tmp_path: Path) -> None:
+    table = ResultsTable(tmp_path / "results.sqlite")
+    # Norwegian is no truth value, and an empty gate is no missing one.
+    table.add("b", KEY, [score("no", 0.1 + 0.2), score("de", 1 / 3)], {})
+    last = {**KEY, "aggregator": "last", "layer": None, "gate": "", "norm": ""}
+    table.add("a", last, [score("nan", 1.0)], {"speed": 1})
+    from_csv = read_table(table.export(tmp_path / "results.csv"))
+    frame = read_table(tmp_path)
+    pandas.testing.assert_frame_equal(frame, from_csv)
+    assert tuple(frame.columns) == COLUMNS
+    assert frame["value"].tolist() == [1 / 3, 0.1 + 0.2, 1.0]
+    assert frame["layer"].tolist() == [3, 3, pandas.NA]
+    assert frame["gate"].tolist() == ["product", "product", ""]
+    assert table.records() == {"a": {"speed": 1}, "b": {}}
+
+
+def test_adding_a_run_again_changes_nothing(tmp_path: Path) -> None:
+    table = ResultsTable(tmp_path / "results.sqlite")
+    table.set_failures({"a": ("name", "reason"), "b": ("other", "reason")})
+    table.add("a", KEY, [score("de", 0.5)], {})
+    table.add("a", KEY, [score("de", 0.7), score("fr", 0.7)], {"new": 1})
+    assert [row[-2] for row in table.rows()] == [0.5]
+    assert table.failures() == {"b": ("other", "reason")}
+
+
+def test_a_run_whose_scores_cannot_be_written_is_not_there_at_all(tmp_path: Path) -> None:
+    table = ResultsTable(tmp_path / "results.sqlite")
+    with pytest.raises(Exception, match="UNIQUE"):
+        table.add("a", KEY, [score("de", 0.5), score("de", 0.7)], {})
+    assert table.rows() == [] and table.runs() == {}
+
+
+def test_a_file_that_is_no_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="there is no such file"):
+        read_table(tmp_path)
+    (tmp_path / "results.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="found the columns a, b"):
+        read_table(tmp_path)
+
+
+# How long it takes
+
+
+def test_the_time_left_is_that_of_what_waits_and_runs() -> None:
+    estimate = Estimate(2)
+    assert estimate.left(["pos"], []) is None
+    estimate.add("pos", 10.0)
+    estimate.add("pos", 20.0)
+    assert estimate.left(["pos", "pos"], [("pos", 5.0)]) == (15 + 15 + 10) / 2
+    # One that takes longer than the others is not done before it is done; unknown tasks take as
+    # long as known ones.
+    estimate.add("ner", 100.0)
+    assert estimate.left(["ner"], [("pos", 99.0)]) == 100.0
+    assert estimate.of("xnli") == pytest.approx(130 / 3)
+    assert estimate.left([], []) == 0.0
+
+
+def test_settings_are_plain_data(corpus: Path, bert: str, tmp_path: Path) -> None:
+    (run, *_) = runs_of(make_plan(corpus, bert), tmp_path)
+    assert json.loads(json.dumps(run.content())) == run.content()
+    assert str(corpus) not in json.dumps(run.content())
