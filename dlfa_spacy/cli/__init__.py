@@ -6,10 +6,12 @@
 
 import typer
 
+from .analyze import analyze_app
 from .convert import convert_cli
 from .evaluate import evaluate_cli
 from .init_config import init_config_cli
 from .report import report_cli
+from .suggest_layer import suggest_layer_cli
 from .sweep import sweep_cli
 
 app = typer.Typer(
@@ -25,6 +27,8 @@ app.command("convert")(convert_cli)
 app.command("evaluate")(evaluate_cli)
 app.command("report")(report_cli)
 app.command("sweep")(sweep_cli)
+app.command("suggest-layer")(suggest_layer_cli)
+app.add_typer(analyze_app, name="analyze")
 
 
 def main() -> None:

@@ -1,0 +1,159 @@
+"""`dlfa suggest-layer`: the lower layer for DLFA, without labels in the target languages."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .analyze import Langs, Limit, Quiet, Rows, Source, _show, _show_rows, _texts, _write
+from .console import comma_list, output, plain_errors
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+    from ..analysis.layer_choice import Suggestion
+
+
+def suggest_layer_cli(
+    source: Source,
+    parallel: Annotated[
+        Path | None,
+        typer.Option(help="Parallel text: <language>-en.tsv, or a folder of such files."),
+    ] = None,
+    raw: Annotated[
+        Path | None,
+        typer.Option(help="Without translations: a folder of <language>.txt, en.txt among them."),
+    ] = None,
+    criterion: Annotated[
+        str,
+        typer.Option(
+            help="With --parallel: [bold]retrieval[/] (CSLS), [bold]cka[/] (debiased), or "
+            "[bold]cosine[/] (of translations, above shuffled pairs)."
+        ),
+    ] = "retrieval",
+    langs: Langs = "",
+    limit: Limit = 500,
+    table: Annotated[
+        Path | None,
+        typer.Option(help="A sweep over DLFA's layers: what each choice would have cost."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the CSV.")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Choose which lower layer DLFA reads, without labels in the target languages.
+
+    Prints every criterion for every layer, and last of all the layer. The last layer takes no
+    part, because DLFA reads it anyway, nor do the embeddings.
+
+    [bold]Examples[/]
+
+      [cyan]dlfa suggest-layer assets/encoder --parallel pud/[/]
+
+    Without translations, by how little a layer tells languages apart:
+
+      [cyan]dlfa suggest-layer assets/encoder --raw wikipedia/[/]
+
+    And what it would have cost, against the layer that is best on the targets:
+
+      [cyan]dlfa suggest-layer assets/encoder --parallel pud/ --table sweep/[/]
+    """
+    with plain_errors():
+        if (parallel is None) == (raw is None):
+            raise ValueError(
+                "Found both or neither of --parallel and --raw. Expected one. Fix: dlfa "
+                "suggest-layer ENCODER --parallel FILE.tsv."
+            )
+        if parallel is not None and criterion not in ("retrieval", "cka", "cosine"):
+            raise ValueError(
+                f"--criterion {criterion}: expected retrieval, cka or cosine. Fix: --criterion "
+                "retrieval."
+            )
+        from ..analysis.sources import open_source, source_name
+
+        nlp = open_source(source)
+        if parallel is not None:
+            found = _from_parallel(nlp, parallel, langs, limit, quiet)
+        else:
+            assert raw is not None
+            found = _from_raw(nlp, raw, langs, limit)
+            criterion = "neutrality"
+        layer = found[criterion].layer
+        if not quiet:
+            lines = {name: suggestion.scores for name, suggestion in found.items()}
+            _show(f"{source_name(source)}: what speaks for a layer (more is better)", lines)
+            for name, suggestion in found.items():
+                output().print(f"{name}: layer {suggestion.layer}", highlight=False)
+        rows: Rows = [
+            {"criterion": name, "layer": x, "score": score, "suggested": x == suggestion.layer}
+            for name, suggestion in found.items()
+            for x, score in suggestion.scores.items()
+        ]
+        _write(out, "suggest_layer", rows, False, None, quiet)
+        if table is not None:
+            _regret(table, found, out, quiet)
+        output().print(f"Suggested: layer = {layer}", highlight=False)
+
+
+def _from_parallel(
+    nlp: "Language", parallel: Path, langs: str, limit: int, quiet: bool
+) -> "dict[str, Suggestion]":
+    from ..analysis.curves import CkaOptions, KnownStates, cka_rows, retrieval_rows
+    from ..analysis.layer_choice import (
+        cka_scores,
+        cosine_scores,
+        retrieval_scores,
+        suggest_layer,
+    )
+    from ..analysis.sources import encoder_of
+
+    english = KnownStates(nlp)
+    options = CkaOptions(kinds=(("linear", True),))
+    retrieval: Rows = []
+    cka: Rows = []
+    for text in _texts(parallel, langs, limit, quiet):
+        retrieval.extend(retrieval_rows(nlp, text, english))
+        cka.extend(cka_rows(nlp, text, english, options))
+    scores = {
+        "retrieval": retrieval_scores(retrieval),
+        "cka": cka_scores(cka),
+        "cosine": cosine_scores(retrieval),
+    }
+    depth = encoder_of(nlp).num_layers
+    return {name: suggest_layer(name, values, depth) for name, values in scores.items()}
+
+
+def _from_raw(nlp: "Language", raw: Path, langs: str, limit: int) -> "dict[str, Suggestion]":
+    import numpy
+
+    from ..analysis.layer_choice import language_share, suggest_layer
+    from ..analysis.raw_text import raw_files, read_raw
+    from ..analysis.sources import encoder_of
+    from ..analysis.states import all_sentence_states
+
+    files = raw_files(raw)
+    wanted = comma_list(langs) or list(files)
+    missing = [name for name in wanted if name not in files]
+    if missing:
+        raise ValueError(
+            f"{raw}: has no {', '.join(missing)}, only {', '.join(files)}. Fix: check --langs."
+        )
+    states, names = [], []
+    for name in wanted:
+        found = all_sentence_states(nlp, read_raw(files[name], limit))
+        states.append(found)
+        names.extend([name] * found.shape[1])
+    vectors, languages = numpy.concatenate(states, axis=1), numpy.asarray(names)
+    scores = {x: 1 - language_share(rows, languages) for x, rows in enumerate(vectors)}
+    return {"neutrality": suggest_layer("neutrality", scores, encoder_of(nlp).num_layers)}
+
+
+def _regret(table: Path, found: "dict[str, Suggestion]", out: Path | None, quiet: bool) -> None:
+    from ..analysis.layer_choice import layer_regret
+    from ..evaluation.sweep import read_table
+
+    choices = {name: suggestion.layer for name, suggestion in found.items()}
+    regret = layer_regret(read_table(table), choices)
+    rows: Rows = [{str(k): v for k, v in row.items()} for row in regret.to_dict("records")]
+    if not quiet:
+        _show_rows("What each choice would have cost", rows)
+    _write(out, "layer_regret", rows, False, None, quiet)
