@@ -19,6 +19,17 @@ class Confusion:
         """
         self.counts[(gold, predicted)] += 1
 
+    def table(self) -> dict[str, dict[str, int]]:
+        """Make plain data of it.
+
+        RETURNS (Dict[str, Dict[str, int]]): Count by predicted label by gold label, sorted; pairs
+            that never came up are left out.
+        """
+        rows: dict[str, dict[str, int]] = {}
+        for (gold, predicted), count in sorted(self.counts.items()):
+            rows.setdefault(gold, {})[predicted] = count
+        return rows
+
     @property
     def labels(self) -> list[str]:
         """All labels seen as gold or predicted, sorted."""

@@ -113,6 +113,8 @@ def evaluate_language(
         counts=scorer.counts(),
         ner_f1_per_type=scorer.ner_f1_per_type(),
         reading_notes=notes.changes(),
+        confusions=scorer.confusions(),
+        multilabel_per_threshold=scorer.multilabel_per_threshold(),
     )
 
 

@@ -11,7 +11,9 @@ METRICS: dict[str, str] = {
     "pos_chunk_f1_seqeval0": "POS, XTREME's chunk F1 (seqeval 0.0.12 over bare UPOS tags)",
     "pos_word_f1": "POS, F1 over words with the right extent and UPOS (CoNLL 2018; raw text only)",
     "textcat_accuracy": "Text classification, accuracy",
-    "textcat_macro_f1": "Text classification, macro-averaged F1",
+    "textcat_macro_f1": "Text classification, F1 of each label, unweighted mean",
+    "textcat_multilabel_micro_f1": "Several labels at once, F1 over all decisions together",
+    "textcat_multilabel_macro_f1": "Several labels at once, F1 of each label, unweighted mean",
 }
 
 # Counts that stand beside the scores, with what they count.
@@ -52,4 +54,6 @@ SHORT: dict[str, str] = {
     "pos_word_f1": "POS word F1",
     "textcat_accuracy": "accuracy",
     "textcat_macro_f1": "macro F1",
+    "textcat_multilabel_micro_f1": "multi-label micro F1",
+    "textcat_multilabel_macro_f1": "multi-label macro F1",
 }

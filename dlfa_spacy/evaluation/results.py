@@ -24,6 +24,10 @@ class LanguageResult:
     scores (Dict[str, float]): From 0 to 1, by the names in `names.METRICS`.
     counts (Dict[str, int]): By the names in `names.COUNTS`.
     ner_f1_per_type (Dict[str, float]): Span F1 by entity type.
+    confusions (Dict[str, Dict[str, Dict[str, int]]]): By task, count by predicted label by gold
+        label, see `LanguageScorer.confusions`.
+    multilabel_per_threshold (Dict[str, Dict[str, float]]): F1 of several labels at once by
+        threshold; empty for exclusive classes.
     reading_notes (Dict[str, int]): What was changed or left out while reading a public format, by
         the keys of `corpora.sentence.NOTES`; empty for .spacy files.
     """
@@ -37,6 +41,8 @@ class LanguageResult:
     counts: dict[str, int]
     ner_f1_per_type: dict[str, float] = field(default_factory=dict)
     reading_notes: dict[str, int] = field(default_factory=dict)
+    confusions: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
+    multilabel_per_threshold: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @property
     def words_per_second(self) -> float:
@@ -141,6 +147,17 @@ class Evaluation:
         if off:
             shown = ", ".join(f"{language} {n}" for language, n in off.items())
             lines.append(f"Gold entities off token boundaries, lost in any case: {shown}.")
+        if "textcat_macro_f1" in self.metrics:
+            lines.append(
+                "Macro F1 is over the labels that are gold or predicted in a language, as in "
+                "scikit-learn."
+            )
+        if "textcat_multilabel_micro_f1" in self.metrics:
+            lines.append(
+                "Several labels at once: a label holds from the pipeline's own threshold on; "
+                "scores.json has the scores at every tenth. A threshold chosen on them is chosen "
+                "on the test set."
+            )
         if "pos_chunk_f1_seqeval1" in self.metrics:
             lines.append(
                 "POS chunk F1 is XTREME's score: seqeval over bare UPOS tags, where a run of equal "
@@ -180,6 +197,8 @@ class Evaluation:
                     "scores": r.scores,
                     "counts": r.counts,
                     "ner_f1_per_type": r.ner_f1_per_type,
+                    "confusions": r.confusions,
+                    "multilabel_per_threshold": r.multilabel_per_threshold,
                     "reading_notes": r.reading_notes,
                 }
                 for r in self.languages

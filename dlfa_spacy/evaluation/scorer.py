@@ -8,9 +8,12 @@ from .accuracy import accuracy
 from .chunk_f1 import UposChunkF1
 from .confusion import Confusion
 from .macro_f1 import macro_f1
+from .multilabel import THRESHOLDS, MultiLabelF1
 from .span_f1 import SpanF1, f1
 from .tasks import PipelineTasks, gold_label, gold_tags, predicted_tags
 from .token_accuracy import TokenAccuracy
+
+NOTHING = "–"
 
 
 def _spans(doc: Doc) -> list[tuple[int, int, str]]:
@@ -41,6 +44,13 @@ class LanguageScorer:
         self._chunks = {rules: UposChunkF1(rules) for rules in ("seqeval1", "seqeval0")}
         self._chunks_valid = True
         self._textcat = Confusion()
+        self._n_texts = 0
+        self._multilabel = MultiLabelF1((*THRESHOLDS, *self._threshold))
+        self._confusions = {"pos": Confusion(), "ner": Confusion()}
+
+    @property
+    def _threshold(self) -> tuple[float, ...]:
+        return () if self.tasks.threshold is None else (self.tasks.threshold,)
 
     def add(self, gold: Doc, predicted: Doc) -> None:
         """Count one text.
@@ -60,20 +70,41 @@ class LanguageScorer:
             self._add_ner(gold, predicted)
         if self.tasks.pos is not None:
             self._add_pos(gold, predicted, self.tasks.pos)
-        if self.tasks.textcat:
-            label = gold_label(gold)
-            if label is not None:
-                # max() takes the first of equals: the same label on every machine.
-                best = max(predicted.cats, key=lambda name: predicted.cats[name], default="")
-                self._textcat.add(label, best)
+        if self.tasks.textcat and gold.cats:
+            self._add_textcat(gold, predicted)
+
+    def _add_textcat(self, gold: Doc, predicted: Doc) -> None:
+        self._n_texts += 1
+        if self._threshold:
+            self._multilabel.add(gold.cats, predicted.cats)
+            if sum(value >= 0.5 for value in gold.cats.values()) != 1:
+                return
+        label = gold_label(gold)
+        if label is not None:
+            # max() takes the first of equals: the same label on every machine.
+            best = max(predicted.cats, key=lambda name: predicted.cats[name], default="")
+            self._textcat.add(label, best)
 
     def _add_ner(self, gold: Doc, predicted: Doc) -> None:
         self._has_ner = True
         spans = _spans(gold)
-        self._ner.add(spans, _spans(predicted))
+        found = _spans(predicted)
+        self._ner.add(spans, found)
+        self._confuse_spans(spans, found)
         self._n_off_boundaries += sum(
             predicted.char_span(begin, end) is None for begin, end, _ in spans
         )
+
+    def _confuse_spans(
+        self, gold: list[tuple[int, int, str]], predicted: list[tuple[int, int, str]]
+    ) -> None:
+        types = {(begin, end): label for begin, end, label in predicted}
+        extents = {(begin, end) for begin, end, _ in gold}
+        for begin, end, label in gold:
+            self._confusions["ner"].add(label, types.get((begin, end), NOTHING))
+        for begin, end, label in predicted:
+            if (begin, end) not in extents:
+                self._confusions["ner"].add(NOTHING, label)
 
     def _add_pos(self, gold: Doc, predicted: Doc, attribute: str) -> None:
         tags = gold_tags(gold)
@@ -85,6 +116,9 @@ class LanguageScorer:
         }
         aligned = [by_extent.get((token.idx, len(token))) for token in gold]
         self._pos.add(tags, aligned)
+        for gold_tag, tag in zip(tags, aligned, strict=True):
+            if gold_tag:
+                self._confusions["pos"].add(gold_tag, tag or NOTHING)
         self._n_predicted_words += sum(not token.is_space for token in predicted)
         if None in aligned:
             # A component that merges tokens: there is no sequence of tags to make chunks of.
@@ -112,9 +146,14 @@ class LanguageScorer:
                 scores["pos_word_f1"] = f1(
                     self._pos.n_correct, self._n_predicted_words, self._pos.n_gold
                 )
-        if self._textcat.counts:
+        # With a multi-label classifier, only where every text has one label after all.
+        if self._n_texts and self._textcat.counts.total() == self._n_texts:
             scores["textcat_accuracy"] = accuracy(self._textcat)
             scores["textcat_macro_f1"] = macro_f1(self._textcat)
+        if self._n_texts:
+            for threshold in self._threshold:
+                scores["textcat_multilabel_micro_f1"] = self._multilabel.micro_f1(threshold)
+                scores["textcat_multilabel_macro_f1"] = self._multilabel.macro_f1(threshold)
         return scores
 
     def counts(self) -> dict[str, int]:
@@ -130,9 +169,29 @@ class LanguageScorer:
         if self._pos.n_gold:
             counts["pos_gold_tokens"] = self._pos.n_gold
             counts["pos_misaligned_gold_tokens"] = self._pos.n_misaligned
-        if self._textcat.counts:
-            counts["textcat_texts"] = self._textcat.counts.total()
+        if self._n_texts:
+            counts["textcat_texts"] = self._n_texts
         return counts
+
+    def confusions(self) -> dict[str, dict[str, dict[str, int]]]:
+        """Tell what was taken for what.
+
+        RETURNS (Dict[str, Dict[str, Dict[str, int]]]): By task, count by predicted label by gold
+            label. Of NER, spans of the same extent; `NOTHING` stands for none there. Of POS, gold
+            tokens; `NOTHING` stands for no token of that extent. None for several labels at once.
+        """
+        tables = {name: confusion.table() for name, confusion in self._confusions.items()}
+        if self._textcat.counts.total() == self._n_texts:
+            tables["textcat"] = self._textcat.table()
+        return {name: table for name, table in sorted(tables.items()) if table}
+
+    def multilabel_per_threshold(self) -> dict[str, dict[str, float]]:
+        """Tell the F1 of several labels at once at each threshold.
+
+        RETURNS (Dict[str, Dict[str, float]]): See `MultiLabelF1.per_threshold`; empty for
+            exclusive classes.
+        """
+        return self._multilabel.per_threshold() if self._threshold and self._n_texts else {}
 
     def ner_f1_per_type(self) -> dict[str, float]:
         """F1 of each entity type.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from .names import METRICS, SHORT, task_of
 from .results import Evaluation
@@ -102,7 +102,24 @@ def to_markdown(evaluation: Evaluation) -> str:
         "All scores are percentages. " + " ".join(evaluation.statements()) + "\n",
         "".join(f"* {SHORT[m]}: {METRICS[m]}\n" for m in evaluation.metrics if m in TABLE_METRICS),
     ]
+    for result in evaluation.languages:
+        table = result.confusions.get("textcat", {})
+        if table:
+            parts += [f"## Confusions in {result.language}\n", confusion_markdown(table)]
     return "\n".join(parts)
+
+
+def confusion_markdown(table: Mapping[str, Mapping[str, int]]) -> str:
+    """Make a confusion matrix.
+
+    table (Mapping[str, Mapping[str, int]]): Count by predicted label by gold label.
+    RETURNS (str): A Markdown table: a row a gold label, a column a predicted one.
+    """
+    labels = sorted({*table, *(label for row in table.values() for label in row)})
+    rows = [
+        [gold, *(f"{table.get(gold, {}).get(label, 0):,}" for label in labels)] for gold in labels
+    ]
+    return markdown_table(["gold \\ predicted", *(label or "none" for label in labels)], rows)
 
 
 CSV_COLUMNS = (

@@ -16,11 +16,14 @@ class PipelineTasks:
     pos (Optional[str]): The token attribute with its POS tag, `"POS"` or `"TAG"`; `None` if it
         predicts none.
     textcat (bool): Whether it sets `doc.cats`.
+    threshold (Optional[float]): If several categories may hold at once, the score from which one
+        does; `None` for exclusive ones.
     """
 
     ner: bool = False
     pos: str | None = None
     textcat: bool = False
+    threshold: float | None = None
 
     @property
     def names(self) -> list[str]:
@@ -46,13 +49,22 @@ def pipeline_tasks(nlp: Language) -> PipelineTasks:
         pos: str | None = "POS"
     else:
         pos = "TAG" if tag else None
-    tasks = PipelineTasks("doc.ents" in assigned, pos, "doc.cats" in assigned)
+    tasks = PipelineTasks(
+        "doc.ents" in assigned, pos, "doc.cats" in assigned, _multilabel_threshold(nlp)
+    )
     if not tasks.names:
         raise ValueError(
             f"pipeline: found the components {', '.join(nlp.pipe_names) or 'none'}, expected one "
             "that sets doc.ents, token.pos, token.tag or doc.cats. Nothing there can be scored."
         )
     return tasks
+
+
+def _multilabel_threshold(nlp: Language) -> float | None:
+    for name, pipe in nlp.pipeline:
+        if nlp.get_pipe_meta(name).factory == "textcat_multilabel":
+            return float(pipe.cfg["threshold"])
+    return None
 
 
 def gold_label(doc: Doc) -> str | None:
