@@ -382,15 +382,14 @@ def _docs(nlp: "Language", corpus: Path, langs: str, split: str, limit: int) -> 
     from itertools import islice
 
     from ..corpora import read_docs
-    from ..evaluation.folder import find_languages
+    from ..evaluation.folder import LanguageFiles, find_languages
+
+    def docs(files: LanguageFiles) -> "Iterator[Doc]":
+        for path in files.paths:
+            yield from read_docs(path, vocab=nlp.vocab, language=files.language)
 
     for files in find_languages(corpus, comma_list(split), comma_list(langs)):
-        docs = (
-            doc
-            for path in files.paths
-            for doc in read_docs(path, nlp.vocab, language=files.language)
-        )
-        yield from islice(docs, limit or None)
+        yield from islice(docs(files), limit or None)
 
 
 def _series(rows: Iterable[Mapping[str, Any]], key: str) -> dict[str, dict[int, float]]:
