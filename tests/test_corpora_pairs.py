@@ -227,7 +227,7 @@ def test_bytes_that_are_no_utf8_are_named_with_their_line(tmp_path):
 ANY_TEXT = st.text(st.characters(codec="utf-8") | st.sampled_from(f"{SEPARATOR} \n\t"), max_size=9)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     texts=st.lists(
         st.tuples(
