@@ -94,7 +94,8 @@ def test_multi_label_scores_equal_sklearn_at_every_threshold(texts):
     metrics = pytest.importorskip("sklearn.metrics")
     scorer = MultiLabelF1()
     for gold, scores in texts:
-        scorer.add(dict(zip("abc", map(float, gold), strict=True)), dict(zip("abc", scores)))
+        truth = dict(zip("abc", map(float, gold), strict=True))
+        scorer.add(truth, dict(zip("abc", scores, strict=True)))
     gold_matrix = np.array([gold for gold, _ in texts], dtype=int)
     for threshold in THRESHOLDS:
         predicted = np.array([scores for _, scores in texts]) >= threshold

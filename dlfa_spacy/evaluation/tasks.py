@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -63,7 +64,8 @@ def pipeline_tasks(nlp: Language) -> PipelineTasks:
 def _multilabel_threshold(nlp: Language) -> float | None:
     for name, pipe in nlp.pipeline:
         if nlp.get_pipe_meta(name).factory == "textcat_multilabel":
-            return float(pipe.cfg["threshold"])
+            settings: dict[str, Any] = getattr(pipe, "cfg", {})
+            return float(settings.get("threshold", 0.5))
     return None
 
 
