@@ -52,7 +52,7 @@ ENTRY_POINTS = {
 }
 
 # What CI lints and tests with; versions are pinned in requirements.txt.
-TEST = ["hypothesis", "mypy", "pytest", "ruff", "scikit-learn", "seqeval"]
+TEST = ["hypothesis", "mypy", "pandas", "pytest", "ruff", "scikit-learn", "seqeval"]
 
 setup(
     name="dlfa-spacy",
@@ -74,7 +74,7 @@ setup(
         "dlfa_spacy.configs": "configs",
         "dlfa_spacy.configs.aggregations": "configs/aggregations",
     },
-    package_data={"": ["py.typed", "*.cfg", "*.css", "*.html", "*.md"]},
+    package_data={"": ["py.typed", "*.cfg", "*.css", "*.html", "*.json", "*.md"]},
     include_package_data=True,
     python_requires=">=3.10,<3.13",
     install_requires=[
@@ -84,13 +84,14 @@ setup(
         "torch>=2.2",
         "transformers>=4.45",
         "safetensors>=0.4",
+        "filelock>=3.12",
         "typer>=0.9",
         "rich>=13.0",
         "tqdm>=4.60",
         "jinja2>=3.0",
     ],
     extras_require={
-        "report": ["matplotlib"],
+        "report": ["matplotlib", "pandas"],
         "test": TEST,
     },
     entry_points=ENTRY_POINTS,

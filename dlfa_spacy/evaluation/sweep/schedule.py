@@ -143,7 +143,7 @@ def _context(forks: bool) -> Any:
     if not forks or not sys.platform.startswith("linux"):
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([f"{__package__}.run"])
+    context.set_forkserver_preload([f"{__package__}.preload"])
     return context
 
 

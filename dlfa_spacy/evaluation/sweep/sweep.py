@@ -101,8 +101,9 @@ def _take_over(
 
     RETURNS (Dict[str, float]): Seconds of each run that is done by hash.
     """
+    known = table.runs()
     for run in runs:
-        if run.hash not in table.runs():
+        if run.hash not in known:
             record = read_record(scheduler.folder(run), run)
             if record is not None:
                 table.add(run.hash, run.key, record["scores"], record)
