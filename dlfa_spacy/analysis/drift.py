@@ -49,8 +49,11 @@ def drift_rows(
                 docs = [doc for doc in docs if len(doc)]
                 layers = list(range(depth))
                 before, after = (encoder.encode(docs, layers) for encoder in encoders)
-                rows = text_rows(after)
-                means = doc_means(before, layers), doc_means(after, layers)
+                rows = text_rows(after, encoders[1])
+                means = [
+                    doc_means(batch, layers, encoder)
+                    for batch, encoder in zip((before, after), encoders, strict=True)
+                ]
                 for layer in layers:
                     a, b = (
                         batch.states[layer].detach().cpu()[rows].numpy()

@@ -76,7 +76,7 @@ def gate_rows(
     needed = {layer for _, module in modules for layer in module.needs(encoder.num_layers)}
     found: dict[tuple[int, str], tuple[Moments, Moments]] = {}
     for batch in encoded_batches(encoder, docs, sorted(needed), batch_size):
-        rows = text_rows(batch)
+        rows = text_rows(batch, encoder)
         languages = _piece_languages(batch, rows)
         for number, (_, module) in enumerate(modules):
             weight, attention = gate_values(module, batch.states, batch.lengths)

@@ -19,7 +19,7 @@ from ..corpora.language import get_language
 from ..encoder.batch import LayerBatch
 from ..encoder.model import TransformerModel
 from .sbert_wk import sbert_wk_shares
-from .states import resolve_layers, text_lengths, text_rows
+from .states import resolve_layers, text_lengths, token_rows
 
 POOLINGS = ("mean", "sbert_wk")
 FILE = "means.msgpack"
@@ -180,8 +180,10 @@ class SentenceVectors:
         batch_size (int): Texts at once.
         RAISES (ValueError): A language has no text.
         """
+        encoder = self.encoder
+        encoder.load()
         for language, stream in texts.items():
-            total, count = numpy.zeros(self.encoder.packed.width), 0
+            total, count = numpy.zeros(encoder.packed.width), 0
             for batch in minibatch(stream, batch_size):
                 docs = [doc if isinstance(doc, Doc) else self._make_doc(doc) for doc in batch]
                 full = [doc for doc in docs if len(doc)]
@@ -212,7 +214,6 @@ class SentenceVectors:
         """
         if not self.center:
             return
-        self.encoder.load()
         texts: dict[str, list[str]] = {}
         for example in get_examples():
             language = get_language(example.reference) or "?"
@@ -275,7 +276,7 @@ class SentenceVectors:
 
     def _token_rows(self, batch: LayerBatch, layers: list[int]) -> list[Rows]:
         """RETURNS (List[Tuple[NDArray, NDArray]]): As `_raw_rows`."""
-        is_text = text_rows(batch)
+        is_text = token_rows(batch)
         lengths = text_lengths(batch, is_text)
         index = is_text.nonzero()[:, 0]
         states = torch.stack([batch.states[x].detach().cpu()[index].float() for x in layers])

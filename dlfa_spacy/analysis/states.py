@@ -44,29 +44,43 @@ def resolve_layers(layers: Sequence[int] | None, num_layers: int) -> list[int]:
     return [resolve_layer(layer, num_layers, "layers") for layer in layers]
 
 
-def text_rows(batch: LayerBatch) -> Tensor:
+def text_rows(batch: LayerBatch, encoder: TransformerModel) -> Tensor:
     """Which wordpieces are text and no special tokens.
 
-    RETURNS (Tensor): `(N,)` bool, on the CPU. A piece that no token owns (white space) is none.
+    RETURNS (Tensor): `(N,)` bool, on the CPU.
     """
-    windows = batch.windows
-    rows = torch.zeros(len(windows.ids), dtype=torch.bool)
-    rows[torch.from_numpy(numpy.asarray(windows.align.dataXd, dtype="int64"))] = True
+    frames = encoder.shim.piece_tokenizer.frames.frames
+    special = sorted({i for frame in frames for i in (*frame.before, *frame.after)})
+    return torch.from_numpy(~numpy.isin(batch.windows.ids, special))
+
+
+def token_rows(batch: LayerBatch) -> Tensor:
+    """Which wordpieces belong to a token: those of text, without pieces of white space alone.
+
+    RETURNS (Tensor): `(N,)` bool, on the CPU.
+    """
+    rows = torch.zeros(len(batch.windows.ids), dtype=torch.bool)
+    rows[torch.from_numpy(numpy.asarray(batch.windows.align.dataXd, dtype="int64"))] = True
     return rows
 
 
 def text_lengths(batch: LayerBatch, rows: Tensor) -> Tensor:
-    """RETURNS (Tensor): `(B,)`, wordpieces of each Doc that are text (`rows` as `text_rows` gives
-    them); those of two overlapping windows count in both."""
+    """
+    rows (Tensor): `(N,)` bool, see `text_rows`.
+    RETURNS (Tensor): `(B,)`, how many wordpieces of each Doc are among them. Those of two
+        overlapping windows count in both.
+    """
     total = torch.cat([torch.zeros(1, dtype=torch.long), rows.long().cumsum(0)])
     ends = torch.from_numpy(numpy.asarray(batch.windows.doc_rows, dtype="int64"))
     return total[ends].diff()
 
 
-def doc_means(batch: LayerBatch, layers: Sequence[int]) -> NDArray[numpy.float32]:
+def doc_means(
+    batch: LayerBatch, layers: Sequence[int], encoder: TransformerModel
+) -> NDArray[numpy.float32]:
     """RETURNS (NDArray): `(len(layers), B, E)`, the mean over the pieces of each text without its
     special tokens; zeros for an empty one."""
-    rows = text_rows(batch)
+    rows = text_rows(batch, encoder)
     lengths = text_lengths(batch, rows)
     states = batch.states
     device = states[layers[0]].device
@@ -107,7 +121,7 @@ def sentence_states(
         if full:
             filled = [i for i, doc in enumerate(batch) if len(doc)]
             encoded = encoder.encode(full, sorted(set(wanted)))
-            vectors[:, filled] = doc_means(encoded, wanted)
+            vectors[:, filled] = doc_means(encoded, wanted, encoder)
         yield vectors
 
 
