@@ -107,6 +107,29 @@ def test_another_setting_does_not_get_into_the_same_table(done: Path, plan: Plan
         sweep(Plan(**settings), done)
 
 
+def test_the_command_goes_on_in_its_folder_unless_told_not_to(done: Path) -> None:
+    result = CliRunner().invoke(app, ["sweep", str(done)])
+    assert result.exit_code == 0 and "4 of 4 runs done (4 before)" in result.output
+    result = CliRunner().invoke(app, ["sweep", str(done), "--no-resume"])
+    assert result.exit_code == 1 and "found a sweep there" in result.output
+
+
+def test_the_command_names_what_it_does_not_understand(tmp_path: Path) -> None:
+    def said(*options: str) -> str:
+        result = CliRunner().invoke(app, ["sweep", str(tmp_path / "x"), *options])
+        assert result.exit_code == 1 and "Traceback" not in result.output
+        return result.output
+
+    assert "found no corpus" in said("--tasks", "pos")
+    assert "--epochs: found 'many'" in said("--epochs", "pos=many")
+    assert "--seeds: found 'a'" in said("--seeds", "0,a")
+    assert "--encoders enc" in said("--encoders", "enc")
+    assert "there is no such file" in said("--plan", "none.cfg")
+    assert not (tmp_path / "x").exists()
+    result = CliRunner().invoke(app, ["sweep", "--help"], env={"COLUMNS": "160"})
+    assert "Examples" in result.output and "[cyan]" not in result.output
+
+
 def test_two_sweeps_do_not_share_a_folder(plan: Plan, tmp_path: Path) -> None:
     with FileLock(tmp_path / LOCK), pytest.raises(ValueError, match="another sweep is using"):
         sweep(plan, tmp_path)
