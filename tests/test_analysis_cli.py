@@ -10,6 +10,10 @@ from life import trained
 from spacy.tokens import Doc, DocBin
 from typer.testing import CliRunner
 
+from dlfa_spacy.analysis.parallel import read_parallel
+from dlfa_spacy.analysis.retrieval import retrieval
+from dlfa_spacy.analysis.sources import encoder_pipeline
+from dlfa_spacy.analysis.states import all_sentence_states
 from dlfa_spacy.cli import app
 
 WORDS = ["Anna", "lives", "in", "Berlin", "the", "un", "able"]
@@ -79,6 +83,21 @@ def test_retrieval_of_sentences_and_words(bert: str, parallel: Path, tmp_path: P
     words = rows_of(tmp_path / "retrieval_words.csv")
     assert {row["n"] for row in words} == {"20"} and len(words) == 2 * 5 * 2
     assert not (tmp_path / "retrieval_words.svg").exists()
+
+
+def test_recipes_of_sentence_vectors(bert: str, parallel: Path, tmp_path: Path) -> None:
+    out = run("analyze", "vectors", bert, parallel, "-o", tmp_path)
+    assert "SBERT-WK" in out and "csls, centred" in out
+    rows = rows_of(tmp_path / "vectors.csv")
+    recipes = {row["recipe"] for row in rows}
+    assert {"mean of layer 4", "mean of all layers", "SBERT-WK"} < recipes
+    assert len(rows) == 2 * 2 * len(recipes) and {row["n"] for row in rows} == {"8"}
+    plain = [row for row in rows if row["centred"] == "False"]
+    last = [float(row["cosine_to_en"]) for row in plain if row["recipe"] == "mean of layer 4"]
+    nlp = encoder_pipeline(bert)
+    text = read_parallel(parallel / "de-en.tsv")
+    x, y = (all_sentence_states(nlp, side[8:], [-1])[0] for side in (text.foreign, text.english))
+    assert last[0] == pytest.approx(retrieval(x, y).cosine_forward)
 
 
 @pytest.mark.parametrize("aggregation", ["attention", "fusion"])

@@ -1,0 +1,87 @@
+"""Which sentence vectors find translations best: what to put into `dlfa_sentence_vectors`."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy
+from numpy.typing import NDArray
+from spacy.language import Language
+
+from .parallel import ParallelText
+from .retrieval import retrieval
+from .sentence_vectors import SentenceVectors
+from .sources import encoder_of
+
+# English sentence -> vector, for each recipe: it is the same text in every language.
+Known = dict[str, dict[str, NDArray[numpy.float32]]]
+
+
+def vector_recipes(num_layers: int) -> dict[str, tuple[str, list[int]]]:
+    """RETURNS (Dict[str, Tuple[str, List[int]]]): Name -> pooling and layers of the component: each
+    single layer from the middle up, means of several, and SBERT-WK."""
+    upper = list(range(num_layers // 3, num_layers + 1))
+    recipes = {
+        f"mean of layer {x}": ("mean", [x])
+        for x in sorted({num_layers // 2, num_layers - 1, num_layers})
+    }
+    recipes["mean of all layers"] = ("mean", list(range(num_layers + 1)))
+    recipes["mean of the upper two thirds"] = ("mean", upper)
+    recipes["first and last layer"] = ("mean", [1, num_layers])
+    recipes["SBERT-WK"] = ("sbert_wk", upper)
+    return recipes
+
+
+def recipe_rows(
+    nlp: Language, text: ParallelText, known: Known, k: int = 10, batch_size: int = 64
+) -> Iterator[dict[str, Any]]:
+    """Retrieval by every recipe, as it is and with the mean of each language taken away. Means are
+    learned from the first half of the pairs, and all is scored on the second.
+
+    nlp (Language): A pipeline with an encoder of ours.
+    text (ParallelText): The pairs.
+    known (Dict): Is filled with the English side, and read.
+    k (int): Neighbours of CSLS.
+    batch_size (int): Texts encoded at once.
+    YIELDS (Dict[str, Any]): language, recipe, centred, n, cosine_to_en, cosine_from_en, csls_to_en,
+        csls_from_en.
+    RAISES (ValueError): Fewer than 2 pairs.
+    """
+    half = len(text.pairs) // 2
+    if not half:
+        raise ValueError(
+            f"{text.language}: 1 pair of sentences. Expected 2 or more, one half to learn the "
+            "means from. Fix: more parallel text."
+        )
+    for name, (pooling, layers) in vector_recipes(encoder_of(nlp).num_layers).items():
+        component = SentenceVectors(nlp, pooling=pooling, layers=layers)
+        foreign = _vectors(nlp, component, text.foreign, batch_size)
+        own = known.setdefault(name, {})
+        new = [sentence for sentence in text.english if sentence not in own]
+        if new:
+            own.update(zip(new, _vectors(nlp, component, new, batch_size), strict=True))
+        english = numpy.stack([own[sentence] for sentence in text.english])
+        for is_centred in (False, True):
+            x, y = foreign[half:], english[half:]
+            if is_centred:
+                x, y = x - foreign[:half].mean(axis=0), y - english[:half].mean(axis=0)
+            found = retrieval(x, y, k)
+            yield {
+                "language": text.language,
+                "recipe": name,
+                "centred": is_centred,
+                "n": found.n,
+                "cosine_to_en": found.cosine_forward,
+                "cosine_from_en": found.cosine_backward,
+                "csls_to_en": found.csls_forward,
+                "csls_from_en": found.csls_backward,
+            }
+
+
+def _vectors(
+    nlp: Language, component: SentenceVectors, texts: Sequence[str], batch_size: int
+) -> NDArray[numpy.float32]:
+    parts = [
+        component.vectors([nlp.make_doc(text) for text in texts[start : start + batch_size]])
+        for start in range(0, len(texts), batch_size)
+    ]
+    return numpy.concatenate(parts)
