@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..names import MAIN, SHORT
-from .settings import RunSettings
+from .settings import PROGRESS, RunSettings
 
 
 class Estimate:
@@ -158,7 +158,7 @@ def dev_score(run: RunSettings, record: dict[str, Any]) -> str:
 
 
 def _state(folder: Path) -> dict[str, Any]:
-    path = folder / "progress.json"
+    path = folder / PROGRESS
     if not path.is_file():
         return {"phase": "starting"}
     state: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

@@ -30,15 +30,9 @@ from ..evaluate import evaluate_language
 from ..folder import LanguageFiles
 from ..results import LanguageResult
 from ..tasks import pipeline_tasks
-from .settings import DataFile, RunSettings
+from .settings import CONFIG, LOG, METRICS, MODEL, PROGRESS, SETTINGS, DataFile, RunSettings
 from .training import Trained, train
 
-METRICS = "metrics.json"
-SETTINGS = "settings.json"
-PROGRESS = "progress.json"
-CONFIG = "config.cfg"
-LOG = "log.txt"
-MODEL = "model-best"
 # What a score of each task is a share of, by the names in `names.COUNTS`.
 _COUNTS = {"ner": "ner_gold_spans", "pos": "pos_gold_tokens", "textcat": "textcat_texts"}
 # Texts of each language over which attention weights are averaged.

@@ -17,10 +17,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Protocol
 
-from .settings import RunSettings
+from .settings import LOG, METRICS, PROGRESS, RunSettings
 
 RUNS = "runs"
-_LOG, _METRICS = "log.txt", "metrics.json"
 _N_LOG_LINES = 12
 # Set before torch, tokenizers and BLAS are loaded. A run takes its threads from torch, where they
 # can still be changed; with the same hash seed, nothing depends on the order of a set.
@@ -112,7 +111,8 @@ class Scheduler:
         folder = self.folder(run)
         folder.mkdir(parents=True, exist_ok=True)
         # The log of an earlier attempt would explain a failure that is none of its own.
-        (folder / _LOG).unlink(missing_ok=True)
+        for name in (LOG, PROGRESS):
+            (folder / name).unlink(missing_ok=True)
         process = self._context.Process(
             target=target.run_process,
             args=(str(folder), run, device, self.threads, self.keep_models),
@@ -130,7 +130,7 @@ def read_record(folder: Path, run: RunSettings) -> dict[str, Any] | None:
     run (RunSettings): The run.
     RETURNS (Optional[Dict[str, Any]]): Its `metrics.json`; None without one of these settings.
     """
-    path = folder / _METRICS
+    path = folder / METRICS
     if not path.is_file():
         return None
     record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -166,6 +166,6 @@ def _reason(folder: Path, exitcode: int | None) -> str:
         ended = f"killed by {signal.Signals(-exitcode).name}"
     else:
         ended = f"ended with exit code {exitcode}"
-    log = folder / _LOG
+    log = folder / LOG
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
     return "\n".join([f"{ended}; the end of {log}:", *lines[-_N_LOG_LINES:]])

@@ -9,6 +9,13 @@ from pathlib import Path
 from typing import Any
 
 FORMAT = 1
+# The files of a run's folder. `metrics.json` is written last: where it is, the run is done.
+METRICS = "metrics.json"
+SETTINGS = "settings.json"
+PROGRESS = "progress.json"
+CONFIG = "config.cfg"
+LOG = "log.txt"
+MODEL = "model-best"
 
 
 @dataclass(frozen=True)
