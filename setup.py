@@ -91,7 +91,8 @@ setup(
         "jinja2>=3.0",
     ],
     extras_require={
-        "report": ["matplotlib", "pandas"],
+        "analysis": ["matplotlib", "pandas", "scikit-learn"],
+        "report": ["matplotlib", "pandas", "scipy"],
         "test": TEST,
     },
     entry_points=ENTRY_POINTS,

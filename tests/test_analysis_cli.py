@@ -16,6 +16,8 @@ from dlfa_spacy.analysis.sources import encoder_pipeline
 from dlfa_spacy.analysis.states import all_sentence_states
 from dlfa_spacy.cli import app
 
+pytest.importorskip("matplotlib")
+
 WORDS = ["Anna", "lives", "in", "Berlin", "the", "un", "able"]
 
 
@@ -47,7 +49,6 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 def assert_drawn(path: Path) -> None:
-    pytest.importorskip("matplotlib")
     text = path.read_text(encoding="utf-8")
     assert ElementTree.fromstring(text).tag.endswith("svg")
     # Readable on both kinds of pages, and without anything to load.

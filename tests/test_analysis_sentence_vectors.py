@@ -1,5 +1,6 @@
 """`dlfa_sentence_vectors`: similarity across languages, through batches, disks and processes."""
 
+import pickle
 import warnings
 from pathlib import Path
 from typing import Any
@@ -191,6 +192,16 @@ def test_processes_and_serialised_docs_keep_the_vectors(bert: str) -> None:
         assert attach(docs[0]).similarity(attach(docs[4])) == pytest.approx(wanted, abs=1e-5)
         bins = DocBin(attrs=["ORTH"], docs=list(nlp.pipe(TEXTS)), store_user_data=True)
         assert len(bins) == len(TEXTS)
+
+
+def test_a_pickled_component_takes_its_encoder_along(bert: str) -> None:
+    nlp = make(bert, layers=[2])
+    component = nlp.get_pipe("vectors")
+    copy = pickle.loads(pickle.dumps(component))
+    docs = [nlp.make_doc(text) for text in TEXTS]
+    expected = component.vectors(docs)  # type: ignore[attr-defined]
+    numpy.testing.assert_allclose(copy.vectors(docs), expected, atol=1e-6)
+    assert copy.encoder is not component.encoder  # type: ignore[attr-defined]
 
 
 def test_what_is_missing_is_said(bert: str) -> None:
