@@ -46,6 +46,14 @@ def evaluate_cli(
         Path | None,
         typer.Option("--out", "-o", help="Folder for scores.json, scores.csv and scores.md."),
     ] = None,
+    examples: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Keep the first so many texts with errors of each language in examples.json (with "
+            "--out), for [cyan]dlfa report --sentences[/].",
+        ),
+    ] = 0,
     batch_size: Annotated[
         int, typer.Option(min=0, help="Texts a batch; 0 for the pipeline's own setting.")
     ] = 0,
@@ -137,6 +145,7 @@ def evaluate_cli(
                     "seed": seed,
                     "train_data": train_data or None,
                 },
+                n_examples=examples,
                 on_language=on_language,
                 on_doc=on_doc,
             )

@@ -12,9 +12,9 @@ def report_cli(
     runs: Annotated[
         Path,
         typer.Argument(
-            metavar="RUNS_DIR",
-            help="Folder with the runs: every scores.json below it, as written by [cyan]dlfa "
-            "evaluate --out[/].",
+            metavar="SOURCE",
+            help="Folder with runs, every scores.json below it, as written by [cyan]dlfa evaluate "
+            "--out[/]; or a [cyan]dlfa sweep[/]: its folder, results.sqlite or CSV file.",
         ),
     ],
     out: Annotated[
@@ -28,15 +28,31 @@ def report_cli(
             "this Markdown file."
         ),
     ] = None,
+    card: Annotated[
+        Path | None, typer.Option(help="Also write a model card, a Markdown file.")
+    ] = None,
     figures: Annotated[
-        bool, typer.Option("--figures/--no-figures", help="Heat maps and dot plots (matplotlib).")
+        bool, typer.Option("--figures/--no-figures", help="Heat maps and plots (matplotlib).")
     ] = True,
+    sentences: Annotated[
+        bool,
+        typer.Option(
+            "--sentences",
+            help="Show the texts that [cyan]dlfa evaluate --examples[/] kept. Only for corpora "
+            "that may be passed on.",
+        ),
+    ] = False,
+    source: Annotated[
+        str, typer.Option(help="The language trained on, where a sweep's CSV does not say.")
+    ] = "en",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing.")] = False,
 ) -> None:
     """Put several runs side by side: method by language, seeds, and what can be told from chance.
 
     Runs are compared only if they share corpus, tokens, encoder and training data. Seeds of one
-    method are averaged; differences to the last layer and to the control are paired by seed.
+    method are averaged; differences to the last layer and to the control are paired by seed, and
+    tested with Holm's correction (docs/statistics.md). A layer out of many is shown
+    as chosen on dev, as the mean, and as the oracle, which is no result.
 
     [bold]Examples[/]
 
@@ -49,11 +65,24 @@ def report_cli(
     And the table into a README:
 
       [cyan]dlfa report runs report --readme README.md[/]
+
+    A sweep, with a model card:
+
+      [cyan]dlfa report sweeps/methods report --card report/card.md[/]
     """
     with plain_errors():
         from ..evaluation.report import write_report
 
-        paths = write_report(runs, out, title=title, readme=readme, figures=figures)
+        paths = write_report(
+            runs,
+            out,
+            title=title,
+            readme=readme,
+            card=card,
+            figures=figures,
+            sentences=sentences,
+            language=source,
+        )
         if not quiet:
             for path in paths:
                 output().print(f"Wrote {shown(path)}", soft_wrap=True)

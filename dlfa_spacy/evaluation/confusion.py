@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
+# Where there is no gold label, or no predicted one.
+NOTHING = "–"
+
 
 class Confusion:
     """How often each gold label was predicted as each label."""

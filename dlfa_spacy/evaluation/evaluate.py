@@ -14,6 +14,7 @@ from ..corpora.language import set_language
 from ..corpora.loading import ReadingOptions, read_docs, topics_of
 from ..corpora.sentence import ReadingNotes
 from ..corpora.subset import sample
+from .examples import wrong_text
 from .folder import LanguageFiles, find_languages
 from .model_info import model_info, training_seed, variant
 from .results import Evaluation, LanguageResult
@@ -63,6 +64,7 @@ def evaluate_language(
     limit: int = 0,
     limit_seed: int = 0,
     options: ReadingOptions | None = None,
+    n_examples: int = 0,
     on_doc: OnDoc | None = None,
 ) -> LanguageResult:
     """Score a pipeline on one language. No Doc outlives its batch.
@@ -75,6 +77,7 @@ def evaluate_language(
     limit (int): Score that many texts, a seeded draw; 0 for all.
     limit_seed (int): Seed of that draw.
     options (Optional[ReadingOptions]): How to read public formats.
+    n_examples (int): Keep the first texts with errors, that many.
     on_doc (Optional[Callable[[], None]]): Called for each text scored.
     RETURNS (LanguageResult): The scores.
     RAISES (ValueError): If a file is malformed, empty, or without annotation for any task.
@@ -84,6 +87,7 @@ def evaluate_language(
     total = sum(1 for _ in _gold_docs(nlp, files, options, unused)) if limit > 0 else 0
     golds = sample(_gold_docs(nlp, files, options, notes), total, limit, limit_seed)
     scorer = LanguageScorer(tasks, gold_tokens=gold_tokens)
+    examples: list[dict[str, Any]] = []
     seconds = 0.0
     started = time.perf_counter()
     for predicted, gold in nlp.pipe(
@@ -91,6 +95,8 @@ def evaluate_language(
     ):
         seconds += time.perf_counter() - started
         scorer.add(gold, predicted)
+        if len(examples) < n_examples:
+            examples += wrong_text(gold, predicted, tasks)[: n_examples - len(examples)]
         # A context that refers to the gold Doc would keep both alive in a cycle.
         predicted._context = None
         if on_doc is not None:
@@ -115,6 +121,7 @@ def evaluate_language(
         reading_notes=notes.changes(),
         confusions=scorer.confusions(),
         multilabel_per_threshold=scorer.multilabel_per_threshold(),
+        examples=examples,
     )
 
 
@@ -142,6 +149,7 @@ def evaluate(
     limit_seed: int = 0,
     options: ReadingOptions | None = None,
     run: dict[str, Any] | None = None,
+    n_examples: int = 0,
     on_language: OnLanguage | None = None,
     on_doc: OnDoc | None = None,
 ) -> Evaluation:
@@ -159,6 +167,7 @@ def evaluate(
     options (Optional[ReadingOptions]): How to read public formats.
     run (Optional[Dict[str, Any]]): `name`, `variant`, `seed`, `train_data`, `eval_data` for the
         record; what is missing is taken from the pipeline's config and meta.
+    n_examples (int): Keep the first texts with errors, that many a language.
     on_language (Optional[Callable[[LanguageFiles], None]]): Called before each language.
     on_doc (Optional[Callable[[], None]]): Called for each text scored.
     RETURNS (Evaluation): The scores.
@@ -191,6 +200,7 @@ def evaluate(
                 limit=limit,
                 limit_seed=limit_seed,
                 options=options,
+                n_examples=n_examples,
                 on_doc=on_doc,
             )
         )

@@ -1,10 +1,11 @@
-"""Heat map and dot plot of a comparison, as SVG that takes on the colours of its page."""
+"""Figures of a comparison, as SVG that takes on the colours of its page."""
 
 from __future__ import annotations
 
 import io
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from .compare import Comparison
 
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
 
 # Drawn in this colour, what is text or axis becomes `currentColor`: dark on light, light on dark.
 _INK = "#010203"
+# Okabe and Ito's colours for any eye, those that show on white and on black; shapes tell them apart
+# where colour does not.
+_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+_MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
 def _svg(figure: Figure, label: str) -> str:
@@ -34,7 +39,9 @@ def _svg(figure: Figure, label: str) -> str:
     # The page's own font instead of the one that matplotlib measured with.
     text = re.sub(r'font: (\d+(?:\.\d+)?)px [^;"]*', r"font-size: \1px", text)
     size = re.search(r'<svg[^>]*?width="([\d.]+)pt"', text)
-    width = f"{float(size[1]) * 4 / 3:.0f}px" if size else "100%"
+    natural = float(size[1]) * 4 / 3 if size else 600
+    # Wider than a narrow screen it scrolls, so that its text stays readable.
+    width = f"{natural:.0f}px;min-width:{min(natural, max(320, 0.8 * natural)):.0f}px"
     text = re.sub(r'(<svg[^>]*?) (?:width|height)="[\d.]+pt"', r"\1", text, count=1)
     text = re.sub(r'(<svg[^>]*?) (?:width|height)="[\d.]+pt"', r"\1", text, count=1)
     title = label.replace("&", "&amp;").replace("<", "&lt;")
@@ -55,7 +62,7 @@ def heat_map(comparison: Comparison) -> str:
     import numpy as np
 
     differences = [row for row in comparison.rows if row.baseline_by_language]
-    rows = differences or comparison.rows
+    rows = [row for row in differences or comparison.rows if not row.note]
     columns = comparison.languages
     values = np.array(
         [
@@ -69,19 +76,28 @@ def heat_map(comparison: Comparison) -> str:
         ]
     )
     limit = max(float(np.abs(values).max()), 0.1)
-    figure, axes = plt.subplots(figsize=(1.6 + 0.52 * len(columns), 0.6 + 0.42 * len(rows)))
+    across, down = columns, [row.variant for row in rows]
+    if len(columns) > 16:
+        # Many languages would make cells too small to read: they go down the page.
+        across, down, values = down, across, values.T
+    figure, axes = plt.subplots(figsize=(1.6 + 0.52 * len(across), 0.6 + 0.42 * len(down)))
     # Cells as vectors: imshow would put a blurred bitmap into the page.
     axes.pcolormesh(
-        np.arange(len(columns) + 1) - 0.5,
-        np.arange(len(rows) + 1) - 0.5,
+        np.arange(len(across) + 1) - 0.5,
+        np.arange(len(down) + 1) - 0.5,
         values,
         cmap="RdBu" if differences else "viridis",
         vmin=-limit if differences else 0,
         vmax=limit if differences else 100,
     )
     axes.invert_yaxis()
-    axes.set_xticks(range(len(columns)), columns, color=_INK)
-    axes.set_yticks(range(len(rows)), [row.variant for row in rows], color=_INK)
+    axes.set_xticks(range(len(across)), across, color=_INK)
+    axes.set_yticks(range(len(down)), down, color=_INK)
+    if across is not columns:
+        axes.tick_params(axis="x", labelrotation=60)
+        for label in axes.get_xticklabels():
+            label.set_horizontalalignment("left")
+            label.set_rotation_mode("anchor")
     axes.tick_params(length=0, top=True, bottom=False, labeltop=True, labelbottom=False)
     for spine in axes.spines.values():
         spine.set_visible(False)
@@ -109,7 +125,7 @@ def dot_plot(comparison: Comparison) -> str:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    rows = comparison.rows
+    rows = [row for row in comparison.rows if not row.is_bound]
     figure, axes = plt.subplots(figsize=(6.4, 0.8 + 0.36 * len(rows)))
     for y, row in enumerate(rows):
         values = [100 * value for value in row.target_values]
@@ -127,3 +143,89 @@ def dot_plot(comparison: Comparison) -> str:
     svg = _svg(figure, f"{comparison.metric} {comparison.setting.eval_data}: mean by run")
     plt.close(figure)
     return svg
+
+
+def layer_plot(comparison: Comparison) -> str:
+    """Draw the targets' mean by the layer that DLFA fuses, one line a gate and norm.
+
+    comparison (Comparison): The methods.
+    RETURNS (str): SVG; empty if no method ran at two numbered layers.
+    """
+    lines: dict[str, dict[int, list[float]]] = {}
+    for row in comparison.rows:
+        name, _, layer = row.variant.partition("@")
+        if layer.isdigit() and name.startswith("dlfa"):
+            lines.setdefault(name, {})[int(layer)] = row.target_values
+    lines = {name: layers for name, layers in lines.items() if len(layers) > 1}
+    if not lines:
+        return ""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(6.4, 3.4))
+    for number, (name, layers) in enumerate(lines.items()):
+        color, marker = _COLORS[number % len(_COLORS)], _MARKERS[number % len(_MARKERS)]
+        xs = sorted(layers)
+        means = [100 * sum(layers[x]) / len(layers[x]) for x in xs]
+        axes.plot(xs, means, "-", marker=marker, color=color, label=name, markersize=6)
+        for x in xs:
+            values = [100 * value for value in layers[x]]
+            axes.plot([x] * len(values), values, marker, color=color, alpha=0.3, markersize=4)
+    for row in comparison.rows:
+        if row.variant in ("last", "control"):
+            style = "-" if row.variant == "last" else ":"
+            mean = 100 * row.targets.mean
+            axes.axhline(mean, color=_INK, linewidth=1, linestyle=style, label=row.variant)
+    axes.set_xticks(sorted({x for layers in lines.values() for x in layers}))
+    _plain(axes, "lower layer that is fused with the last", "targets' mean")
+    # Beside the lines, not on them.
+    legend = axes.legend(frameon=False, labelcolor=_INK, loc="center left", bbox_to_anchor=(1, 0.5))
+    legend.set_zorder(3)
+    svg = _svg(figure, f"{comparison.metric} {comparison.setting.eval_data}: score by layer")
+    plt.close(figure)
+    return svg
+
+
+def weights_plot(weights: Mapping[str, Sequence[Sequence[float]]], title: str) -> str:
+    """Draw the weight that an aggregation gives to each layer.
+
+    weights (Mapping[str, Sequence[Sequence[float]]]): By name of the line, weights by layer
+        (0 is the embeddings), one row a run.
+    title (str): What is shown, for readers who do not see it.
+    RETURNS (str): SVG.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(6.4, 3.0))
+    depth = 0
+    for number, (name, rows) in enumerate(weights.items()):
+        color, marker = _COLORS[number % len(_COLORS)], _MARKERS[number % len(_MARKERS)]
+        layers = range(len(rows[0]))
+        depth = max(depth, len(rows[0]))
+        mean = [sum(row[layer] for row in rows) / len(rows) for layer in layers]
+        axes.plot(layers, mean, "-", marker=marker, color=color, label=name, markersize=6)
+        for row in rows:
+            axes.plot(layers, row, "-", color=color, alpha=0.25, linewidth=0.8)
+    axes.set_xticks(range(depth))
+    axes.set_ylim(bottom=0)
+    _plain(axes, "layer (0: embeddings)", "weight")
+    axes.legend(frameon=False, labelcolor=_INK, loc="center left", bbox_to_anchor=(1, 0.5))
+    svg = _svg(figure, title)
+    plt.close(figure)
+    return svg
+
+
+def _plain(axes: Any, x: str, y: str) -> None:
+    axes.tick_params(colors=_INK, length=3)
+    axes.set_xlabel(x, color=_INK)
+    axes.set_ylabel(y, color=_INK)
+    axes.grid(axis="y", color="#8884", linewidth=0.6)
+    axes.set_axisbelow(True)
+    for name, spine in axes.spines.items():
+        spine.set_visible(name == "bottom")
+        spine.set_color(_INK)

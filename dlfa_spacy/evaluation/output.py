@@ -6,18 +6,24 @@ import json
 from pathlib import Path
 
 from ..corpora.files import write_text
+from .examples import EXAMPLES
 from .results import Evaluation
 from .tables import to_csv, to_markdown
 
 
 def write_evaluation(evaluation: Evaluation, folder: Path) -> list[Path]:
-    """Write scores.json, scores.csv and scores.md, each all or nothing.
+    """Write scores.json, scores.csv and scores.md, each all or nothing; and examples.json if the
+    evaluation kept texts.
 
     evaluation (Evaluation): The scores.
     folder (Path): Where; made if it is missing.
     RETURNS (List[Path]): The files. scores.json comes last, so that where it is, all are.
     """
-    content = {
+    content = {}
+    examples = {r.language: r.examples for r in evaluation.languages if r.examples}
+    if examples:
+        content[EXAMPLES] = json.dumps(examples, indent=1, ensure_ascii=False) + "\n"
+    content |= {
         "scores.csv": to_csv(evaluation),
         "scores.md": to_markdown(evaluation),
         "scores.json": json.dumps(evaluation.to_dict(), indent=2, ensure_ascii=False) + "\n",

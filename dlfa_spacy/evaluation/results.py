@@ -28,6 +28,8 @@ class LanguageResult:
         label, see `LanguageScorer.confusions`.
     multilabel_per_threshold (Dict[str, Dict[str, float]]): F1 of several labels at once by
         threshold; empty for exclusive classes.
+    examples (List[Dict[str, Any]]): Texts with errors, see `wrong_text`; not in scores.json,
+        because a corpus may not be passed on.
     reading_notes (Dict[str, int]): What was changed or left out while reading a public format, by
         the keys of `corpora.sentence.NOTES`; empty for .spacy files.
     """
@@ -43,6 +45,7 @@ class LanguageResult:
     reading_notes: dict[str, int] = field(default_factory=dict)
     confusions: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     multilabel_per_threshold: dict[str, dict[str, float]] = field(default_factory=dict)
+    examples: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def words_per_second(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,12 @@ class Run:
     setting (Setting): What it may be compared within.
     scores (Dict[str, Dict[str, float]]): Score from 0 to 1 by metric and language.
     splits (Dict[str, str]): Split by language.
+    dev (Dict[str, float]): Score by metric on the dev set of the source language, which may choose.
+    n_docs (Dict[str, int]): Texts by language; empty if that is not known.
+    counts (Dict[str, Dict[str, int]]): Counts by language and the names in `names.COUNTS`.
+    confusions (Dict[str, Dict[str, Any]]): By language and task, see `LanguageScorer.confusions`.
+    layer_weights (Dict[str, List[float]]): The weight of each layer by component, where the
+        aggregation has one.
     """
 
     path: Path
@@ -50,6 +56,11 @@ class Run:
     setting: Setting
     scores: dict[str, dict[str, float]]
     splits: dict[str, str]
+    dev: dict[str, float] = field(default_factory=dict)
+    n_docs: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    confusions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    layer_weights: dict[str, list[float]] = field(default_factory=dict)
 
 
 def read_run(path: Path) -> Run:
@@ -68,6 +79,7 @@ def read_run(path: Path) -> Run:
             for metric, value in result["scores"].items():
                 scores.setdefault(metric, {})[language] = float(value)
         run, settings = content["run"], content["settings"]
+        results = content["languages"]
         return Run(
             path=path,
             name=run["name"],
@@ -82,7 +94,11 @@ def read_run(path: Path) -> Run:
                 train_data=run["train_data"],
             ),
             scores=scores,
-            splits={code: result["split"] for code, result in content["languages"].items()},
+            splits={code: result["split"] for code, result in results.items()},
+            n_docs={code: int(result["n_docs"]) for code, result in results.items()},
+            counts={code: dict(result.get("counts", {})) for code, result in results.items()},
+            confusions={code: result.get("confusions", {}) for code, result in results.items()},
+            layer_weights=content["model"].get("layer_weights") or {},
         )
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
@@ -102,7 +118,7 @@ def read_runs(folder: Path) -> list[Run]:
     if not runs:
         raise ValueError(
             f"{folder}: found no scores.json below it, expected at least one. Write them with "
-            "`dlfa evaluate MODEL FOLDER --out RUN`."
+            "`dlfa evaluate MODEL FOLDER --out RUN`, or name the folder of a `dlfa sweep`."
         )
     seen: dict[tuple[Any, ...], Path] = {}
     for run in runs:

@@ -6,14 +6,12 @@ from spacy.tokens import Doc
 
 from .accuracy import accuracy
 from .chunk_f1 import UposChunkF1
-from .confusion import Confusion
+from .confusion import NOTHING, Confusion
 from .macro_f1 import macro_f1
 from .multilabel import THRESHOLDS, MultiLabelF1
 from .span_f1 import SpanF1, f1
 from .tasks import PipelineTasks, gold_label, gold_tags, predicted_tags
 from .token_accuracy import TokenAccuracy
-
-NOTHING = "–"
 
 
 def _spans(doc: Doc) -> list[tuple[int, int, str]]:

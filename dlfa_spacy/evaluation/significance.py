@@ -11,7 +11,8 @@ import numpy as np
 
 from .bootstrap import bootstrap_interval
 from .holm import holm
-from .permutation import exchange_test, sign_flip_test
+from .permutation import sign_flip_test
+from .welch import welch_test
 
 ALPHA = 0.05
 Scores = Mapping[int, Mapping[str, float]]
@@ -27,7 +28,7 @@ class Significance:
     effect (Optional[float]): Hedges' g: the difference in standard deviations of the runs' means;
         `None` with fewer than two runs a method, or runs without any spread.
     p_cells (float): Sign-flip test over languages x seeds.
-    p_runs (Optional[float]): Exchange test over whole runs; `None` with fewer than two a method.
+    p_runs (Optional[float]): Welch's t test over whole runs; `None` with fewer than two a method.
     n_seeds (int): Seeds that both methods have.
     n_languages (int): Languages.
     p_cells_holm (float): `p_cells` corrected for the family of methods tested together.
@@ -82,7 +83,7 @@ def significance(ours: Scores, theirs: Scores, languages: Sequence[str]) -> Sign
         high=high,
         effect=hedges_g(a.mean(axis=1), b.mean(axis=1)) if several else None,
         p_cells=sign_flip_test(a - b),
-        p_runs=exchange_test(a.mean(axis=1), b.mean(axis=1)) if several else None,
+        p_runs=welch_test(a.mean(axis=1), b.mean(axis=1)),
         n_seeds=len(seeds),
         n_languages=len(languages),
     )

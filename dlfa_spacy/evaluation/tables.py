@@ -21,6 +21,15 @@ def percent(value: float | None, digits: int = 1) -> str:
     return "–" if value is None else f"{round(100 * value, digits) + 0.0:.{digits}f}"
 
 
+def points(value: float) -> str:
+    """Show a difference of scores in percentage points, with its sign.
+
+    value (float): Difference of two scores from 0 to 1.
+    RETURNS (str): The number.
+    """
+    return f"{round(100 * value, 1) + 0.0:+.1f}"
+
+
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Make a Markdown table, the first column to the left, all others to the right.
 
