@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .compare import Comparison
+from .comparison import Comparison
 from .confusion import NOTHING
 from .names import task_of
-from .runs import Run
 
 
 @dataclass
@@ -28,28 +26,23 @@ class CommonConfusion:
     counts: dict[str, float]
 
 
-def common_confusions(
-    comparison: Comparison, runs: Sequence[Run], *, most: int = 6
-) -> dict[str, list[CommonConfusion]]:
+def common_confusions(comparison: Comparison, *, most: int = 6) -> dict[str, list[CommonConfusion]]:
     """Find the most frequent confusions of each language.
 
     comparison (Comparison): The methods and languages.
-    runs (Sequence[Run]): The runs; those of the comparison's setting count.
     most (int): Confusions a language.
     RETURNS (Dict[str, List[CommonConfusion]]): By language, the most frequent over all methods
         first; languages without any are left out.
     """
     task = task_of(comparison.metric)
-    ours = [run for run in runs if run.setting == comparison.setting]
-    # Rows that stand for a choice among layers are runs that are there already.
-    variants = [row.variant for row in comparison.rows if not row.note and ":" not in row.variant]
+    variants = [row.variant for row in comparison.rows if not row.note]
     found: dict[str, list[CommonConfusion]] = {}
     for code in comparison.languages:
         tables = {
             variant: [
                 run.confusions[code][task]
-                for run in ours
-                if run.variant == variant and task in run.confusions.get(code, {})
+                for run in comparison.runs.get(variant, [])
+                if task in run.confusions.get(code, {})
             ]
             for variant in variants
         }

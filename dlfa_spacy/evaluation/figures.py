@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .compare import Comparison
+from .comparison import Comparison
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .compare import BASELINE, Comparison, Row
+from .compare import BASELINE
+from .comparison import Comparison, Row
 from .names import METRICS
 from .runs import Run
 from .tables import markdown_table, percent

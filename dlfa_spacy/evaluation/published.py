@@ -9,7 +9,7 @@ from importlib.resources import files
 from statistics import fmean
 from typing import Any
 
-from .compare import Comparison
+from .comparison import Comparison
 from .tables import markdown_table, percent
 
 # Which of our metrics is the published one. POS accuracy is not: XTREME scores chunks.
@@ -74,7 +74,7 @@ def beside_published(comparisons: Sequence[Comparison]) -> Beside | None:
     published = [
         [
             row["model"],
-            *(f"{row['values'][name]:.2f}".rstrip("0").rstrip(".") for name in tasks),
+            *(f"{row['values'][name]:.2f}" for name in tasks),
             f"[{sources.index(row['source']) + 1}]",
         ]
         for row in content["rows"]
@@ -109,6 +109,8 @@ def _ours(matched: dict[str, list[Comparison]]) -> list[list[str]]:
     for task, comparisons in matched.items():
         for comparison in comparisons:
             for row in comparison.rows:
+                if row.is_bound:
+                    continue
                 key = (row.variant, comparison.setting.encoder or "not stated")
                 mean = fmean(row.languages[code].mean for code in comparison.languages)
                 found.setdefault(key, {}).setdefault(task, percent(mean))

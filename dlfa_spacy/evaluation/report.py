@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..corpora.files import write_text
-from .compare import Comparison, Statistic, compare
+from .compare import compare
+from .comparison import Comparison, Statistic
 from .model_card import model_card
 from .names import task_of
 from .published import beside_markdown, beside_published

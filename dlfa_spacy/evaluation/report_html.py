@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from ..about import __version__
-from .compare import Comparison, Row, Statistic
+from .comparison import Comparison, Row, Statistic
 from .figures import dot_plot, heat_map, layer_plot
 from .published import beside_published
 from .report_parts import (
@@ -106,9 +106,7 @@ def _tests(comparison: Comparison) -> list[dict[str, Any]]:
     ]
 
 
-def _section(
-    comparison: Comparison, runs: Sequence[Run], figures: bool, with_sentences: bool
-) -> dict[str, Any]:
+def _section(comparison: Comparison, figures: bool, with_sentences: bool) -> dict[str, Any]:
     rows = comparison.rows
     results = [row for row in rows if not row.is_bound]
     best = {code: max(r.languages[code].mean for r in results) for code in comparison.languages}
@@ -131,8 +129,8 @@ def _section(
         "rows": [_row(row, comparison, best, best_mean) for row in rows],
         "tests": _tests(comparison),
         "groups": group_tables(comparison) if comparison.is_main else [],
-        "confusions": confusion_tables(comparison, runs) if comparison.is_main else [],
-        "sentences": (sentences(comparison, runs) if with_sentences and comparison.is_main else []),
+        "confusions": confusion_tables(comparison) if comparison.is_main else [],
+        "sentences": (sentences(comparison) if with_sentences and comparison.is_main else []),
         # The SVG is ours, with every label escaped by matplotlib.
         "heat_map": Markup(heat_map(comparison)) if draw else "",
         "heat_map_caption": (
@@ -178,7 +176,7 @@ def to_html(
         title=title,
         lead=f"Trained on {' and '.join(sources)}, tested without further training in "
         f"{n_targets}: {n_methods}, {len(runs)} runs.",
-        comparisons=[_section(c, runs, figures, with_sentences) for c in comparisons],
+        comparisons=[_section(c, figures, with_sentences) for c in comparisons],
         beside=beside_published(comparisons),
         layer_weights=layer_weight_figures(runs) if figures else [],
         version=__version__,

@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from .common_confusions import common_confusions
-from .compare import Comparison
+from .comparison import Comparison
 from .confusion import NOTHING
 from .examples import read_examples, render
 from .figures import weights_plot
@@ -38,17 +38,16 @@ def layer_weight_figures(runs: Sequence[Run]) -> list[dict[str, Any]]:
     return figures
 
 
-def confusion_tables(comparison: Comparison, runs: Sequence[Run]) -> list[dict[str, Any]]:
+def confusion_tables(comparison: Comparison) -> list[dict[str, Any]]:
     """Lay out the confusions of a comparison.
 
     comparison (Comparison): The methods and languages.
-    runs (Sequence[Run]): The runs.
     RETURNS (List[Dict[str, Any]]): By language: `language`, `methods`, and `rows` with `gold`,
         `predicted` and one cell a method (`text`, `share` from 0 to 1).
     """
     spoken = {"": "none", NOTHING: "nothing there"}
     tables = []
-    for code, confusions in common_confusions(comparison, runs).items():
+    for code, confusions in common_confusions(comparison).items():
         methods = list(confusions[0].shares)
         rows = [
             {
@@ -94,19 +93,18 @@ def group_tables(comparison: Comparison) -> list[dict[str, Any]]:
     ]
 
 
-def sentences(comparison: Comparison, runs: Sequence[Run]) -> list[dict[str, Any]]:
+def sentences(comparison: Comparison) -> list[dict[str, Any]]:
     """Draw the texts that the evaluations kept, of the first run of each method.
 
     comparison (Comparison): The methods and languages.
-    runs (Sequence[Run]): The runs.
     RETURNS (List[Dict[str, Any]]): By language: `language` and `texts`, each with `method` and
         `sides` (what it is, its HTML).
     """
-    first: dict[str, Run] = {}
-    for run in runs:
-        if run.setting == comparison.setting:
-            first.setdefault(run.variant, run)
-    kept = {variant: read_examples(run.path.parent) for variant, run in first.items()}
+    kept = {
+        row.variant: read_examples(comparison.runs[row.variant][0].path.parent)
+        for row in comparison.rows
+        if not row.note and comparison.runs.get(row.variant)
+    }
     shown = []
     for code in comparison.languages:
         texts = [
