@@ -274,6 +274,12 @@ class SentenceVectors:
                 found[i] = rows
         return found
 
+    def pooled(self, batch: LayerBatch) -> NDArray[numpy.float32]:
+        """RETURNS (NDArray): `(B, E)`, the vectors of a batch that somebody else has encoded, not
+        centred. It must have the layers that the component reads."""
+        rows = self._token_rows(batch, self._chosen(batch.num_layers))
+        return self._means_of([part for part, _ in rows])
+
     def _token_rows(self, batch: LayerBatch, layers: list[int]) -> list[Rows]:
         """RETURNS (List[Tuple[NDArray, NDArray]]): As `_raw_rows`."""
         is_text = token_rows(batch)

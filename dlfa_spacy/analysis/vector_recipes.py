@@ -11,6 +11,7 @@ from .parallel import ParallelText
 from .retrieval import retrieval
 from .sentence_vectors import SentenceVectors
 from .sources import encoder_of
+from .states import encoded_batches
 
 # English sentence -> vector, for each recipe: it is the same text in every language.
 Known = dict[str, dict[str, NDArray[numpy.float32]]]
@@ -52,14 +53,16 @@ def recipe_rows(
             f"{text.language}: 1 pair of sentences. Expected 2 or more, one half to learn the "
             "means from. Fix: more parallel text."
         )
-    for name, (pooling, layers) in vector_recipes(encoder_of(nlp).num_layers).items():
-        component = SentenceVectors(nlp, pooling=pooling, layers=layers)
-        foreign = _vectors(nlp, component, text.foreign, batch_size)
-        own = known.setdefault(name, {})
-        new = [sentence for sentence in text.english if sentence not in own]
-        if new:
-            own.update(zip(new, _vectors(nlp, component, new, batch_size), strict=True))
-        english = numpy.stack([own[sentence] for sentence in text.english])
+    components = {
+        name: SentenceVectors(nlp, pooling=pooling, layers=layers)
+        for name, (pooling, layers) in vector_recipes(encoder_of(nlp).num_layers).items()
+    }
+    seen = next(iter(known.values()), {})
+    new = [sentence for sentence in text.english if sentence not in seen]
+    for name, vectors in _vectors(nlp, components, new, batch_size).items():
+        known.setdefault(name, {}).update(zip(new, vectors, strict=True))
+    for name, foreign in _vectors(nlp, components, text.foreign, batch_size).items():
+        english = numpy.stack([known[name][sentence] for sentence in text.english])
         for is_centred in (False, True):
             x, y = foreign[half:], english[half:]
             if is_centred:
@@ -78,10 +81,12 @@ def recipe_rows(
 
 
 def _vectors(
-    nlp: Language, component: SentenceVectors, texts: Sequence[str], batch_size: int
-) -> NDArray[numpy.float32]:
-    parts = [
-        component.vectors([nlp.make_doc(text) for text in texts[start : start + batch_size]])
-        for start in range(0, len(texts), batch_size)
-    ]
-    return numpy.concatenate(parts)
+    nlp: Language, components: dict[str, SentenceVectors], texts: Sequence[str], batch_size: int
+) -> dict[str, NDArray[numpy.float32]]:
+    """RETURNS (Dict[str, NDArray]): `(n, E)` by every recipe; each text is encoded once."""
+    docs = (nlp.make_doc(text) for text in texts)
+    parts: dict[str, list[NDArray[numpy.float32]]] = {}
+    for batch in encoded_batches(encoder_of(nlp), docs, batch_size=batch_size):
+        for name, component in components.items():
+            parts.setdefault(name, []).append(component.pooled(batch))
+    return {name: numpy.concatenate(found) for name, found in parts.items()}
