@@ -103,7 +103,7 @@ def simulate(rng, *, effect=0.0, run_sd=0.0, n_seeds=5, n_languages=8, n_methods
 LANGUAGES = [str(index) for index in range(8)]
 
 
-def rates(monkeypatch, n=250, **settings_):
+def rates(monkeypatch, n=200, **settings_):
     """Share of p < 0.05 by test, and of verdicts that claim a difference."""
     from dlfa_spacy.evaluation import significance as module
 
@@ -120,8 +120,8 @@ def rates(monkeypatch, n=250, **settings_):
 
 
 def test_false_positives_under_the_null_are_about_alpha(monkeypatch):
-    cells, runs, claimed = rates(monkeypatch, n=500)
-    # 500 simulations: 2.5 to 8 percent is within what chance does to 5 percent.
+    cells, runs, claimed = rates(monkeypatch, n=400)
+    # 400 simulations: 2.5 to 8 percent is within what chance does to 5 percent.
     assert 0.025 < cells < 0.08 and 0.02 < runs < 0.08
     assert claimed <= min(cells, runs)
 
@@ -134,8 +134,8 @@ def test_languages_of_one_run_hang_together_and_only_the_test_of_runs_knows(monk
 
 
 def test_an_effect_is_found_and_a_larger_one_more_often(monkeypatch):
-    small = rates(monkeypatch, n=100, run_sd=0.005, effect=0.008)
-    large = rates(monkeypatch, n=100, run_sd=0.005, effect=0.02)
+    small = rates(monkeypatch, n=60, run_sd=0.005, effect=0.008)
+    large = rates(monkeypatch, n=60, run_sd=0.005, effect=0.02)
     assert small[2] < large[2] and large[2] > 0.95
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +101,10 @@ def render(example: dict[str, Any]) -> list[tuple[str, str]]:
 def _draw(example: dict[str, Any], spans: Sequence[dict[str, Any]]) -> str:
     from spacy import displacy
 
+    # displaCy escapes the text and not the labels, which come from a corpus as well.
+    marked = [{**span, "label": escape(span["label"])} for span in spans]
     html: str = displacy.render(
-        {"text": example["text"], "ents": list(spans), "title": None},
+        {"text": example["text"], "ents": marked, "title": None},
         style="ent",
         manual=True,
         jupyter=False,
