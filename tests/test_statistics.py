@@ -16,7 +16,7 @@ from dlfa_spacy.evaluation.permutation import sign_flip_test
 from dlfa_spacy.evaluation.significance import corrected, hedges_g, significance
 from dlfa_spacy.evaluation.welch import welch_test
 
-VALUES = st.lists(st.integers(-20, 20).map(lambda n: n / 8), min_size=1, max_size=9)
+VALUES = st.lists(st.integers(-20, 20).map(lambda n: n / 8), min_size=1, max_size=7)
 
 
 @settings(max_examples=80, deadline=None)
