@@ -1,10 +1,16 @@
 """The examples run, offline, on a tiny trained pipeline, and do what they say."""
 
+import functools
 import importlib.util
+import io
+import itertools
 import json
 import sys
+import threading
+import urllib.request
 from pathlib import Path
 from types import ModuleType
+from wsgiref.simple_server import make_server
 
 import numpy
 import pytest
@@ -15,6 +21,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import load_model_from_config
 
+from dlfa_spacy.pairs import join_pair, make_pair
 from dlfa_spacy.recipes import make_config
 
 ROOT = Path(__file__).parent.parent
@@ -62,6 +69,28 @@ def model(bert: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     nlp.to_disk(folder)
     found = [(e.text, e.label_) for e in nlp(TEXTS[0]).ents]
     assert found == [("Anna", "PER"), ("Berlin", "LOC")], "the tiny pipeline learnt nothing"
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def classifier(bert: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A tiny classifier of pairs: whether the first text is about Anna."""
+    config = make_config("textcat", "attention", encoder=bert, steps=80, learn_rate=2e-3)
+    nlp = load_model_from_config(config, auto_fill=True)
+    made = []
+    for first, second in itertools.product(["Anna lives", "in Berlin"], ["Anna", "Berlin"]):
+        follows = float("Anna" in first)
+        cats = {"entailment": follows, "neutral": 1.0 - follows}
+        made.append(Example.from_dict(make_pair(nlp, first, second), {"cats": cats}))
+    optimizer = nlp.initialize(lambda: made)
+    # The schedule of the config begins at 0, and nobody steps it here.
+    optimizer.learn_rate = 1e-3
+    for _ in range(80):
+        # A fresh Doc each time: what the last step left on it would be of no use.
+        batch = [Example(nlp.make_doc(x.text), x.reference) for x in made]
+        nlp.update(batch, sgd=optimizer)
+    folder = tmp_path_factory.mktemp("classifier")
+    nlp.to_disk(folder)
     return str(folder)
 
 
@@ -203,3 +232,73 @@ def test_training_on_ones_own_corpus(
     assert (out / "training" / "model-best").is_dir()
     printed = capsys.readouterr().out
     assert "| de " in printed and "| en " in printed
+
+
+def test_inference_keeps_the_sentences_that_support_a_claim(
+    classifier: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    example = load("filter_by_inference")
+    nlp = spacy.load(classifier)
+    candidates = ["Anna lives", "in Berlin", "", "two\nlines ␞ here"]
+    found = list(example.supporting(nlp, "Anna", candidates))
+    assert [text for _, text in found] == [*candidates[:3], "two\nlines \ufffd here"]
+    for score, candidate in zip((score for score, _ in found), candidates, strict=True):
+        expected = nlp(join_pair(candidate, "Anna")[0]).cats["entailment"]
+        assert score == pytest.approx(expected, abs=1e-5)
+    assert found[0][0] > 0.5 > found[1][0], "the tiny classifier learnt nothing"
+    lines = tmp_path / "lines.txt"
+    lines.write_text("in Berlin\nAnna lives\n\n", encoding="utf-8")
+    example.main("Anna", lines, model=classifier)
+    assert [line.split("  ")[1] for line in capsys.readouterr().out.splitlines()] == ["Anna lives"]
+
+
+def test_mail_is_routed_to_the_desk_of_its_topic_or_to_a_person(
+    classifier: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    example = load("route_mail")
+    nlp = spacy.load(classifier)
+    mails = [join_pair("Anna lives", "Anna")[0], join_pair("in Berlin", "Anna")[0]]
+    desks = example.route(nlp, mails)
+    assert [text for _, text in desks["entailment"]] == mails[:1]
+    assert [text for _, text in desks["neutral"]] == mails[1:]
+    unsure = example.route(nlp, mails, at_least=1.1)
+    assert {desk: len(found) for desk, found in unsure.items()} == {example.UNSURE: 2}
+    source = tmp_path / "mail.jsonl"
+    source.write_text("".join(json.dumps({"text": text}) + "\n" for text in mails), "utf-8")
+    example.main(source, model=classifier)
+    printed = capsys.readouterr().out
+    assert "entailment" in printed and "neutral" in printed
+
+
+def test_the_service_answers_with_entities_and_categories(model: str, classifier: str) -> None:
+    example = load("http_service")
+    for name, texts in ((model, TEXTS), (classifier, [join_pair("Anna lives", "Anna")[0]])):
+        nlp = spacy.load(name)
+        body = json.dumps(texts).encode("utf-8")
+        heads: list[tuple[object, ...]] = []
+        request = {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        respond = functools.partial(_append, heads)
+        answer = b"".join(example.application(nlp, request, respond))
+        assert heads == [("200 OK", [("Content-Type", "application/json")])]
+        for found, text in zip(json.loads(answer), texts, strict=True):
+            doc = nlp(text)
+            assert found["ents"] == [[e.start_char, e.end_char, e.label_] for e in doc.ents]
+            assert found["cats"] == pytest.approx(doc.cats, abs=1e-5)
+
+
+def _append(heads: list[tuple[object, ...]], *head: object) -> None:
+    heads.append(head)
+
+
+def test_the_service_serves(model: str) -> None:
+    """Through a socket of this machine, as curl would."""
+    example = load("http_service")
+    service = functools.partial(example.application, spacy.load(model))
+    with make_server("127.0.0.1", 0, service) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        with urllib.request.urlopen(url, json.dumps(TEXTS[:1]).encode("utf-8"), timeout=60) as got:
+            answer = json.load(got)
+        thread.join()
+    assert answer == [{"ents": [[0, 4, "PER"], [14, 20, "LOC"]], "cats": {}}]

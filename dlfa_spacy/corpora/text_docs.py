@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import spacy
+from spacy.language import Language
 from spacy.tokens import Doc
 
 from ..pairs import REPLACEMENT, SEPARATOR, join_pair
+from ..tokenizer import make_tokenizer
 from .errors import malformed
 from .labelled_text import LabelledText
 from .language import set_language
@@ -23,19 +25,26 @@ _TEXTS_A_VOCAB = 20_000
 def blank_tokenizer() -> MakeDoc:
     """Make a tokenizer for a corpus of any size.
 
-    RETURNS (Callable[[str], Doc]): spaCy's blank "xx", with an empty vocab now and then.
+    RETURNS (Callable[[str], Doc]): The tokenizer of the shipped configs, with an empty vocab now
+        and then.
     """
-    nlp = spacy.blank("xx")
+    nlp = _blank()
     n_texts = 0
 
     def make_doc(text: str) -> Doc:
         nonlocal nlp, n_texts
         if n_texts == _TEXTS_A_VOCAB:
-            nlp, n_texts = spacy.blank("xx"), 0
+            nlp, n_texts = _blank(), 0
         n_texts += 1
         return nlp.make_doc(text)
 
     return make_doc
+
+
+def _blank() -> Language:
+    nlp = spacy.blank("xx")
+    nlp.tokenizer = make_tokenizer(nlp)
+    return nlp
 
 
 def text_to_doc(
