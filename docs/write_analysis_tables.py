@@ -1,0 +1,98 @@
+"""Write the tables of analysis.md from the measured files in results/analysis.
+
+python docs/write_analysis_tables.py
+"""
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+DOCS = Path(__file__).parent
+MEASURED = DOCS / "results" / "analysis"
+PAGE = DOCS / "analysis.md"
+Row = dict[str, str]
+
+
+def rows_of(name: str) -> list[Row]:
+    """RETURNS (List[Dict[str, str]]): The rows of a measured file."""
+    with (MEASURED / f"{name}.csv").open(encoding="utf-8") as file_:
+        return list(csv.DictReader(file_))
+
+
+def table(header: Sequence[str], lines: Mapping[str, Sequence[float]]) -> str:
+    """RETURNS (str): Markdown; a line a name, in percent."""
+    out = ["| " + " | ".join(header) + " |", "|:---|" + "---:|" * (len(header) - 1)]
+    for name, values in lines.items():
+        out.append(f"| {name} | " + " | ".join(f"{100 * v + 0.0:.1f}" for v in values) + " |")
+    return "\n".join(out)
+
+
+def by_layer(rows: Sequence[Row], *keys: str) -> list[float]:
+    """RETURNS (List[float]): For each layer the mean of the rows, and of several columns."""
+    found: dict[int, list[float]] = {}
+    for row in rows:
+        found.setdefault(int(row["layer"]), []).extend(float(row[key]) for key in keys)
+    return [sum(found[layer]) / len(found[layer]) for layer in sorted(found)]
+
+
+def cka_table() -> str:
+    """RETURNS (str): CKA with English by language and layer."""
+    rows = rows_of("cka")
+    kinds = {
+        (kernel, debiased): [
+            row for row in rows if (row["kernel"], row["debiased"]) == (kernel, debiased)
+        ]
+        for kernel in ("linear", "rbf")
+        for debiased in ("True", "False")
+    }
+    main = kinds["linear", "True"]
+    lines = {
+        language: by_layer([row for row in main if row["language"] == language], "cka")
+        for language in sorted({row["language"] for row in main})
+    }
+    lines["**mean**"] = by_layer(main, "cka")
+    lines["mean, shuffled pairs"] = by_layer(main, "shuffled")
+    lines["mean, RBF, debiased"] = by_layer(kinds["rbf", "True"], "cka")
+    lines["mean, linear, biased"] = by_layer(kinds["linear", "False"], "cka")
+    lines["mean, linear, biased, shuffled pairs"] = by_layer(kinds["linear", "False"], "shuffled")
+    return table(["layer", *map(str, range(len(lines["**mean**"])))], lines)
+
+
+def retrieval_table() -> str:
+    """RETURNS (str): Retrieval by language and layer."""
+    rows = rows_of("retrieval")
+    plain = [row for row in rows if row["centred"] == "False"]
+    centred = [row for row in rows if row["centred"] == "True"]
+    both = ("csls_to_en", "csls_from_en")
+    lines = {
+        language: by_layer([row for row in plain if row["language"] == language], *both)
+        for language in sorted({row["language"] for row in plain})
+    }
+    lines["**mean**"] = by_layer(plain, *both)
+    lines["mean, centred"] = by_layer(centred, *both)
+    lines["mean, cosine"] = by_layer(plain, "cosine_to_en", "cosine_from_en")
+    lines["mean, cosine, centred"] = by_layer(centred, "cosine_to_en", "cosine_from_en")
+    lines["mean cosine of translations"] = by_layer(plain, "mean_cosine")
+    lines["mean cosine, shuffled pairs"] = by_layer(plain, "shuffled_cosine")
+    lines["isotropy: mean cosine of random pairs"] = by_layer(plain, "isotropy")
+    return table(["layer", *map(str, range(len(lines["**mean**"])))], lines)
+
+
+TABLES = {"cka": cka_table, "retrieval": retrieval_table}
+
+
+def filled(page: str) -> str:
+    """RETURNS (str): The page with its tables made anew."""
+    for name, make in TABLES.items():
+        mark = f"<!-- analysis:{name} -->"
+        pattern = re.compile(f"{mark}\n.*?{mark}", re.DOTALL)
+        if not pattern.search(page):
+            raise ValueError(f"{PAGE.name}: found no two marks {mark}. Fix: put them there.")
+        text = f"{mark}\n\n{make()}\n\n{mark}"
+        page = pattern.sub(lambda _, text=text: text, page)
+    return page
+
+
+if __name__ == "__main__":
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
