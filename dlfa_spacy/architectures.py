@@ -35,7 +35,8 @@ def build_transformer_model_v1(
         any other getter a span too long for the encoder is cut into windows.
     tokenizer_config (Dict[str, Any]): Settings for the tokenizer.
     transformer_config (Dict[str, Any]): Settings for the encoder's configuration.
-    mixed_precision (bool): Mixed precision on a GPU.
+    mixed_precision (bool): Mixed precision: half floats on a GPU, bfloat16 on a CPU that has it
+        (AVX-512 BF16 or AMX), fp32 elsewhere. In training about twice as fast on such a CPU.
     grad_scaler_config (Dict[str, Any]): Settings of the gradient scaler for mixed precision.
     CREATES: The model of a `dlfa_transformer` or `transformer` component.
 

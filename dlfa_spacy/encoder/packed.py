@@ -28,11 +28,14 @@ class PackedEncoder(nn.Module):
 
     transformer (Module): Any encoder of `transformers.AutoModel` that takes `input_ids` and
         `attention_mask` and can return its hidden states.
+    mixed_precision (bool): On a CPU that computes in bfloat16, let the encoder do so. (On a GPU
+        thinc sees to it.) What comes out is fp32 all the same.
     """
 
-    def __init__(self, transformer: nn.Module):
+    def __init__(self, transformer: nn.Module, mixed_precision: bool = False):
         super().__init__()
         self.transformer = transformer
+        self.mixed_precision = mixed_precision
 
     @property
     def num_layers(self) -> int:
@@ -119,12 +122,20 @@ class PackedEncoder(nn.Module):
             padded_types = numpy.zeros(real.shape, dtype="int64")
             padded_types[real] = types
             kwargs["token_type_ids"] = torch.from_numpy(padded_types).to(self.device)
-        hidden = self._hidden_states(kwargs, layers)
+        # Only the encoder: aggregators compute in fp32.
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.uses_bfloat16):
+            hidden = self._hidden_states(kwargs, layers)
+        if self.uses_bfloat16:
+            hidden = {layer: h.float() for layer, h in hidden.items()}
         if real.all():
             packed = {layer: h.reshape(-1, h.shape[-1]) for layer, h in hidden.items()}
         else:
             packed = {layer: h[mask] for layer, h in hidden.items()}
         return LayerStates(packed, self.num_layers)
+
+    @property
+    def uses_bfloat16(self) -> bool:
+        return self.mixed_precision and self.device.type == "cpu" and has_bfloat16()
 
     def _hidden_states(self, kwargs: dict[str, object], layers: list[int]) -> dict[int, Tensor]:
         num_layers = self.num_layers
@@ -143,6 +154,14 @@ class PackedEncoder(nn.Module):
             layer: output.last_hidden_state if layer == num_layers else output.hidden_states[layer]
             for layer in layers
         }
+
+
+def has_bfloat16() -> bool:
+    """RETURNS (bool): Whether the CPU multiplies bfloat16 matrices: elsewhere it is emulated, and
+    slower than fp32."""
+    amx: Callable[[], bool] = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    avx512: Callable[[], bool] = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return avx512() or amx()
 
 
 def _row_numbers(starts: numpy.ndarray, lengths: numpy.ndarray) -> numpy.ndarray:

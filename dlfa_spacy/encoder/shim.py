@@ -34,15 +34,22 @@ class EncoderShim(HFShim):
     """
 
     def __init__(self, hf_model: HFObjects, mixed_precision: bool, grad_scaler_config: dict):
+        # thinc's mixed precision is CUDA's: half floats, whose gradients have to be scaled. A CPU
+        # has bfloat16, as wide as fp32, whose gradients have not.
+        on_gpu = get_torch_default_device().type != "cpu"
         super().__init__(
-            hf_model, mixed_precision=mixed_precision, grad_scaler_config=dict(grad_scaler_config)
+            hf_model,
+            mixed_precision=mixed_precision and on_gpu,
+            grad_scaler_config=dict(grad_scaler_config) if on_gpu else {"enabled": False},
         )
+        self.mixed_precision = mixed_precision
+        self.scaler_config = dict(grad_scaler_config)
         self.ledger = GradientLedger()
 
     def set_encoder(self, hf_model: HFObjects) -> None:
         self._hfmodel.tokenizer = hf_model.tokenizer
         self._hfmodel.transformer = hf_model.transformer
-        self._model = PackedEncoder(hf_model.transformer)
+        self._model = PackedEncoder(hf_model.transformer, self.mixed_precision)
         self.piece_tokenizer = PieceTokenizer(hf_model.tokenizer)
         self.max_length = max_wordpieces(hf_model.transformer, hf_model.tokenizer)
 
@@ -65,8 +72,8 @@ class EncoderShim(HFShim):
             HFObjects(
                 None, None, None, dict(hf._init_tokenizer_config), dict(hf._init_transformer_config)
             ),
-            self._mixed_precision,
-            {"enabled": self._grad_scaler._enabled},
+            self.mixed_precision,
+            self.scaler_config,
         )
         return copied.from_bytes(self.to_bytes())
 
