@@ -79,7 +79,22 @@ def retrieval_table() -> str:
     return table(["layer", *map(str, range(len(lines["**mean**"])))], lines)
 
 
-TABLES = {"cka": cka_table, "retrieval": retrieval_table}
+def vectors_table() -> str:
+    """RETURNS (str): Retrieval by recipe."""
+    lines: dict[str, list[float]] = {}
+    rows = rows_of("vectors")
+    for recipe in dict.fromkeys(row["recipe"] for row in rows):
+        values = []
+        for name in ("cosine", "csls"):
+            for centred in ("False", "True"):
+                own = [r for r in rows if (r["recipe"], r["centred"]) == (recipe, centred)]
+                found = [float(row[f"{name}_{way}_en"]) for row in own for way in ("to", "from")]
+                values.append(sum(found) / len(found))
+        lines[recipe] = values
+    return table(["vectors", "cosine", "cosine, centred", "CSLS", "CSLS, centred"], lines)
+
+
+TABLES = {"cka": cka_table, "retrieval": retrieval_table, "vectors": vectors_table}
 
 
 def filled(page: str) -> str:
