@@ -449,6 +449,15 @@ def test_sentences_cannot_inject_markup():
     assert "<script>" not in html and "<b>" not in html
 
 
+@pytest.mark.parametrize("language, direction", [("ar", "rtl"), ("ur", "rtl"), ("de", "ltr")])
+def test_sentences_run_in_the_direction_of_their_script(language, direction):
+    from dlfa_spacy.evaluation.examples import render
+
+    example = {"task": "textcat", "text": "x", "label": "a", "predicted_label": "b"}
+    ((what, html),) = render(example, language)
+    assert what == "gold a, predicted b" and f"direction: {direction}" in html
+
+
 def test_a_damaged_examples_file_is_named(tmp_path):
     from dlfa_spacy.evaluation.examples import read_examples
 

@@ -88,6 +88,7 @@ def evaluate_language(
     golds = sample(_gold_docs(nlp, files, options, notes), total, limit, limit_seed)
     scorer = LanguageScorer(tasks, gold_tokens=gold_tokens)
     examples: list[dict[str, Any]] = []
+    n_kept = 0
     seconds = 0.0
     started = time.perf_counter()
     for predicted, gold in nlp.pipe(
@@ -95,8 +96,10 @@ def evaluate_language(
     ):
         seconds += time.perf_counter() - started
         scorer.add(gold, predicted)
-        if len(examples) < n_examples:
-            examples += wrong_text(gold, predicted, tasks)[: n_examples - len(examples)]
+        if n_kept < n_examples:
+            errors = wrong_text(gold, predicted, tasks)
+            examples += errors
+            n_kept += bool(errors)
         # A context that refers to the gold Doc would keep both alive in a cycle.
         predicted._context = None
         if on_doc is not None:

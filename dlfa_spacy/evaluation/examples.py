@@ -10,6 +10,7 @@ from typing import Any
 
 from spacy.tokens import Doc
 
+from .languages import SCRIPT, base
 from .tasks import PipelineTasks, gold_label, gold_tags, predicted_tags
 
 EXAMPLES = "examples.json"
@@ -85,26 +86,29 @@ def read_examples(folder: Path) -> dict[str, list[dict[str, Any]]]:
 _ENTITY = '<mark class="ent">{text}<span class="tag">{label}</span></mark>'
 
 
-def render(example: dict[str, Any]) -> list[tuple[str, str]]:
+def render(example: dict[str, Any], language: str = "") -> list[tuple[str, str]]:
     """Draw a text with displaCy.
 
     example (Dict[str, Any]): What `wrong_text` made.
+    language (str): Its language code, for the direction of writing.
     RETURNS (List[Tuple[str, str]]): What it is (`gold`, `predicted`) and its HTML.
     """
+    direction = "rtl" if SCRIPT.get(base(language)) in ("Arabic", "Hebrew") else "ltr"
     if example["task"] == "textcat":
-        return [
-            (f"gold {example['label']}, predicted {example['predicted_label']}", _draw(example, []))
-        ]
-    return [(side, _draw(example, example[side])) for side in ("gold", "predicted")]
+        what = f"gold {example['label']}, predicted {example['predicted_label']}"
+        return [(what, _draw(example["text"], [], direction))]
+    return [
+        (side, _draw(example["text"], example[side], direction)) for side in ("gold", "predicted")
+    ]
 
 
-def _draw(example: dict[str, Any], spans: Sequence[dict[str, Any]]) -> str:
+def _draw(text: str, spans: Sequence[dict[str, Any]], direction: str) -> str:
     from spacy import displacy
 
     # displaCy escapes the text and not the labels, which come from a corpus as well.
     marked = [{**span, "label": escape(span["label"])} for span in spans]
     html: str = displacy.render(
-        {"text": example["text"], "ents": marked, "title": None},
+        {"text": text, "ents": marked, "title": None, "settings": {"direction": direction}},
         style="ent",
         manual=True,
         jupyter=False,

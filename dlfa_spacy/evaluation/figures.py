@@ -180,9 +180,7 @@ def layer_plot(comparison: Comparison) -> str:
             axes.axhline(mean, color=_INK, linewidth=1, linestyle=style, label=row.variant)
     axes.set_xticks(sorted({x for layers in lines.values() for x in layers}))
     _plain(axes, "lower layer that is fused with the last", "targets' mean")
-    # Beside the lines, not on them.
-    legend = axes.legend(frameon=False, labelcolor=_INK, loc="center left", bbox_to_anchor=(1, 0.5))
-    legend.set_zorder(3)
+    _legend(axes)
     svg = _svg(figure, f"{comparison.metric} {comparison.setting.eval_data}: score by layer")
     plt.close(figure)
     return svg
@@ -214,10 +212,16 @@ def weights_plot(weights: Mapping[str, Sequence[Sequence[float]]], title: str) -
     axes.set_xticks(range(depth))
     axes.set_ylim(bottom=0)
     _plain(axes, "layer (0: embeddings)", "weight")
-    axes.legend(frameon=False, labelcolor=_INK, loc="center left", bbox_to_anchor=(1, 0.5))
+    _legend(axes)
     svg = _svg(figure, title)
     plt.close(figure)
     return svg
+
+
+def _legend(axes: Any) -> None:
+    """Above the lines: on them it would hide some, beside them a narrow screen would cut it off."""
+    place = {"loc": "lower left", "bbox_to_anchor": (0, 1.0), "borderaxespad": 0.3}
+    axes.legend(frameon=False, labelcolor=_INK, ncol=2, **place)
 
 
 def _plain(axes: Any, x: str, y: str) -> None:

@@ -110,7 +110,7 @@ def sentences(comparison: Comparison) -> list[dict[str, Any]]:
         texts = [
             {
                 "method": variant,
-                "sides": [(what, Markup(html)) for what, html in render(example)],
+                "sides": [(what, Markup(html)) for what, html in render(example, code)],
             }
             for variant, by_language in kept.items()
             for example in by_language.get(code, [])
