@@ -101,10 +101,14 @@ def layer_weights(nlp: Language, docs: Sequence[Doc] | None = None) -> dict[str,
         for module in aggregators_of(model):
             if not hasattr(module, "layer_weights"):
                 continue
+            # A module that has just been trained would still drop layers at random.
+            was_training = module.training
+            module.eval()
             if docs is None or "states" not in module.layer_weights.__code__.co_varnames:
                 weights = module.layer_weights()
             else:
                 weights = module.layer_weights(states=_packed_states(nlp, docs))
+            module.train(was_training)
             found[name] = [float(weight) for weight in weights]
     return found
 

@@ -28,6 +28,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from dlfa_spacy import layer_states, layer_weights
 from dlfa_spacy.encoder.spans import WordpieceSpans
+from dlfa_spacy.inspection import aggregators_of
 
 SENTENCES = [["Anna", "lives", "in", "Berlin"], ["Berlin"], ["un-able", "to", "see", "the", "sea"]]
 
@@ -177,11 +178,20 @@ def test_weights_of_a_pipeline(bert: str, tmp_path: Path, factory: str) -> None:
     assert layer_weights(nlp)["ner"] == learnt["ner"]
 
 
+def test_weights_after_training_drop_no_layer(bert: str) -> None:
+    nlp = trained(bert, ["tagger"], "attention", steps=3)
+    docs = [nlp.make_doc(text) for text in TEXTS]
+    (module,) = aggregators_of(nlp.get_pipe("tagger").model)  # type: ignore[attr-defined]
+    module.dropout = 0.9
+    module.train()
+    found = [layer_weights(nlp, docs) for _ in range(5)]
+    assert all(weights == found[0] for weights in found)
+    assert module.training
+
+
 def test_attention_weights_over_texts_are_its_attention(bert: str) -> None:
     nlp = trained(bert, ["tagger"], "attention", steps=3)
     docs = list(nlp.pipe(TEXTS))
-    from dlfa_spacy.inspection import aggregators_of
-
     (module,) = aggregators_of(nlp.get_pipe("tagger").model)  # type: ignore[attr-defined]
     states = nlp.get_pipe("transformer").model.encode(docs, [0, 1, 2, 3, 4]).states  # type: ignore[attr-defined]
     with torch.no_grad():
