@@ -1,0 +1,1 @@
+"""Sentences and their translations, and which words of them belong together."""
