@@ -1,6 +1,6 @@
 """Join the tables of several sweeps into one CSV file.
 
-python docs/results/join.py sweeps/topics sweeps/pairs docs/results/classification.csv
+python docs/results/join.py sweeps/topics sweeps/xnli sweeps/pawsx docs/results/classification.csv
 """
 
 import sys
