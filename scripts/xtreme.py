@@ -33,11 +33,13 @@ class Task:
     folders (Tuple[str, ...]): What its corpora may be called below the data folder.
     config (str): The base config.
     epochs (int): Passes over the English training set, by the recipe.
+    format (str): How `dlfa convert` reads them. The format of a corpus also knows its labels.
     """
 
     folders: tuple[str, ...]
     config: str
     epochs: int
+    format: str = "auto"
 
     def source(self, data: Path) -> Path | None:
         """RETURNS (Optional[Path]): Its folder, if there is one."""
@@ -47,8 +49,8 @@ class Task:
 TASKS = {
     "pos": Task(("pos", "udpos"), "pos", 10),
     "ner": Task(("ner-wikiann", "panx", "ner"), "ner", 10),
-    "xnli": Task(("xnli", "nli"), "textcat", 5),
-    "pawsx": Task(("pawsx", "paraphrase"), "textcat", 5),
+    "xnli": Task(("xnli", "nli"), "textcat", 5, "xnli"),
+    "pawsx": Task(("pawsx", "paraphrase"), "textcat", 5, "pawsx"),
     "topic": Task(("topic", "sib200"), "textcat", 10),
 }
 
@@ -78,10 +80,13 @@ def convert(
                 f"{data / folder}: there is no such folder. Expected {folder}/<lang>/<split> for "
                 f'the task "{task}". Fix: `spacy project assets`, or --vars.data FOLDER.'
             )
-        spacy_dlfa("convert", source, out / task, "--langs", languages)
+        how = ["--format", TASKS[task].format]
+        spacy_dlfa("convert", source, out / task, "--langs", languages, *how)
         if train_limit:
             limit = ["--limit", train_limit, "--seed", seed]
-            spacy_dlfa("convert", source, out / task, "--langs", "en", "--splits", "train", *limit)
+            spacy_dlfa(
+                "convert", source, out / task, "--langs", "en", "--splits", "train", *how, *limit
+            )
 
 
 @app.command()
