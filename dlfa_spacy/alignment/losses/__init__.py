@@ -1,0 +1,21 @@
+"""Losses of alignment, as functions of plain tensors."""
+
+from .additive_margin import additive_margin
+from .contrastive import contrastive
+from .moco import moco
+from .pairs import cz_nce, info_nce
+from .similarity import cosine_matrix
+from .squared import squared_distance
+from .words import strong_words, weak_words
+
+__all__ = [
+    "additive_margin",
+    "contrastive",
+    "cosine_matrix",
+    "cz_nce",
+    "info_nce",
+    "moco",
+    "squared_distance",
+    "strong_words",
+    "weak_words",
+]
