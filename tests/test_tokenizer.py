@@ -127,9 +127,9 @@ def test_long_text_takes_linear_time(unit):
         text = "中" + unit * (size // len(unit))
         best = float("inf")
         for _ in range(2):
-            start = time.perf_counter()
+            start = time.process_time()
             assert len(OURS(text)) > 1
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.process_time() - start)
         return best
 
     small, large = seconds(10_000), seconds(100_000)
