@@ -21,9 +21,13 @@ from sweeps import make_corpus, make_plan
 from typer.testing import CliRunner
 
 from dlfa_spacy.cli import app
+from dlfa_spacy.evaluation.common_confusions import common_confusions
+from dlfa_spacy.evaluation.compare import compare
+from dlfa_spacy.evaluation.report import write_report
 from dlfa_spacy.evaluation.sweep import read_table
 from dlfa_spacy.evaluation.sweep.plan import Plan, plan_text
 from dlfa_spacy.evaluation.sweep.sweep import LOCK, SweepResult, run_sweep
+from dlfa_spacy.evaluation.sweep_runs import read_sweep
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +96,67 @@ def test_a_run_keeps_what_an_analysis_needs_and_no_weights(done: Path) -> None:
         assert record["counts"]["de/test"]["pos_gold_tokens"] > 24
     assert not list(done.rglob("model-best"))
     assert (done / "runs/pos/tiny/last/seed-0/config.cfg").is_file()
+
+
+def test_a_run_keeps_what_was_taken_for_what_and_the_report_shows_it(
+    done: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib")
+    for record in records(done):
+        accuracy = {
+            f"{row['language']}/{row['split']}": row["value"]
+            for row in record["scores"]
+            if row["metric"] == "pos_token_accuracy"
+        }
+        assert record["confusions"].keys() == accuracy.keys()
+        for place, tables in record["confusions"].items():
+            table = tables["pos"]
+            total = sum(sum(row.values()) for row in table.values())
+            right = sum(row.get(gold, 0) for gold, row in table.items())
+            assert total == record["counts"][place]["pos_gold_tokens"]
+            assert right / total == pytest.approx(accuracy[place])
+    runs = read_sweep(done)
+    wrong = {
+        (run.variant, run.seed): run.confusions["de"]["pos"].get("VERB", {}).get("NOUN", 0)
+        for run in runs
+    }
+    assert sum(wrong.values()) > 0
+    (comparison,) = [c for c in compare(runs) if c.metric == "pos_token_accuracy"]
+    german = common_confusions(comparison)["de"]
+    (found,) = [c for c in german if (c.gold, c.predicted) == ("VERB", "NOUN")]
+    assert found.counts["last"] == pytest.approx((wrong["last", 0] + wrong["last", 1]) / 2)
+    write_report(done, tmp_path)
+    assert "VERB → NOUN" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_random_init_ablation_is_a_sweep_and_its_summary(
+    corpus: Path, bert: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "blocks"
+    plan = make_plan(corpus, bert, methods=["last", "reinit:all"], seeds=[0], epochs=1)
+    result, _ = sweep(plan, out)
+    assert not result.failures
+    ran = CliRunner().invoke(
+        app, ["analyze", "random-init", str(out), "--out", str(tmp_path / "analysis")]
+    )
+    assert ran.exit_code == 0, ran.output
+    table = read_table(out)
+    table = table[table["split"].eq("test") | table["language"].ne("en")]
+    table = table[table["metric"] == "pos_token_accuracy"].set_index(["aggregator", "language"])
+    summary = pandas.read_csv(tmp_path / "analysis" / "random_init.csv")
+    summary = summary[summary["metric"] == "pos_token_accuracy"]
+    assert set(summary["group"]) == {"reinit:1-2", "reinit:3-4"}
+    delta = summary.set_index(["group", "language"])["delta"]
+    value = table["value"]
+    for group in ("reinit:1-2", "reinit:3-4"):
+        own = {name: value[group, name] - value["last", name] for name in ("en", "de", "fr")}
+        targets = (own["de"] + own["fr"]) / 2
+        # The file has six digits.
+        assert delta[group].to_dict() == pytest.approx(
+            {**own, "targets": targets, "gap": own["en"] - targets}, abs=2e-6
+        )
+    assert value.groupby("aggregator").apply(tuple).nunique() == 3
+    assert {run.variant for run in read_sweep(out)} == {"last", "reinit:1-2", "reinit:3-4"}
 
 
 def test_a_sweep_that_is_done_runs_nothing(done: Path, plan: Plan) -> None:

@@ -1,5 +1,6 @@
 """What a sweep runs, before anything runs: methods, plans, settings, the table."""
 
+import inspect
 import json
 import re
 from pathlib import Path
@@ -9,6 +10,7 @@ import pandas
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from spacy import registry
 from sweeps import make_corpus, make_plan, write_docs
 
 from dlfa_spacy.evaluation.sweep import COLUMNS, read_table
@@ -19,7 +21,7 @@ from dlfa_spacy.evaluation.sweep.progress import Estimate
 from dlfa_spacy.evaluation.sweep.run import n_texts, run_config
 from dlfa_spacy.evaluation.sweep.settings import RunSettings
 from dlfa_spacy.evaluation.sweep.table import ResultsTable
-from dlfa_spacy.recipes import listeners
+from dlfa_spacy.recipes import listeners, make_config
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +49,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("control_sigmoid", "control_sigmoid", "control", None, "sigmoid", "batch"),
         ("reinit_top", "reinit_top:4", "reinit_top", 9, "", ""),
         ("reinit_top:1", "reinit_top:1", "reinit_top", 12, "", ""),
+        ("reinit:3-4", "reinit:3-4", "reinit:3-4", None, "", ""),
+        ("reinit:12", "reinit:12", "reinit:12", None, "", ""),
+        ("reinit:12-12", "reinit:12", "reinit:12", None, "", ""),
     ],
 )
 def test_a_method_has_its_columns(
@@ -62,7 +67,8 @@ def test_a_method_has_its_columns(
 
 @pytest.mark.parametrize(
     "name",
-    ["first", "dlfa:12", "dlfa:x", "dlfa:-14", "control:3", "last:2", "reinit_top:0", "dlfa_tanh"],
+    """first dlfa:12 dlfa:x dlfa:-14 control:3 last:2 reinit_top:0 dlfa_tanh
+    reinit reinit: reinit:0-1 reinit:2-1 reinit:12-13 reinit:1-2-3 reinit:-2""".split(),
 )
 def test_a_method_that_does_not_exist_is_named(name: str) -> None:
     with pytest.raises(ValueError, match=re.escape(name)) as error:
@@ -73,6 +79,15 @@ def test_a_method_that_does_not_exist_is_named(name: str) -> None:
 def test_all_layers_are_all_lower_ones_and_none_comes_twice() -> None:
     names = [method.name for method in expand_methods(["dlfa", "dlfa:all", "last", "last"], 6)]
     assert names == ["dlfa:4", "dlfa:1", "dlfa:2", "dlfa:3", "dlfa:5", "last"]
+
+
+@pytest.mark.parametrize("depth", [1, 2, 5, 6, 12])
+def test_random_init_of_all_draws_every_block_anew_in_exactly_one_run(depth: int) -> None:
+    methods = expand_methods(["reinit:all"], depth)
+    assert [layer for method in methods for layer in method.reinit] == list(range(1, depth + 1))
+    assert [len(method.reinit) for method in methods] == [2] * (depth // 2) + [1] * (depth % 2)
+    assert methods[0].name == ("reinit:1" if depth == 1 else "reinit:1-2")
+    assert all(method.block == make_method("last", depth).block for method in methods)
 
 
 def test_the_upper_third_of_twelve_is_what_the_shipped_mean_reads() -> None:
@@ -125,6 +140,33 @@ def test_a_wrong_plan_is_an_error_with_its_file(tmp_path: Path, text: str, messa
 def test_a_wrong_setting_is_named(corpus: Path, bert: str, key: str, value: Any) -> None:
     with pytest.raises(ValueError, match=key):
         make_plan(corpus, bert, **{key: value})
+
+
+COMMITTED = sorted((Path(__file__).parent.parent / "docs" / "results").glob("*.cfg"))
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
+def test_a_committed_plan_reads_and_names_methods_of_the_bundled_encoder(path: Path) -> None:
+    plan = read_plan(path)
+    assert plan.encoders == {"bundled": "assets/encoder"}
+    methods = {method.aggregator for method in expand_methods(plan.methods, 6)}
+    assert {"last", "control"} <= methods and len(plan.seeds) >= 3
+    for task in plan.tasks:
+        config = make_config(base_of(task), "last", encoder=plan.encoders["bundled"])
+        for key in plan.overrides:
+            *place, last = key.rpartition(":")[2].split(".")
+            block: Any = config
+            for name in place:
+                block = block[name]
+            architecture = registry.architectures.get(block["@architectures"])
+            assert last in inspect.signature(architecture).parameters
+    # Its first line is the command, with its own name.
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    assert f"dlfa sweep docs/results/{path.name} --out sweeps/{path.stem}" in first
+
+
+def test_the_committed_plans_are_found() -> None:
+    assert {"tagging", "topics", "xnli", "pawsx"} <= {path.stem for path in COMMITTED}
 
 
 # Runs
@@ -224,6 +266,21 @@ def test_new_layers_are_drawn_with_the_seed_of_the_run(
         "@callbacks": "dlfa_spacy.reinit_layers.v1",
         "layers": [3, 4],
         "seed": 1,
+    }
+
+
+def test_blocks_of_an_ablation_reach_the_config_by_their_layer_numbers(
+    corpus: Path, bert: str, tmp_path: Path
+) -> None:
+    runs = runs_of(make_plan(corpus, bert, methods=["last", "reinit:all"]), tmp_path)
+    found = {
+        (run.name, run.aggregator): run_config(run, 20)["initialize"].get("before_init")["layers"]
+        for run in runs
+        if run.seed == 0 and run.reinit
+    }
+    assert found == {
+        ("pos/tiny/reinit-1-2/seed-0", "reinit:1-2"): [1, 2],
+        ("pos/tiny/reinit-3-4/seed-0", "reinit:3-4"): [3, 4],
     }
 
 

@@ -37,7 +37,8 @@ def sweep_cli(
         str,
         typer.Option(
             help="last, mean_upper, scalar, attention, dlfa, dlfa:1, dlfa:all, dlfa_sigmoid:4, "
-            "dlfa_layer_norm:4, dlfa_no_norm:4, control, reinit_top, ..."
+            "dlfa_layer_norm:4, dlfa_no_norm:4, control, reinit_top, reinit:1-2, reinit:all, "
+            "..."
         ),
     ] = "",
     seeds: Annotated[str, typer.Option(help="Seeds of training: 0,1,2,3,4.")] = "",

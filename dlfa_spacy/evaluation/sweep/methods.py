@@ -13,6 +13,9 @@ DLFA = "dlfa"
 CONTROL = "control"
 MEAN_UPPER = "mean_upper"
 REINIT_TOP = "reinit_top"
+REINIT = "reinit"
+ALL = "all"
+_BLOCKS = re.compile(r"(?P<first>\d+)(-(?P<last>\d+))?")
 _FUSION = re.compile(
     r"(?P<base>dlfa|control)(?P<gate>_product|_sigmoid)?"
     r"(?P<norm>_batch_norm|_layer_norm|_no_norm)?(:(?P<layer>[\w-]+))?"
@@ -20,7 +23,8 @@ _FUSION = re.compile(
 _NORMS = {None: "batch", "_batch_norm": "batch", "_layer_norm": "layer", "_no_norm": "none"}
 _HELP = (
     "last, mean_upper, scalar, attention, dlfa, dlfa:4, dlfa:all, dlfa_sigmoid:4, "
-    "dlfa_layer_norm:4, dlfa_no_norm:4, control, control_sigmoid, reinit_top, reinit_top:2"
+    "dlfa_layer_norm:4, dlfa_no_norm:4, control, control_sigmoid, reinit_top, reinit_top:2, "
+    "reinit:1-2, reinit:all"
 )
 
 
@@ -29,9 +33,10 @@ class Method:
     """One method on an encoder of known depth.
 
     name (str): As a plan calls it, the layer resolved: "dlfa_sigmoid:4".
-    aggregator (str): Its column in the table, as are `layer`, `gate` and `norm`.
-    layer (Optional[int]): The lower layer of DLFA, from 0; the lowest that starts from random
-        weights.
+    aggregator (str): Its column in the table, as are `layer`, `gate` and `norm`. Of `reinit:1-2`
+        it is the whole name, because two numbers do not fit into `layer`.
+    layer (Optional[int]): The lower layer of DLFA, from 0; of `reinit_top` the lowest that starts
+        from random weights.
     gate (str): The gate of DLFA; empty for other aggregators.
     norm (str): The norm of DLFA; empty for other aggregators.
     block (Dict[str, Any]): The [aggregation] block.
@@ -55,7 +60,8 @@ def upper_third(depth: int) -> list[int]:
 def expand_methods(names: Sequence[str], depth: int) -> list[Method]:
     """Read the names of methods for an encoder.
 
-    names (Sequence[str]): Names of a plan. `dlfa:all` stands for every lower layer, 1 to L - 1.
+    names (Sequence[str]): Names of a plan. `dlfa:all` stands for every lower layer, 1 to L - 1;
+        `reinit:all` for consecutive pairs of blocks, 1-2, 3-4, ..., an odd last one alone.
     depth (int): Layers of the encoder, L.
     RETURNS (List[Method]): The methods, each once, in order.
     RAISES (ValueError): If there is no such method or layer.
@@ -63,7 +69,12 @@ def expand_methods(names: Sequence[str], depth: int) -> list[Method]:
     methods: dict[str, Method] = {}
     for name in names:
         base, _, layer = name.partition(":")
-        many = [f"{base}:{x}" for x in range(1, depth)] if layer == "all" else [name]
+        if layer != ALL:
+            many = [name]
+        elif base == REINIT:
+            many = [f"{base}:{x}-{min(x + 1, depth)}" for x in range(1, depth + 1, 2)]
+        else:
+            many = [f"{base}:{x}" for x in range(1, depth)]
         for one in many:
             method = make_method(one, depth)
             methods.setdefault(method.name, method)
@@ -90,6 +101,11 @@ def make_method(name: str, depth: int) -> Method:
         layers = list(range(depth - n_layers + 1, depth + 1))
         full_name = f"{REINIT_TOP}:{n_layers}"
         return Method(full_name, REINIT_TOP, read_aggregation("last"), layers[0], reinit=layers)
+    if base == REINIT:
+        layers = _blocks(name, argument, depth)
+        shown = "-".join(map(str, dict.fromkeys((layers[0], layers[-1]))))
+        full_name = f"{REINIT}:{shown}"
+        return Method(full_name, full_name, read_aggregation("last"), reinit=layers)
     if not argument and base in available("aggregations"):
         return Method(name, base, read_aggregation(base))
     raise ValueError(
@@ -117,6 +133,19 @@ def _fusion(name: str, depth: int, match: re.Match[str]) -> Method:
     full_name += {"batch": "", "layer": "_layer_norm", "none": "_no_norm"}[norm]
     full_name += "" if layer is None else f":{layer}"
     return Method(full_name, base, block, layer, gate, norm)
+
+
+def _blocks(name: str, text: str, depth: int) -> list[int]:
+    match = _BLOCKS.fullmatch(text)
+    if match is not None:
+        first, last = int(match["first"]), int(match["last"] or match["first"])
+        if 1 <= first <= last <= depth:
+            return list(range(first, last + 1))
+    raise ValueError(
+        f'methods = "{name}": found {text or "no blocks"}, expected the first and the last layer '
+        f"drawn anew, from 1 to {depth} for this encoder, or all. Fix: methods = "
+        f"{REINIT}:1-{min(2, depth)}."
+    )
 
 
 def _layer(name: str, text: str, lowest: int, highest: int) -> int:

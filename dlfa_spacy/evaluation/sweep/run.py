@@ -97,6 +97,7 @@ def run(folder: Path, settings: RunSettings, *, gpu_id: int = -1, keep_model: bo
         "key": settings.key,
         "scores": [row for result in results for row in score_rows(result)],
         "counts": {f"{r.language}/{r.split}": {"docs": r.n_docs, **r.counts} for r in results},
+        "confusions": {f"{r.language}/{r.split}": r.confusions for r in results},
         "ner_f1_per_type": {
             f"{r.language}/{r.split}": r.ner_f1_per_type for r in results if r.ner_f1_per_type
         },

@@ -5,7 +5,7 @@
 | column | type | what it is |
 |---|---|---|
 | `task` | str | name of the corpus folder: `pos`, `ner`, `xnli`, ... |
-| `aggregator` | str | `last`, `mean_upper`, `scalar`, `attention`, `dlfa`, `control`, ... |
+| `aggregator` | str | `last`, `mean_upper`, `scalar`, `dlfa`, `control`, `reinit:1-2`, ... |
 | `layer` | Int64, may be `<NA>` | `dlfa`: lower layer, `H^layer`; `reinit_top`: the lowest drawn |
 | `gate` | str, may be `""` | of `dlfa` and `control`: `product`, `sigmoid` |
 | `norm` | str, may be `""` | of `dlfa` and `control`: `batch`, `layer`, `none` |
