@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 def fold(word: str) -> str:
     """RETURNS (str): The form under which a word is looked up."""
-    return word.lower()
+    # The small letter of the Turkish İ is a plain i, for Python an i with a dot above the dot.
+    return word.lower().replace("i\u0307", "i")
 
 
 class WordDictionary:
