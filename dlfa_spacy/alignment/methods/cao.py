@@ -1,0 +1,71 @@
+"""Linked words are drawn together, English stays where it was (Cao, Kitaev & Klein 2020)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..losses import squared_distance
+from ..training.batch import Batch
+from ..training.vectors import last_layer, word_vectors
+from .frozen import Frozen
+from .method import Method
+
+ENGLISH = ("current", "frozen")
+
+
+@dataclass(frozen=True)
+class CaoSettings:
+    """Settings of Cao et al.
+
+    weight (float): lambda of the regulariser. 1: VERIFIED in the code, UNVERIFIED in the paper.
+    word_repr (str): `"last"` (VERIFIED), `"first"` or `"mean"` of a word's wordpieces.
+    reduction (str): `"mean"` over words and elements (the code, VERIFIED), or `"sum"` over the
+        elements (the paper): both terms grow by E.
+    english (str): Foreign words are drawn to the English side as it is `"current"`ly (the paper),
+        or to that of the `"frozen"` initial encoder (one copy of the code, VERIFIED).
+    """
+
+    weight: float = 1.0
+    word_repr: str = "last"
+    reduction: str = "mean"
+    english: str = "current"
+
+
+class Cao(Method):
+    """sum ||f(i, s) - f(j, t)||^2 + lambda sum_j ||f(j, t) - f_0(j, t)||^2, t English.
+
+    f is the last layer; the regulariser takes all English words and no others, and f_0 is the
+    encoder as it was.
+
+    Source: Cao, Kitaev & Klein 2020 (Multilingual Alignment of Contextual Word Representations),
+    section 2.2.
+    """
+
+    needs_links = True
+
+    def __init__(self, encoder: Any, tokenizer: Any, settings: CaoSettings):
+        super().__init__(encoder, tokenizer, settings)
+        if settings.english not in ENGLISH:
+            raise ValueError(
+                f'english = "{settings.english}": expected one of {", ".join(ENGLISH)}. Fix: '
+                'english = "current".'
+            )
+        self.initial = Frozen(encoder)
+
+    def forward(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        settings: CaoSettings = self.settings
+        foreign, english = (
+            word_vectors(last_layer(self.encoder, side), side.words, settings.word_repr)
+            for side in (batch.source, batch.target)
+        )
+        with torch.no_grad():
+            states = last_layer(self.initial, batch.target)
+            initial = word_vectors(states, batch.target.words, settings.word_repr)
+        goal = english if settings.english == "current" else initial
+        align = squared_distance(
+            foreign[batch.links[:, 0]], goal[batch.links[:, 1]], settings.reduction
+        )
+        keep = squared_distance(english, initial, settings.reduction)
+        return {"loss": align + settings.weight * keep, "align": align, "keep": keep}

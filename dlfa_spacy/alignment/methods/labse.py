@@ -1,0 +1,65 @@
+"""Sentence embeddings with an additive margin, as LaBSE has them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...encoder.pooler import find_pooler
+from ..losses import additive_margin
+from ..training.batch import Batch, Side
+from ..training.vectors import last_layer, sentence_means
+from .method import Method
+
+POOLS = ("cls", "mean", "pooler")
+
+
+@dataclass(frozen=True)
+class LabseSettings:
+    """Settings of LaBSE.
+
+    margin (float): m. 0.3: SECOND-HAND.
+    scale (float): k, one over the temperature. 20: UNVERIFIED.
+    pool (str): The sentence vector: `"cls"` (the paper, SECOND-HAND), the encoder's own `"pooler"`
+        over it (the public weights, SECOND-HAND), or the `"mean"` of all wordpieces.
+    """
+
+    margin: float = 0.3
+    scale: float = 20.0
+    pool: str = "cls"
+
+
+class Labse(Method):
+    """Both sides through one encoder, normalised, additive margin softmax in both directions.
+
+    Source: Feng et al. 2022 (Language-agnostic BERT Sentence Embedding), section 2.
+    """
+
+    def __init__(self, encoder: Any, tokenizer: Any, settings: LabseSettings):
+        super().__init__(encoder, tokenizer, settings)
+        if settings.pool not in POOLS:
+            raise ValueError(
+                f'pool = "{settings.pool}": expected one of {", ".join(POOLS)}. Fix: pool = "cls".'
+            )
+        if settings.pool == "pooler" and find_pooler(encoder) is None:
+            raise ValueError(
+                'pool = "pooler": the encoder has no pooler of its own. Expected "cls" or "mean". '
+                'Fix: pool = "cls".'
+            )
+
+    def forward(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        settings: LabseSettings = self.settings
+        x, y = self.embed(batch.source), self.embed(batch.target)
+        return {"loss": additive_margin(x, y, settings.margin, settings.scale, batch.same)}
+
+    def embed(self, side: Side) -> Tensor:
+        """RETURNS (Tensor): `(B, E)`."""
+        states = last_layer(self.encoder, side)
+        if self.settings.pool == "mean":
+            return sentence_means(states, side.mask)
+        first = states[:, 0]
+        if self.settings.pool == "cls":
+            return first
+        pooler: Any = find_pooler(self.encoder)
+        return torch.tanh(pooler(first))

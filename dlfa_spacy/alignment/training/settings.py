@@ -1,0 +1,70 @@
+"""How long, how fast, how much at once."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Settings of the loop.
+
+    steps (int): Steps of the optimizer.
+    batch_size (int): Pairs a batch.
+    accumulate (int): Batches a step. Contrastive losses see one batch at a time: accumulating makes
+        the gradient steadier, and gives them no more negatives.
+    learn_rate (float): Its highest value.
+    warmup (float): Part of the steps in which it rises from 0.
+    schedule (str): Then `"linear"` to 0, or `"constant"`.
+    weight_decay (float): Of AdamW, for matrices.
+    clip (float): Norm of all gradients together; 0 for no limit.
+    bf16 (bool): bfloat16 autocast. Losses are computed in float32 in any case.
+    eval_every (int): Steps between two looks at held-out text; 0: at the end alone.
+    patience (int): Stop after so many looks without a better score and keep the best; 0: never.
+    save_every (int): Steps between two checkpoints; 0 for none.
+    seed (int): Of order, masks, dropout.
+    """
+
+    steps: int = 1000
+    batch_size: int = 32
+    accumulate: int = 1
+    learn_rate: float = 2e-5
+    warmup: float = 0.1
+    schedule: str = "linear"
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    bf16: bool = False
+    eval_every: int = 0
+    patience: int = 0
+    save_every: int = 200
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        wrong = [
+            (name, value, wanted)
+            for name, value, right, wanted in (
+                ("steps", self.steps, self.steps >= 1, "1 or more"),
+                ("batch_size", self.batch_size, self.batch_size >= 1, "1 or more"),
+                ("accumulate", self.accumulate, self.accumulate >= 1, "1 or more"),
+                ("learn_rate", self.learn_rate, self.learn_rate > 0, "a number above 0"),
+                ("warmup", self.warmup, 0 <= self.warmup <= 1, "0 to 1"),
+                (
+                    "schedule",
+                    self.schedule,
+                    self.schedule in ("linear", "constant"),
+                    "linear or constant",
+                ),
+            )
+            if not right
+        ]
+        if wrong:
+            name, value, wanted = wrong[0]
+            raise ValueError(f"{name} = {value}: expected {wanted}. Fix: correct {name}.")
+
+
+def rate_at(step: int, settings: TrainSettings) -> float:
+    """RETURNS (float): The factor of the learning rate in step `step`, counted from 0."""
+    warm = round(settings.warmup * settings.steps)
+    if step < warm:
+        return (step + 1) / warm
+    if settings.schedule == "constant":
+        return 1.0
+    return (settings.steps - step) / max(settings.steps - warm, 1)

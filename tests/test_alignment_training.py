@@ -1,0 +1,155 @@
+"""The loop of alignment: losses fall, a kill changes nothing, the result is an encoder."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import spacy
+import torch
+from aligned import toy_examples, toy_method, toy_pairs
+
+from dlfa_spacy.alignment.training.order import Order
+from dlfa_spacy.alignment.training.result import save_result
+from dlfa_spacy.alignment.training.settings import TrainSettings, rate_at
+from dlfa_spacy.alignment.training.train import train
+
+SETTINGS = TrainSettings(
+    steps=6, batch_size=6, learn_rate=1e-3, save_every=2, warmup=0.2, accumulate=2
+)
+SMALL: dict[str, dict[str, Any]] = {"ppa": {"queue": 16, "momentum": 0.9}}
+
+
+def run(folder: str, name: str, settings: TrainSettings, **more: Any) -> tuple[Any, list[Any]]:
+    torch.manual_seed(3)
+    method, collate = toy_method(folder, name, **SMALL.get(name, {}), **more.pop("changes", {}))
+    examples = toy_examples(method.tokenizer, toy_pairs(20))
+    return method, train(method, examples, collate, settings, **more)
+
+
+class Killed(Exception):
+    """Stands for SIGKILL: nothing after it runs."""
+
+
+@pytest.mark.parametrize("name", ["ml-ctl", "ppa", "realign"])
+def test_killed_and_resumed_is_the_same_as_uninterrupted(
+    bert: str, tmp_path: Path, name: str
+) -> None:
+    whole, rows = run(bert, name, SETTINGS)
+    path = tmp_path / "checkpoint.pt"
+
+    def kill(row: dict[str, float]) -> None:
+        if row["step"] == 5:
+            raise Killed
+
+    with pytest.raises(Killed):
+        run(bert, name, SETTINGS, checkpoint=path, report=kill)
+    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.pt"]
+    torch.manual_seed(99)
+    again: list[float] = []
+    resumed, found = run(
+        bert, name, SETTINGS, checkpoint=path, report=lambda row: again.append(row["step"])
+    )
+    assert again == [5, 6]
+    assert found == rows
+    for key, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[key]), key
+
+
+def test_a_checkpoint_of_another_training_is_refused(bert: str, tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    short = replace(SETTINGS, steps=2)
+    run(bert, "labse", short, checkpoint=path)
+    with pytest.raises(ValueError, match="another training.*Fix"):
+        run(bert, "labse", replace(short, seed=1), checkpoint=path)
+    path.write_bytes(b"no")
+    with pytest.raises(ValueError, match="cannot be read"):
+        run(bert, "labse", short, checkpoint=path)
+
+
+def test_the_seed_decides(bert: str) -> None:
+    losses = [
+        [row["loss"] for row in run(bert, "labse", replace(SETTINGS, steps=2, seed=seed))[1]]
+        for seed in (0, 0, 1)
+    ]
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_accumulated_batches_make_the_gradient_of_their_mean(bert: str) -> None:
+    settings = replace(SETTINGS, steps=1, learn_rate=1e-9, clip=0.0)
+    one = run(bert, "labse", replace(settings, accumulate=1))[1]
+    two = run(bert, "labse", replace(settings, accumulate=2))[1]
+    assert one[0]["loss"] != two[0]["loss"]
+    assert one[0]["learn_rate"] == two[0]["learn_rate"]
+
+
+def test_early_stop_keeps_the_best(bert: str) -> None:
+    scores = iter([0.1, 0.9, 0.5, 0.4, 0.3])
+    seen: list[torch.Tensor] = []
+
+    def evaluate(method: Any) -> dict[str, float]:
+        assert not method.training and not torch.is_grad_enabled()
+        seen.append(next(method.encoder.parameters()).clone())
+        return {"score": next(scores)}
+
+    settings = replace(SETTINGS, eval_every=1, patience=2, accumulate=1)
+    method, rows = run(bert, "labse", settings, evaluate=evaluate)
+    assert [row["held_out_score"] for row in rows] == [0.1, 0.9, 0.5, 0.4]
+    assert torch.equal(next(method.encoder.parameters()), seen[1])
+    assert not torch.equal(seen[1], seen[3])
+
+
+def test_looking_at_held_out_text_changes_nothing(bert: str) -> None:
+    def evaluate(method: Any) -> dict[str, float]:
+        return {"score": float(torch.rand(()))}
+
+    settings = replace(SETTINGS, steps=3, eval_every=1)
+    plain = run(bert, "labse", settings)[1]
+    looked = run(bert, "labse", settings, evaluate=evaluate)[1]
+    assert [row["loss"] for row in plain] == [row["loss"] for row in looked]
+
+
+def test_bf16_trains_in_float32_weights(bert: str) -> None:
+    method, rows = run(bert, "ml-ctl", replace(SETTINGS, steps=2, bf16=True))
+    assert all(torch.isfinite(torch.tensor(row["loss"])) for row in rows)
+    assert {p.dtype for p in method.parameters()} == {torch.float32}
+
+
+def test_words_cannot_be_aligned_without_links(bert: str) -> None:
+    method, collate = toy_method(bert, "realign")
+    bare = [replace(pair, links=[]) for pair in toy_pairs(4)]
+    with pytest.raises(ValueError, match="No words are linked.*Fix"):
+        train(method, toy_examples(method.tokenizer, bare), collate, SETTINGS)
+
+
+def test_the_schedule_rises_and_falls() -> None:
+    settings = TrainSettings(steps=10, warmup=0.2)
+    factors = [rate_at(step, settings) for step in range(10)]
+    assert factors[:3] == [0.5, 1.0, 1.0] and factors[-1] == pytest.approx(1 / 8)
+    assert rate_at(9, replace(settings, schedule="constant")) == 1
+    with pytest.raises(ValueError, match="warmup = 2: expected 0 to 1"):
+        TrainSettings(warmup=2)
+
+
+def test_every_epoch_has_each_example_once() -> None:
+    order = Order(7, 3, seed=0)
+    first, second = ([i for k in (a, a + 1) for i in order[k]] for a in (0, 2))
+    assert len(set(first)) == len(set(second)) == 6 and first != second
+    assert order[1] == first[3:]
+    assert sorted(Order(2, 8, 0)[5]) == [0, 1]
+
+
+def test_the_result_is_an_encoder_for_a_pipeline(bert: str, tmp_path: Path) -> None:
+    method, rows = run(bert, "labse", replace(SETTINGS, steps=2))
+    folder = tmp_path / "aligned"
+    save_result(method, folder, {"method": "labse", "losses": rows})
+    assert json.loads((folder / "alignment.json").read_text())["method"] == "labse"
+    nlp = spacy.blank("xx")
+    model = {"@architectures": "dlfa_spacy.TransformerModel.v1", "name": str(folder)}
+    nlp.add_pipe("dlfa_transformer", config={"model": model})
+    nlp.initialize()
+    loaded = nlp.get_pipe("dlfa_transformer").model.transformer  # type: ignore[attr-defined]
+    for key, value in method.encoder.state_dict().items():
+        assert torch.equal(value, loaded.state_dict()[key]), key
+    assert [p.name for p in tmp_path.iterdir()] == ["aligned"]
