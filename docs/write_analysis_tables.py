@@ -1,14 +1,18 @@
-"""Write the tables of analysis.md from the measured files in results/analysis.
+"""Write the tables of analysis.md, and what they show, from the measured files in results/analysis.
 
 python docs/write_analysis_tables.py
 """
 
 import csv
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS))
+import analysis_prose as prose  # noqa: E402
+
 MEASURED = DOCS / "results" / "analysis"
 PAGE = DOCS / "analysis.md"
 Row = dict[str, str]
@@ -79,8 +83,8 @@ def retrieval_table() -> str:
     return table(["layer", *map(str, range(len(lines["**mean**"])))], lines)
 
 
-def vectors_table() -> str:
-    """RETURNS (str): Retrieval by recipe."""
+def vectors_lines() -> dict[str, list[float]]:
+    """RETURNS (Dict[str, List[float]]): Retrieval by recipe."""
     lines: dict[str, list[float]] = {}
     rows = rows_of("vectors")
     for recipe in dict.fromkeys(row["recipe"] for row in rows):
@@ -91,15 +95,43 @@ def vectors_table() -> str:
                 found = [float(row[f"{name}_{way}_en"]) for row in own for way in ("to", "from")]
                 values.append(sum(found) / len(found))
         lines[recipe] = values
-    return table(["vectors", "cosine", "cosine, centred", "CSLS", "CSLS, centred"], lines)
+    return lines
 
 
-TABLES = {"cka": cka_table, "retrieval": retrieval_table, "vectors": vectors_table}
+def cka_part() -> str:
+    """RETURNS (str): The table of CKA below what it is."""
+    return f"{prose.cka_caption(rows_of('cka'))}\n\n{cka_table()}"
+
+
+def retrieval_part() -> str:
+    """RETURNS (str): The table of retrieval below what it is."""
+    return f"{prose.retrieval_caption(rows_of('retrieval'))}\n\n{retrieval_table()}"
+
+
+def vectors_part() -> str:
+    """RETURNS (str): The table of sentence vectors between what it is and what it shows."""
+    lines = vectors_lines()
+    header = ["vectors", "cosine", "cosine, centred", "CSLS", "CSLS, centred"]
+    caption = prose.vectors_caption(rows_of("vectors"))
+    return f"{caption}\n\n{table(header, lines)}\n\n{prose.vectors(lines)}"
+
+
+def curves_part() -> str:
+    """RETURNS (str): What CKA and retrieval show."""
+    return prose.curves(rows_of("cka"), rows_of("retrieval"))
+
+
+PARTS = {
+    "cka": cka_part,
+    "retrieval": retrieval_part,
+    "curves": curves_part,
+    "vectors": vectors_part,
+}
 
 
 def filled(page: str) -> str:
-    """RETURNS (str): The page with its tables made anew."""
-    for name, make in TABLES.items():
+    """RETURNS (str): The page with all that was measured made anew."""
+    for name, make in PARTS.items():
         mark = f"<!-- analysis:{name} -->"
         pattern = re.compile(f"{mark}\n.*?{mark}", re.DOTALL)
         if not pattern.search(page):

@@ -21,6 +21,38 @@ def test_the_tables_are_those_of_the_measured_files() -> None:
         script["filled"](page.replace("<!-- analysis:cka -->", "", 1))
 
 
+def test_no_measured_number_is_typed_by_hand() -> None:
+    page = (DOCS / "analysis.md").read_text(encoding="utf-8")
+    by_hand, n_parts = re.subn(r"(<!-- analysis:\w+ -->).*?\1", "", page, flags=re.DOTALL)
+    assert n_parts == 4
+    by_hand = re.sub(r"```.*?```", "", by_hand, flags=re.DOTALL)
+    encoder = by_hand.split("## The bundled encoder")[1].split("## CKA")[0]
+    vectors = by_hand.split("What the bundled encoder's vectors")[1].split("**SBERT-WK**")[0]
+    assert "not on cs, fi, ko and sv" in encoder
+    assert re.findall(r"\d+", encoder + vectors) == []
+    assert re.findall(r"\d (?:percent|points)|\d ?%", by_hand) == []
+
+
+def test_what_the_page_says_changes_with_what_was_measured() -> None:
+    script = runpy.run_path(str(DOCS / "write_analysis_tables.py"))
+    prose, rows_of = script["prose"], script["rows_of"]
+    cka, retrieval = rows_of("cka"), rows_of("retrieval")
+    wider = [{**row, "n": "1000"} for row in retrieval]
+    assert "sentence of 1000 is right by chance in 0.1 percent" in " ".join(
+        prose.retrieval_caption(wider).split()
+    )
+    # Where shuffled pairs are as similar as translations, nothing is shared.
+    alike = [{**row, "shuffled": row["cka"]} for row in cka]
+    with pytest.raises(ValueError, match="do not support 'Debiased CKA is above"):
+        prose.curves(alike, retrieval)
+    level = [{**row, "csls_to_en": "0.5", "csls_from_en": "0.5"} for row in retrieval]
+    with pytest.raises(ValueError, match="do not support"):
+        prose.curves(cka, level)
+    lines = {**script["vectors_lines"](), "SBERT-WK": [99.0, 99.5, 99.0, 99.5]}
+    with pytest.raises(ValueError, match="SBERT-WK finds the fewest"):
+        prose.vectors(lines)
+
+
 @pytest.mark.parametrize("name", ["cka", "retrieval", "vectors"])
 def test_no_text_of_a_corpus_is_committed(name: str) -> None:
     with (MEASURED / f"{name}.csv").open(encoding="utf-8") as file_:
