@@ -9,11 +9,13 @@ import pytest
 import spacy
 import torch
 from aligned import toy_examples, toy_method, toy_pairs
+from typer.testing import CliRunner
 
 from dlfa_spacy.alignment.training.order import Order
 from dlfa_spacy.alignment.training.result import save_result
 from dlfa_spacy.alignment.training.settings import TrainSettings, rate_at
 from dlfa_spacy.alignment.training.train import train
+from dlfa_spacy.cli import app
 
 SETTINGS = TrainSettings(
     steps=6, batch_size=6, learn_rate=1e-3, save_every=2, warmup=0.2, accumulate=2
@@ -153,3 +155,41 @@ def test_the_result_is_an_encoder_for_a_pipeline(bert: str, tmp_path: Path) -> N
     for key, value in method.encoder.state_dict().items():
         assert torch.equal(value, loaded.state_dict()[key]), key
     assert [p.name for p in tmp_path.iterdir()] == ["aligned"]
+
+
+def write_text(path: Path, n: int = 40) -> Path:
+    lines = []
+    for pair in toy_pairs(n):
+        links = " ".join(f"{i}-{j}" for i, j in pair.links)
+        lines.append(f"{pair.source_text}\t{pair.target_text}\t{links}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", ["clbt", "realign"])
+def test_one_command_from_parallel_text_to_an_encoder(bert: str, tmp_path: Path, name: str) -> None:
+    text = write_text(tmp_path / "ru-en.tsv")
+    out = tmp_path / "aligned"
+    arguments = ["align", name, bert, str(out), "--parallel", str(text), "--steps", "3"]
+    arguments += ["--batch-size", "8", "--eval-every", "2", "--set", "word_repr=mean"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    report = json.loads((out / "alignment.json").read_text(encoding="utf-8"))
+    assert report["settings"]["word_repr"] == "mean"
+    assert report["data"]["pairs"] == 32 and report["data"]["held_out"] == 8
+    assert len(report["losses"]) == (1 if name == "clbt" else 3)
+    assert 0 <= report["retrieval"]["after"]["ru"] <= 1
+    assert (out / "language_maps.safetensors").is_file() == (name == "clbt")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["aligned", "ru-en.tsv"]
+
+
+def test_the_command_says_what_is_wrong(bert: str, tmp_path: Path) -> None:
+    text = write_text(tmp_path / "ru-en.tsv", 4)
+    for wrong, message in (
+        (["no", bert, "out"], "expected one of ml-ctl"),
+        (["labse", bert, "out", "--set", "margin"], "expected name=value"),
+        (["labse", bert, "out", "--set", "margin=big"], "expected a float"),
+        (["labse", bert, "out", "--steps", "0"], "steps = 0"),
+    ):
+        result = CliRunner().invoke(app, ["align", *wrong, "--parallel", str(text)])
+        assert result.exit_code == 1 and message in " ".join(result.output.split()), wrong

@@ -80,15 +80,15 @@ class MlCtl(Method):
         links = one_link_a_pair(batch, generator) if settings.words else None
         pairs = torch.arange(len(batch.languages)) if links is None else batch.link_pairs[links]
         pairs = pairs.to(batch.same.device)
-        vectors = [
+        x, y = (
             self.embed(side, pairs, None if links is None else batch.links[links, i])
             for i, side in enumerate((batch.source, batch.target))
-        ]
+        )
         same = batch.same[pairs][:, pairs]
         if settings.loss == "cz":
-            contrast = cz_nce(*vectors, settings.temperature, same, settings.no_negatives)
+            contrast = cz_nce(x, y, settings.temperature, same, settings.no_negatives)
         else:
-            contrast = info_nce(*vectors, settings.temperature, same)
+            contrast = info_nce(x, y, settings.temperature, same)
         if self.mlm is None or not settings.mlm_weight:
             return {"loss": contrast, "contrast": contrast}
         mlm = [self.mlm(self.encoder, side, generator) for side in (batch.source, batch.target)]

@@ -119,7 +119,10 @@ class Collator:
             for text in texts
         ]
         width = max(len(row) for row in ids)
-        rows, lengths, names, begins = [], [], [], []
+        rows: list[int] = []
+        lengths: list[int] = []
+        names: list[int] = []
+        begins: list[int] = []
         for b, text in enumerate(texts):
             begins.append(len(lengths))
             for name, pieces in text.words:

@@ -84,7 +84,8 @@ def _texts(
     for k, doc in enumerate(docs):
         begin, first = int(begins[k]), int(table.doc_tokens[k])
         ids = pieces.ids[begin : begin + int(pieces.lengths[k])][:max_pieces].tolist()
-        words, places = [], {}
+        words: list[tuple[str, list[int]]] = []
+        places: dict[int, int] = {}
         for i, token in enumerate(doc):
             end = int(ends[first + i])
             own = (rows[end - int(sizes[first + i]) : end] - begin).tolist()

@@ -139,14 +139,11 @@ def _loop(
 def make_optimizer(method: Method, settings: TrainSettings) -> torch.optim.Optimizer:
     """RETURNS (Optimizer): AdamW over what trains; no weight decay for vectors."""
     parameters = _trained(method)
-    return torch.optim.AdamW(
-        [
-            {"params": [p for p in parameters if p.ndim > 1]},
-            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-        ],
-        lr=settings.learn_rate,
-        weight_decay=settings.weight_decay,
-    )
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in parameters if p.ndim > 1]},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=settings.learn_rate, weight_decay=settings.weight_decay)
 
 
 def _trained(method: Method) -> list[nn.Parameter]:

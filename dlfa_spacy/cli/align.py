@@ -1,0 +1,231 @@
+"""`dlfa align`: cross-lingual training of an encoder, before anything is fine-tuned on it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .console import comma_list, output, plain_errors, progress, shown
+
+if TYPE_CHECKING:
+    from ..alignment.methods import Method
+    from ..alignment.training.batch import Collator
+    from ..alignment.training.examples import Example
+
+# Held-out pairs that are encoded at once.
+_BATCH = 32
+
+
+def align_cli(
+    method: Annotated[str, typer.Argument(help="ml-ctl, ppa, cao, realign, clbt or labse.")],
+    encoder: Annotated[str, typer.Argument(help="Folder or Hub name of the encoder.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the aligned encoder.")],
+    parallel: Annotated[
+        Path, typer.Option(help="Parallel text: a file, or a folder of files, <xx>-en.*.")
+    ],
+    langs: Annotated[str, typer.Option(help="Only these: de,fr. Default: all.")] = "",
+    limit: Annotated[int, typer.Option(help="Pairs of a language; 0: all.")] = 0,
+    dictionaries: Annotated[
+        str,
+        typer.Option(
+            help="Folder of <xx>-en.txt (MUSE) to link words; default: induced from the text."
+        ),
+    ] = "",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A setting of the method: temperature=0.05. May be repeated."),
+    ] = None,
+    steps: Annotated[int, typer.Option(help="Steps of the optimizer.")] = 1000,
+    batch_size: Annotated[int, typer.Option(help="Pairs a batch.")] = 32,
+    accumulate: Annotated[int, typer.Option(help="Batches a step.")] = 1,
+    learn_rate: Annotated[float, typer.Option(help="Its highest value.")] = 2e-5,
+    warmup: Annotated[float, typer.Option(help="Part of the steps in which it rises.")] = 0.1,
+    schedule: Annotated[str, typer.Option(help="Then: linear (to 0) or constant.")] = "linear",
+    max_length: Annotated[int, typer.Option(help="Wordpieces of a side.")] = 128,
+    held_out: Annotated[
+        int, typer.Option(help="Pairs of a language kept for retrieval, not trained on.")
+    ] = 100,
+    eval_every: Annotated[int, typer.Option(help="Steps between two looks at them.")] = 0,
+    patience: Annotated[int, typer.Option(help="Stop after so many looks without gain.")] = 0,
+    save_every: Annotated[int, typer.Option(help="Steps between two checkpoints.")] = 200,
+    seed: Annotated[int, typer.Option(help="Of order, masks, dropout.")] = 0,
+    bf16: Annotated[bool, typer.Option("--bf16", help="bfloat16 autocast.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume/--no-resume", help="Go on from a checkpoint.")
+    ] = True,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
+) -> None:
+    """Align an encoder's languages with parallel text. The result is a folder for `name` of
+    dlfa_spacy.TransformerModel.v1.
+
+    Can be killed at any moment: the same command goes on from OUT.checkpoint.pt, with the result it
+    would have had.
+
+    [bold]Examples[/]
+
+      [cyan]dlfa align realign assets/encoder training/aligned --parallel parallel/ --steps 500[/]
+
+      [cyan]dlfa align ml-ctl assets/encoder training/aligned --parallel parallel/ --bf16
+      --set temperature=0.05[/]
+    """
+    with plain_errors():
+        import torch
+
+        from ..alignment.methods import create_method
+        from ..alignment.methods.create import make_settings
+        from ..alignment.training.batch import Collator
+        from ..alignment.training.examples import make_examples
+        from ..alignment.training.result import save_result
+        from ..alignment.training.settings import TrainSettings
+        from ..alignment.training.train import train
+        from ..encoder.loading import load_encoder, max_wordpieces
+        from ..encoder.pieces import PieceTokenizer
+
+        changes = read_settings(settings or [])
+        make_settings(method, changes)
+        how = TrainSettings(
+            steps, batch_size, accumulate, learn_rate, warmup, schedule,
+            bf16=bf16, eval_every=eval_every, patience=patience, save_every=save_every, seed=seed,
+        )  # fmt: skip
+        torch.manual_seed(seed)
+        objects = load_encoder(encoder, {}, {})
+        pieces = PieceTokenizer(objects.tokenizer)
+        longest = max_wordpieces(objects.transformer, objects.tokenizer)
+        pairs, counts = _pairs(parallel, langs, limit, dictionaries)
+        room = min(max_length, longest) - pieces.frames.single_size
+        text, kept = _split(make_examples(pairs, pieces, room), held_out)
+        languages = sorted({example.language for example in text})
+        aligner = create_method(
+            method, objects.transformer, objects.tokenizer, changes, languages, encoder
+        )
+        if torch.cuda.is_available():
+            aligner.to("cuda")
+        collate = Collator(pieces, longest)
+        evaluate = held_out_retrieval(kept, collate) if kept else None
+        before = _look(aligner, evaluate)
+        checkpoint = out.with_name(f"{out.name}.checkpoint.pt")
+        if not resume:
+            checkpoint.unlink(missing_ok=True)
+        with progress(quiet=quiet) as bar:
+            task = bar.add_task(f"Aligning ({method})", total=steps, detail="")
+
+            def report(row: dict[str, float]) -> None:
+                bar.update(task, completed=row["step"], detail=f"loss {row['loss']:.4f}")
+
+            rows = train(aligner, text, collate, how, checkpoint, evaluate, report)
+        after = _look(aligner, evaluate)
+        save_result(
+            aligner,
+            out,
+            {
+                "method": method,
+                "encoder": Path(encoder).name,
+                "settings": vars(aligner.settings),
+                "training": vars(how),
+                "data": {"pairs": len(text), "held_out": len(kept), "languages": counts},
+                "retrieval": {"before": before, "after": after},
+                "losses": rows,
+            },
+        )
+        checkpoint.unlink(missing_ok=True)
+        if not quiet:
+            for name in before:
+                output().print(
+                    f"Retrieval, {name}: {before[name]:.3f} before, {after[name]:.3f} after",
+                    highlight=False,
+                )
+        output().print(f"Wrote {shown(out)}", highlight=False)
+
+
+def read_settings(given: list[str]) -> dict[str, Any]:
+    """RETURNS (Dict[str, Any]): `name=value` of each; values as in JSON, other text as it is."""
+    found: dict[str, Any] = {}
+    for line in given:
+        name, equals, value = line.partition("=")
+        if not equals or not name:
+            raise ValueError(f"--set {line}: expected name=value. Fix: --set temperature=0.05.")
+        try:
+            found[name] = json.loads(value)
+        except json.JSONDecodeError:
+            found[name] = value
+    return found
+
+
+def held_out_retrieval(
+    examples: "list[Example]", collate: "Collator"
+) -> "Callable[[Method], dict[str, float]]":
+    """A look at held-out text: CSLS retrieval of sentences by the mean of the last layer.
+
+    examples (List[Example]): Of any languages.
+    collate (Collator): Makes batches.
+    RETURNS (Callable): From a method to `score`, the mean over languages and both directions, and
+        the score of each language. Of a method with maps, vectors are mapped.
+    """
+    import torch
+
+    from ..alignment.methods.clbt import Clbt
+    from ..alignment.training.order import seeded
+    from ..alignment.training.vectors import last_layer, sentence_means
+    from ..analysis.retrieval import retrieval
+
+    by_language: dict[str, list[Example]] = {}
+    for example in examples:
+        by_language.setdefault(example.language, []).append(example)
+
+    def evaluate(method: "Method") -> dict[str, float]:
+        device = next(method.parameters()).device
+        scores = {}
+        for language, found in sorted(by_language.items()):
+            sides: tuple[list[torch.Tensor], list[torch.Tensor]] = ([], [])
+            for i in range(0, len(found), _BATCH):
+                batch = collate(found[i : i + _BATCH], seeded(0, i)).to(device)
+                for rows, side in zip(sides, (batch.source, batch.target), strict=True):
+                    rows.append(sentence_means(last_layer(method.encoder, side), side.mask))
+            foreign, english = torch.cat(sides[0]), torch.cat(sides[1])
+            if isinstance(method, Clbt):
+                foreign = method.maps(foreign, [language] * len(foreign))
+            result = retrieval(foreign.cpu().numpy(), english.cpu().numpy())
+            scores[language] = (result.csls_forward + result.csls_backward) / 2
+        return {"score": sum(scores.values()) / len(scores), **scores}
+
+    return evaluate
+
+
+def _look(method: "Method", evaluate: Any) -> dict[str, float]:
+    import torch
+
+    method.eval()
+    with torch.no_grad():
+        return dict(evaluate(method)) if evaluate else {}
+
+
+def _pairs(parallel: Path, langs: str, limit: int, dictionaries: str) -> tuple[Any, Any]:
+    """RETURNS: The pairs, and what was met, by language."""
+    from ..alignment.parallel import ParallelCorpus, induce_dictionaries, read_dictionaries
+
+    wanted = comma_list(langs) or None
+    if dictionaries:
+        found = read_dictionaries(dictionaries, wanted)
+    else:
+        found = induce_dictionaries(ParallelCorpus(parallel, languages=wanted, limit=limit))
+    corpus = ParallelCorpus(parallel, languages=wanted, dictionaries=found, limit=limit)
+    pairs = list(corpus)
+    return pairs, {name: counts.as_dict() for name, counts in sorted(corpus.counts.items())}
+
+
+def _split(examples: "list[Example]", held_out: int) -> "tuple[list[Example], list[Example]]":
+    """RETURNS: To train on, and the last ones of each language; never more than a fifth."""
+    by_language: dict[str, list[Example]] = {}
+    for example in examples:
+        by_language.setdefault(example.language, []).append(example)
+    text: list[Example] = []
+    kept: list[Example] = []
+    for found in by_language.values():
+        cut = len(found) - min(held_out, len(found) // 5)
+        text.extend(found[:cut])
+        kept.extend(found[cut:])
+    # An English sentence that is held out for one language is not trained on for another.
+    english = {example.target.text for example in kept}
+    return [example for example in text if example.target.text not in english], kept
