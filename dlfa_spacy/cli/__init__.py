@@ -6,6 +6,7 @@
 
 import typer
 
+from .align import align_cli
 from .analyze import analyze_app
 from .convert import convert_cli
 from .evaluate import evaluate_cli
@@ -27,6 +28,7 @@ app.command("convert")(convert_cli)
 app.command("evaluate")(evaluate_cli)
 app.command("report")(report_cli)
 app.command("sweep")(sweep_cli)
+app.command("align")(align_cli)
 app.command("suggest-layer")(suggest_layer_cli)
 app.add_typer(analyze_app, name="analyze")
 
