@@ -29,6 +29,8 @@ ENTRY_POINTS = {
         "dlfa_spacy.aggregators.double_layer_fusion:build_double_layer_fusion_v1",
         "dlfa_spacy.ScalarMix.v1 = dlfa_spacy.aggregators.scalar_mix:build_scalar_mix_v1",
         "dlfa_spacy.MeanLayers.v1 = dlfa_spacy.aggregators.mean_layers:build_mean_layers_v1",
+        "dlfa_spacy.SelectedLayers.v1 = "
+        "dlfa_spacy.aggregators.selected_layers:build_selected_layers_v1",
         "dlfa_spacy.LastLayer.v1 = dlfa_spacy.aggregators.last_layer:build_last_layer_v1",
     ],
     "spacy_span_getters": [

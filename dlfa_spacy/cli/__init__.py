@@ -11,6 +11,7 @@ from .analyze import analyze_app
 from .convert import convert_cli
 from .evaluate import evaluate_cli
 from .init_config import init_config_cli
+from .optimize import optimize_cli
 from .report import report_cli
 from .suggest_layer import suggest_layer_cli
 from .sweep import sweep_cli
@@ -28,6 +29,7 @@ app.command("convert")(convert_cli)
 app.command("evaluate")(evaluate_cli)
 app.command("report")(report_cli)
 app.command("sweep")(sweep_cli)
+app.command("optimize")(optimize_cli)
 app.command("align")(align_cli)
 app.command("suggest-layer")(suggest_layer_cli)
 app.add_typer(analyze_app, name="analyze")

@@ -15,6 +15,7 @@ from spacy_transformers.layers.hf_shim import HFShim
 from thinc.api import Optimizer, get_torch_default_device
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
+from .int8 import place_int8_layers
 from .ledger import GradientLedger
 from .loading import max_wordpieces
 from .packed import PackedEncoder
@@ -22,6 +23,9 @@ from .pieces import PieceTokenizer
 from .pooler import drop_pooler
 
 FORMAT = 1
+# What `dlfa optimize` makes: weights of half the width, or int8. Older versions refuse it.
+OPTIMIZED_FORMAT = 2
+STORAGE = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 # Constant tables that transformers has kept in, and left out of, checkpoints over the years.
 CONSTANT_BUFFERS = ("position_ids", "token_type_ids")
 
@@ -45,6 +49,10 @@ class EncoderShim(HFShim):
         self.mixed_precision = mixed_precision
         self.scaler_config = dict(grad_scaler_config)
         self.ledger = GradientLedger()
+        # How floats are saved; in memory they are fp32 all the same.
+        self.storage = "float32"
+        # Names of the encoder's layers that are `Int8Linear`.
+        self.int8_layers: list[str] = []
 
     def set_encoder(self, hf_model: HFObjects) -> None:
         self._hfmodel.tokenizer = hf_model.tokenizer
@@ -52,6 +60,16 @@ class EncoderShim(HFShim):
         self._model = PackedEncoder(hf_model.transformer, self.mixed_precision)
         self.piece_tokenizer = PieceTokenizer(hf_model.tokenizer)
         self.max_length = max_wordpieces(hf_model.transformer, hf_model.tokenizer)
+
+    def begin_update(self, inputs: Any) -> Any:
+        if self.int8_layers:
+            raise ValueError(
+                f"This encoder cannot be trained: {len(self.int8_layers)} of its layers are int8 "
+                "(dlfa optimize --int8). Expected an encoder of floats. Fix: train the pipeline "
+                "that was optimized, or freeze the encoder ([training] frozen_components and "
+                "annotating_components)."
+            )
+        return super().begin_update(inputs)
 
     def finish_update(self, optimizer: Optimizer) -> None:
         if self.ledger.is_waiting:
@@ -64,6 +82,8 @@ class EncoderShim(HFShim):
     def _step(self, optimizer: Optimizer) -> None:
         if self._model is not None:
             super().finish_update(optimizer)
+            # What was learnt now does not fit into half floats.
+            self.storage = "float32"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "EncoderShim":
         # The ledger may hold the graph of a batch, which cannot be copied.
@@ -82,8 +102,9 @@ class EncoderShim(HFShim):
 
     def to_bytes(self) -> bytes:
         hf = self._hfmodel
+        optimized = self.storage != "float32" or bool(self.int8_layers)
         msg: dict[str, Any] = {
-            "format": FORMAT,
+            "format": OPTIMIZED_FORMAT if optimized else FORMAT,
             "tokenizer_config": dict(hf._init_tokenizer_config),
             "transformer_config": dict(hf._init_transformer_config),
             "encoder": None,
@@ -93,24 +114,29 @@ class EncoderShim(HFShim):
                 "config": _config_dict(hf.transformer.config),
                 "tokenizer": _tokenizer_files(hf.tokenizer),
                 "use_fast": hf.tokenizer.is_fast,
-                "weights": save_tensors(_own_tensors(hf.transformer.state_dict())),
+                "weights": save_tensors(_own_tensors(hf.transformer.state_dict(), self.storage)),
             }
+            if optimized:
+                msg["encoder"]["storage"] = self.storage
+                msg["encoder"]["int8_layers"] = list(self.int8_layers)
         return cast(bytes, srsly.msgpack_dumps(msg))
 
     def from_bytes(self, bytes_data: bytes) -> "EncoderShim":
         msg = srsly.msgpack_loads(bytes_data)
         found = msg.get("format") if isinstance(msg, dict) else None
-        if found != FORMAT:
+        if found not in (FORMAT, OPTIMIZED_FORMAT):
             raise ValueError(
                 "These bytes do not hold an encoder of dlfa_spacy.TransformerModel.v1: their "
-                f"format is {found}, expected {FORMAT}. Fix: check [components.transformer.model] "
-                "@architectures, or load the pipeline with the version that saved it."
+                f"format is {found}, expected {FORMAT} or {OPTIMIZED_FORMAT}. Fix: check "
+                "[components.transformer.model] @architectures, or load the pipeline with "
+                "the version that saved it."
             )
         hf = HFObjects(None, None, None, msg["tokenizer_config"], msg["transformer_config"])
         saved = msg["encoder"]
         if saved is None:
             self._hfmodel = hf
             return self
+        storage, int8_layers = _optimized_settings(saved, found)
         with tempfile.TemporaryDirectory() as folder:
             for name, content in saved["tokenizer"].items():
                 (Path(folder) / name).write_bytes(content)
@@ -120,12 +146,34 @@ class EncoderShim(HFShim):
         attention = msg["transformer_config"].get("attn_implementation")
         settings = {} if attention is None else {"attn_implementation": attention}
         transformer = AutoModel.from_config(config, **settings)
-        _load_strictly(transformer, saved["weights"])
+        place_int8_layers(transformer, int8_layers)
+        _load_strictly(transformer, saved["weights"], storage)
         transformer.to(get_torch_default_device())
         # Only now: what fails above leaves the encoder that was here untouched.
         self._hfmodel = hf
+        self.storage, self.int8_layers = storage, int8_layers
         self.set_encoder(HFObjects(tokenizer, transformer, None))
         return self
+
+
+def _optimized_settings(saved: dict[str, Any], found: int) -> tuple[str, list[str]]:
+    """RETURNS (Tuple[str, List[str]]): How floats were saved, and which layers are int8."""
+    if found == FORMAT:
+        return "float32", []
+    storage, int8_layers = saved.get("storage"), saved.get("int8_layers")
+    if storage not in STORAGE or not isinstance(int8_layers, list):
+        raise ValueError(
+            f"The saved encoder has storage = {storage!r} and int8_layers = {int8_layers!r}. "
+            f"Expected one of {sorted(STORAGE)} and a list of names. Fix: make the pipeline again "
+            "with dlfa optimize, or load it with the version that saved it."
+        )
+    if int8_layers and get_torch_default_device().type != "cpu":
+        raise ValueError(
+            "This encoder is int8 (dlfa optimize --int8), which runs on a CPU only, but the "
+            f"device is {get_torch_default_device().type}. Fix: load it without "
+            "spacy.require_gpu(), or optimize without --int8."
+        )
+    return storage, int8_layers
 
 
 def _load_tokenizer(folder: str, use_fast: bool) -> Any:
@@ -154,12 +202,22 @@ def _tokenizer_files(tokenizer: Any) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in Path(folder).iterdir() if path.is_file()}
 
 
-def _own_tensors(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    # safetensors refuses tensors that share memory, as tied weights do.
-    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
+def _own_tensors(
+    state: dict[str, torch.Tensor], storage: str = "float32"
+) -> dict[str, torch.Tensor]:
+    # safetensors refuses tensors that share memory, as tied weights do. Doubles are the scales of
+    # int8 layers, and stay what they are.
+    return {
+        name: (tensor.to(STORAGE[storage]) if tensor.dtype == torch.float32 else tensor)
+        .detach()
+        .cpu()
+        .contiguous()
+        .clone()
+        for name, tensor in state.items()
+    }
 
 
-def _load_strictly(transformer: torch.nn.Module, weights: bytes) -> None:
+def _load_strictly(transformer: torch.nn.Module, weights: bytes, storage: str = "float32") -> None:
     try:
         state = load_tensors(weights)
     except SafetensorError as error:
@@ -177,11 +235,20 @@ def _load_strictly(transformer: torch.nn.Module, weights: bytes) -> None:
         for k in own
         if k in state and state[k].shape != own[k].shape
     ]
+    misshapen += [
+        f"{k} {state[k].dtype} instead of {_saved_type(own[k].dtype, storage)}"
+        for k in own
+        if k in state and state[k].dtype != _saved_type(own[k].dtype, storage)
+    ]
     if missing or surplus or misshapen:
         raise ValueError(
             "The encoder's weights do not fit its configuration: "
-            f"missing {missing[:5]}, surplus {surplus[:5]}, of another shape {misshapen[:5]}. "
-            "Loading them would leave part of the encoder random. Fix: copy or train the pipeline "
-            "again, or use the version of transformers that saved it."
+            f"missing {missing[:5]}, surplus {surplus[:5]}, of another shape or type "
+            f"{misshapen[:5]}. Loading them would leave part of the encoder random. Fix: copy or "
+            "train the pipeline again, or use the version of transformers that saved it."
         )
     transformer.load_state_dict(state, strict=False)
+
+
+def _saved_type(dtype: torch.dtype, storage: str) -> torch.dtype:
+    return STORAGE[storage] if dtype == torch.float32 else dtype

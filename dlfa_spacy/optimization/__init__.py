@@ -1,0 +1,1 @@
+"""A trained pipeline made smaller and faster: `dlfa optimize`."""

@@ -1,0 +1,104 @@
+"""Layers of small weight leave a learned mix; the weights of the others are renormalised."""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from ..aggregators import LayerAttention, ScalarMix
+from .readers import EncoderInUse, Reading, aggregation_block, replace_aggregation
+
+SELECTED = "dlfa_spacy.SelectedLayers.v1"
+# Enough for a mean over wordpieces.
+MEASURED_DOCS = 200
+
+
+def drop_layers(
+    nlp: Language, encoders: Sequence[EncoderInUse], threshold: float, docs: Sequence[Doc]
+) -> list[str]:
+    """Drop the layers whose weight is below a threshold, one aggregation at a time.
+
+    `ScalarMix`: its softmax weights, the same for all tokens. `LayerAttention`: the mean weight
+    over the wordpieces of some texts. With `residual` the last layer stays: it is read besides the
+    mix. Other aggregations have no learned layer weights and stay as they are.
+
+    nlp (Language): The pipeline; changed in place.
+    encoders (Sequence[EncoderInUse]): Its encoders.
+    threshold (float): From 0 to 1.
+    docs (Sequence[Doc]): Texts to measure with; may be empty if there is no `LayerAttention`.
+    RETURNS (List[str]): What was dropped, a line for each aggregation.
+    RAISES (ValueError): A threshold that leaves no layer; no texts to measure with.
+    """
+    if not 0.0 < threshold < 1.0:
+        raise ValueError(
+            f"--drop-layers {threshold}: expected a weight between 0 and 1. "
+            "Fix: --drop-layers 0.02."
+        )
+    changes = []
+    for encoder in encoders:
+        for reading in encoder.readings:
+            if isinstance(reading.module, ScalarMix | LayerAttention):
+                changes.append(_drop(nlp, encoder, reading, threshold, docs))
+    return [change for change in changes if change]
+
+
+def _drop(
+    nlp: Language,
+    encoder: EncoderInUse,
+    reading: Reading,
+    threshold: float,
+    docs: Sequence[Doc],
+) -> str:
+    module = reading.module
+    depth = encoder.model.num_layers
+    weights = _weights(encoder, reading, docs)
+    stays = depth if getattr(module, "beta", None) is not None else None
+    read = module.needs(depth)
+    kept = [x for x in read if abs(weights[x]) >= threshold or x == stays]
+    dropped = [x for x in read if x not in kept]
+    if not kept:
+        raise ValueError(
+            f"--drop-layers {threshold}: no layer of [components.{reading.component}] has that "
+            f"weight; the largest is {max(weights):.3f}. Fix: choose a smaller one."
+        )
+    if not dropped:
+        return ""
+    state = copy.deepcopy(module.state_dict())
+    name = "logits" if isinstance(module, ScalarMix) else "bias"
+    first = read[0]
+    state[name] = state[name][[x - first for x in kept]]
+    inner: dict[str, Any] = dict(aggregation_block(nlp, reading))
+    if isinstance(module, ScalarMix):
+        # The lowest layer that is left takes part, whatever its number is.
+        inner["embeddings"] = True
+    block = {"@layers": SELECTED, "layers": kept, "aggregation": inner}
+    prefixed = {f"inner.{key}": value for key, value in state.items()}
+    replace_aggregation(nlp, encoder, reading, block, depth, prefixed)
+    lost = sum(abs(weights[x]) for x in dropped)
+    return f"{reading.component}: without layers {dropped} (weights {lost:.3f} together)"
+
+
+def _weights(encoder: EncoderInUse, reading: Reading, docs: Sequence[Doc]) -> list[float]:
+    """RETURNS (List[float]): One for each layer, 0 = embeddings."""
+    module = reading.module.eval()
+    if isinstance(module, ScalarMix):
+        return [float(x) for x in module.layer_weights()]
+    full = [doc for doc in docs if len(doc)][:MEASURED_DOCS]
+    if not full:
+        raise ValueError(
+            f"--drop-layers: [components.{reading.component}] weighs layers token by token "
+            "(LayerAttention), and there is no text to measure with. Fix: add --texts FILE."
+        )
+    depth = encoder.model.num_layers
+    total = torch.zeros(depth + 1, dtype=torch.float64)
+    pieces = 0
+    # In parts: all layers of many texts would not fit into memory.
+    for begin in range(0, len(full), 16):
+        batch = encoder.model.encode(full[begin : begin + 16], module.needs(depth))
+        count = int(batch.lengths.sum())
+        total += count * module.layer_weights(states=batch.states).double().cpu()
+        pieces += count
+    return [float(x) for x in total / pieces]

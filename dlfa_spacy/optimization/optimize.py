@@ -1,0 +1,160 @@
+"""All steps in their order, each weighed, and the result checked before it takes its place."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import spacy
+import torch
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from ..corpora.files import replacing
+from .cut import cut_encoders
+from .drop import drop_layers
+from .half import store_as_half
+from .int8 import make_int8
+from .readers import encoders_in_use
+from .vocabulary import trim_vocabularies
+
+CHECKED_DOCS = 16
+# Read by the check when there are no other texts.
+CHECK_TEXTS = ("Anna lives in Berlin.", "1, 2 and 3", "x")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to do to a pipeline.
+
+    cut (bool): Take out the blocks, and the pooler, that nobody reads.
+    drop (Optional[float]): Drop layers of a smaller weight.
+    trim (bool): Trim the vocabulary to the texts.
+    int8 (bool): Linear layers as integers.
+    half (Optional[str]): Save floats as "float16" or "bfloat16".
+    """
+
+    cut: bool = True
+    drop: float | None = None
+    trim: bool = False
+    int8: bool = False
+    half: str | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One row of the table.
+
+    name (str): The step.
+    size (int): Bytes of the saved pipeline after it.
+    changes (List[str]): What it did.
+    """
+
+    name: str
+    size: int
+    changes: list[str]
+
+
+def optimize(
+    source: str | Path,
+    out: str | Path,
+    options: Options,
+    read_texts: Callable[[Language], list[Doc]] | None = None,
+) -> list[Step]:
+    """Make a trained pipeline smaller and faster.
+
+    source (Union[str, Path]): Folder or name of the pipeline; it is not touched.
+    out (Union[str, Path]): The folder to write. It appears when the result has been loaded again
+        and predicts what it should, and not before.
+    options (Options): The steps.
+    read_texts (Optional[Callable]): Reads the texts in use, for `trim` and `drop`.
+    RETURNS (List[Step]): The sizes, from the pipeline as it was on.
+    RAISES (ValueError): A step that is not possible; `out` is `source`, or something that is no
+        pipeline.
+    """
+    nlp = spacy.load(source)
+    check_target(nlp.path, Path(out))
+    docs = read_texts(nlp) if read_texts is not None else []
+    steps: list[tuple[str, bool, Callable[[], list[str]]]] = [
+        ("drop layers", options.drop is not None, lambda: _drop(nlp, options.drop, docs)),
+        ("cut", options.cut, lambda: cut_encoders(nlp, encoders_in_use(nlp))),
+        ("vocabulary", options.trim, lambda: trim_vocabularies(encoders_in_use(nlp), docs)),
+        ("int8", options.int8, lambda: make_int8(encoders_in_use(nlp))),
+        (
+            options.half or "half",
+            options.half is not None,
+            lambda: store_as_half(encoders_in_use(nlp), options.half or ""),
+        ),
+    ]
+    encoders_in_use(nlp)
+    with replacing(out) as folder:
+        nlp.to_disk(folder)
+        done = [Step("as it was", folder_size(folder), [])]
+        for name, wanted, run in steps:
+            if wanted:
+                changes = run()
+                nlp.to_disk(folder)
+                done.append(Step(name, folder_size(folder), changes))
+        nlp.meta["optimized"] = [{"step": s.name, "changes": s.changes} for s in done[1:]]
+        nlp.to_disk(folder)
+        check_saved(nlp, folder, docs)
+    return done
+
+
+def _drop(nlp: Language, threshold: float | None, docs: list[Doc]) -> list[str]:
+    assert threshold is not None
+    return drop_layers(nlp, encoders_in_use(nlp), threshold, docs)
+
+
+def check_target(source: Path | None, out: Path) -> None:
+    """RAISES (ValueError): Writing `out` would destroy the source, or what is no pipeline."""
+    target = out.resolve()
+    origin = None if source is None else source.resolve()
+    if origin is not None and (origin == target or target in origin.parents):
+        raise ValueError(
+            f"OUT {out} is MODEL, or holds it. Expected another folder: the pipeline that was "
+            "trained is not overwritten. Fix: choose another name."
+        )
+    if origin is not None and origin in target.parents:
+        raise ValueError(f"OUT {out} lies inside MODEL. Fix: choose another folder.")
+    is_pipeline = (target / "config.cfg").is_file() and (target / "meta.json").is_file()
+    is_empty = target.is_dir() and not any(target.iterdir())
+    if target.exists() and not is_pipeline and not is_empty:
+        raise ValueError(
+            f"OUT {out} exists and is no pipeline, so it is not overwritten. Fix: choose another "
+            "folder, or remove it."
+        )
+
+
+def check_saved(nlp: Language, folder: Path, docs: Sequence[Doc]) -> None:
+    """RAISES (ValueError): The saved pipeline has other weights, or predicts something else, than
+    the one in memory."""
+    loaded = spacy.load(folder)
+    for encoder, other in zip(encoders_in_use(nlp), encoders_in_use(loaded), strict=True):
+        _same_state(encoder.model.transformer, other.model.transformer, encoder.component)
+        for reading, own in zip(encoder.readings, other.readings, strict=True):
+            _same_state(reading.module, own.module, reading.component)
+    texts = [doc.text for doc in docs if len(doc)][:CHECKED_DOCS] or list(CHECK_TEXTS)
+    expected = [doc.to_json() for doc in nlp.pipe(texts)]
+    if expected != [doc.to_json() for doc in loaded.pipe(texts)]:
+        raise ValueError(
+            "The optimized pipeline predicts something else once it is loaded again. Nothing was "
+            "written. Fix: report it, with the versions of torch and transformers."
+        )
+
+
+def _same_state(module: Any, other: Any, name: str) -> None:
+    state, saved = module.state_dict(), other.state_dict()
+    wrong = sorted(set(state) ^ set(saved)) or [
+        key for key in state if not torch.equal(state[key], saved[key])
+    ]
+    if wrong:
+        raise ValueError(
+            f'The weights of "{name}" are not the same once they are loaded again: {wrong[:5]}. '
+            "Nothing was written. Fix: report it, with the versions of torch and transformers."
+        )
+
+
+def folder_size(folder: Path) -> int:
+    """RETURNS (int): Bytes of all files."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
