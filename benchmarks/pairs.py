@@ -9,7 +9,6 @@ attend to each other.
 """
 
 import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,8 +17,8 @@ import spacy
 import torch
 import typer
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
+from rounds import measure
 from spacy.language import Language
 from spacy.tokens import Doc
 from transformers import AutoModel, AutoTokenizer
@@ -60,7 +59,9 @@ def main(
         systems[f"bare forward of the pairs, batches of {size}"] = lambda size=size: bare(
             model, tokenizer, texts, size
         )
-    table = summarise(measure(systems, rounds), len(texts))
+    seconds = measure(systems, rounds)
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    table = summarise(medians, len(texts))
     counts = {name: wordpieces(nlp, which) for name, which in (("p", pairs), ("s", singles))}
     note = (
         f"{len(texts)} pairs ({counts['p']:,} wordpieces) and their {len(singles)} texts one by "
@@ -127,18 +128,6 @@ def bare(model: Any, tokenizer: Any, texts: list[tuple[str, str]], size: int) ->
                 list(first), list(second), padding=True, truncation=True, max_length=128
             )
             model(**inputs.convert_to_tensors("pt"))
-
-
-def measure(systems: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """RETURNS (Dict[str, float]): Median seconds of each system, the warm-up left out."""
-    seconds: dict[str, list[float]] = {name: [] for name in systems}
-    for i in track(range(rounds + 1), description="Rounds", transient=True):
-        for name, run in systems.items():
-            start = time.perf_counter()
-            run()
-            if i > 0:
-                seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
 
 
 def summarise(seconds: dict[str, float], pairs: int) -> list[tuple[str, str, str]]:

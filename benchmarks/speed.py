@@ -11,7 +11,6 @@ passes over the same wordpieces: sorted by length and padded in batches of 8, 16
 import json
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,8 +20,8 @@ import spacy
 import torch
 import typer
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
+from rounds import measure
 from spacy.language import Language
 from spacy.tokens import Doc
 from thinc.api import Config
@@ -172,18 +171,6 @@ def annotate(nlp: Language, words: list[list[str]]) -> None:
     docs = [Doc(nlp.vocab, words=sentence) for sentence in words]
     for _ in nlp.pipe(docs, batch_size=256):
         pass
-
-
-def measure(systems: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
-    """RETURNS (Dict[str, List[float]]): Seconds of each round, the warm-up left out."""
-    seconds: dict[str, list[float]] = {name: [] for name in systems}
-    for i in track(range(rounds + 1), description="Rounds", transient=True):
-        for name, run in systems.items():
-            start = time.perf_counter()
-            run()
-            if i > 0:
-                seconds[name].append(time.perf_counter() - start)
-    return seconds
 
 
 def summarise(seconds: dict[str, list[float]], words: int) -> dict[str, dict[str, float]]:
