@@ -261,6 +261,7 @@ def test_a_sweep_that_is_killed_at_any_moment_ends_with_the_same_table(
     out = tmp_path / "out"
     command = [sys.executable, "-m", "dlfa_spacy.cli", "sweep", str(tmp_path / "plan.cfg")]
     command += ["--out", str(out), "--jobs", "2", "--quiet"]
+    interrupted = 0
     for _ in range(2):
         n_begun = len(list(out.rglob("progress.json")))
         n_done = len(list(out.rglob("metrics.json")))
@@ -271,10 +272,12 @@ def test_a_sweep_that_is_killed_at_any_moment_ends_with_the_same_table(
             if len(begun) > n_begun or len(ended) > n_done:
                 break
             time.sleep(0.02)
-        time.sleep(rng.uniform(0, 1))
+        time.sleep(rng.uniform(0, 0.5))
         process.kill()
         process.wait()
-    assert len(records(out)) < 4
+        interrupted += len(records(out)) < 4
+    # On a fast machine the second one may come too late.
+    assert interrupted
     result, _ = sweep(plan, out)
     assert not result.failures
     assert same(out, done)
