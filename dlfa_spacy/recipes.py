@@ -90,7 +90,7 @@ def make_config(
     if steps is not None:
         # Not an interpolated value: spaCy reads the block on its own to resume a training.
         config["training"]["max_steps"] = schedule["total_steps"] = steps
-        config["training"]["eval_frequency"] = max(1, steps // 8)
+        config["training"]["eval_frequency"] = max(1, steps // 4)
         schedule["warmup_steps"] = steps // 10
     if learn_rate is not None:
         schedule["initial_rate"] = learn_rate
