@@ -36,7 +36,7 @@ def main(
     mails: Annotated[Path, typer.Argument(help='JSONL with "text".')],
     model: Annotated[
         str, typer.Option("--model", "-m", help="A pipeline with a textcat.")
-    ] = "training/topic/attention/model-best",
+    ] = "training/topic/dlfa/model-best",
     at_least: Annotated[float, typer.Option(help="Less sure mails go to a person.")] = 0.5,
 ) -> None:
     """Print each desk's mail."""
