@@ -11,8 +11,10 @@ from .console import comma_list, output, plain_errors, progress, shown
 
 if TYPE_CHECKING:
     from ..alignment.methods import Method
+    from ..alignment.parallel import SentencePair
     from ..alignment.training.batch import Collator
     from ..alignment.training.examples import Example
+    from ..evaluation.sweep.plan import Plan
 
 # Held-out pairs that are encoded at once.
 _BATCH = 32
@@ -52,6 +54,26 @@ def align_cli(
     save_every: Annotated[int, typer.Option(help="Steps between two checkpoints.")] = 200,
     seed: Annotated[int, typer.Option(help="Of order, masks, dropout.")] = 0,
     bf16: Annotated[bool, typer.Option("--bf16", help="bfloat16 autocast.")] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Folder for retrieval, CKA and zero-shot scores, before and after."),
+    ] = None,
+    eval_parallel: Annotated[
+        Path | None,
+        typer.Option(help="Report: parallel text to measure with; default: the held-out pairs."),
+    ] = None,
+    eval_limit: Annotated[int, typer.Option(help="Report: pairs of a language; 0: all.")] = 500,
+    corpus: Annotated[
+        str, typer.Option(help="Report: fine-tune both on this corpus, as for dlfa sweep.")
+    ] = "",
+    tasks: Annotated[str, typer.Option(help="Report: folders of the corpus: pos,ner.")] = "",
+    plan: Annotated[
+        Path | None,
+        typer.Option(help="Report: a plan of dlfa sweep for methods, seeds, epochs, limits."),
+    ] = None,
+    plot: Annotated[
+        bool, typer.Option("--plot/--no-plot", help="Report: draw it too (matplotlib).")
+    ] = True,
     resume: Annotated[
         bool, typer.Option("--resume/--no-resume", help="Go on from a checkpoint.")
     ] = True,
@@ -69,6 +91,11 @@ def align_cli(
 
       [cyan]dlfa align ml-ctl assets/encoder training/aligned --parallel parallel/ --bf16
       --set temperature=0.05[/]
+
+    What it changed, on other text, and zero-shot:
+
+      [cyan]dlfa align realign assets/encoder training/aligned --parallel parallel/ --report
+      report/aligned --eval-parallel pud/ --corpus corpus/xtreme --tasks pos,ner[/]
     """
     with plain_errors():
         import torch
@@ -85,6 +112,9 @@ def align_cli(
 
         changes = read_settings(settings or [])
         make_settings(method, changes)
+        zero_shot = _zero_shot_plan(
+            method, encoder, out, report, eval_parallel, corpus, tasks, plan
+        )
         how = TrainSettings(
             steps, batch_size, accumulate, learn_rate, warmup, schedule,
             bf16=bf16, eval_every=eval_every, patience=patience, save_every=save_every, seed=seed,
@@ -95,7 +125,8 @@ def align_cli(
         longest = max_wordpieces(objects.transformer, objects.tokenizer)
         pairs, counts = _pairs(parallel, langs, limit, dictionaries)
         room = min(max_length, longest) - pieces.frames.single_size
-        text, kept = _split(make_examples(pairs, pieces, room), held_out)
+        to_train, to_keep = _split(pairs, held_out)
+        text, kept = (make_examples(part, pieces, room) for part in (to_train, to_keep))
         languages = sorted({example.language for example in text})
         aligner = create_method(
             method, objects.transformer, objects.tokenizer, changes, languages, encoder
@@ -111,10 +142,10 @@ def align_cli(
         with progress(quiet=quiet) as bar:
             task = bar.add_task(f"Aligning ({method})", total=steps, detail="")
 
-            def report(row: dict[str, float]) -> None:
+            def show(row: dict[str, float]) -> None:
                 bar.update(task, completed=row["step"], detail=f"loss {row['loss']:.4f}")
 
-            rows = train(aligner, text, collate, how, checkpoint, evaluate, report)
+            rows = train(aligner, text, collate, how, checkpoint, evaluate, show)
         after = _look(aligner, evaluate)
         save_result(
             aligner,
@@ -129,7 +160,6 @@ def align_cli(
                 "losses": rows,
             },
         )
-        checkpoint.unlink(missing_ok=True)
         if not quiet:
             for name in before:
                 output().print(
@@ -137,6 +167,12 @@ def align_cli(
                     highlight=False,
                 )
         output().print(f"Wrote {shown(out)}", highlight=False)
+        if report is not None:
+            title = f"{method}: {Path(encoder).name} before and after {len(rows)} steps"
+            texts = (eval_parallel, dictionaries, eval_limit)
+            _report(report, title, encoder, out, texts, to_keep, zero_shot, plot, quiet)
+        # Last of all: a report that was killed costs no second training.
+        checkpoint.unlink(missing_ok=True)
 
 
 def read_settings(given: list[str]) -> dict[str, Any]:
@@ -215,17 +251,92 @@ def _pairs(parallel: Path, langs: str, limit: int, dictionaries: str) -> tuple[A
     return pairs, {name: counts.as_dict() for name, counts in sorted(corpus.counts.items())}
 
 
-def _split(examples: "list[Example]", held_out: int) -> "tuple[list[Example], list[Example]]":
+def _split(
+    pairs: "list[SentencePair]", held_out: int
+) -> "tuple[list[SentencePair], list[SentencePair]]":
     """RETURNS: To train on, and the last ones of each language; never more than a fifth."""
-    by_language: dict[str, list[Example]] = {}
-    for example in examples:
-        by_language.setdefault(example.language, []).append(example)
-    text: list[Example] = []
-    kept: list[Example] = []
+    by_language: dict[str, list[SentencePair]] = {}
+    for pair in pairs:
+        by_language.setdefault(pair.language, []).append(pair)
+    text: list[SentencePair] = []
+    kept: list[SentencePair] = []
     for found in by_language.values():
         cut = len(found) - min(held_out, len(found) // 5)
         text.extend(found[:cut])
         kept.extend(found[cut:])
     # An English sentence that is held out for one language is not trained on for another.
-    english = {example.target.text for example in kept}
-    return [example for example in text if example.target.text not in english], kept
+    english = {pair.target_text for pair in kept}
+    return [pair for pair in text if pair.target_text not in english], kept
+
+
+def _zero_shot_plan(
+    method: str,
+    encoder: str,
+    out: Path,
+    report: Path | None,
+    eval_parallel: Path | None,
+    corpus: str,
+    tasks: str,
+    plan: Path | None,
+) -> "Plan | None":
+    """RETURNS: The plan of the report's sweep, checked before hours are spent on training."""
+    from ..evaluation.aligned.zero_shot import ZeroShot, make_zero_shot_plan
+
+    if report is None and (eval_parallel or corpus or tasks or plan):
+        raise ValueError(
+            "--eval-parallel, --corpus, --tasks and --plan say what a report measures, and there "
+            "is no --report. Expected a folder. Fix: --report FOLDER."
+        )
+    if not (corpus or plan):
+        return None
+    if method == "clbt":
+        raise ValueError(
+            "clbt leaves the encoder as it is, so that fine-tuning it again says nothing. Expected "
+            "no --corpus and no --plan. Fix: leave them out, and use dlfa_spacy.MappedTokens.v1 on "
+            "a frozen encoder."
+        )
+    wanted = ZeroShot(plan, corpus, comma_list(tasks))
+    return make_zero_shot_plan(wanted, encoder, str(out))
+
+
+def _report(
+    folder: Path,
+    title: str,
+    encoder: str,
+    out: Path,
+    texts: tuple[Path | None, str, int],
+    kept: "list[SentencePair]",
+    plan: "Plan | None",
+    plot: bool,
+    quiet: bool,
+) -> None:
+    import torch
+
+    from ..evaluation.aligned.report import Report, compare, to_markdown, write_report
+    from ..evaluation.aligned.text import eval_texts, read_eval_texts
+    from ..evaluation.aligned.zero_shot import zero_shot_rows
+
+    path, dictionaries, limit = texts
+    if path is None:
+        found = eval_texts(kept)
+    else:
+        found = read_eval_texts(path, dictionaries=dictionaries, limit=limit)
+    if not found:
+        raise ValueError(
+            "There is no text to measure with: no pair was held out. Expected some. Fix: "
+            "--held-out 100, or --eval-parallel FOLDER."
+        )
+    measures = compare(encoder, str(out), found)
+    rows = Report(title, measures.retrieval, measures.cka)
+    if plan is not None:
+        rows.source = plan.source
+        device = 0 if torch.cuda.is_available() else -1
+        threads = torch.get_num_threads()
+        rows.zero_shot = zero_shot_rows(
+            plan, folder / "sweep", devices=[device], threads=threads, quiet=quiet
+        )
+    paths = write_report(rows, folder, plot=plot)
+    if not quiet:
+        output().print(to_markdown(rows), highlight=False, markup=False, soft_wrap=True)
+    for written in paths:
+        output().print(f"Wrote {shown(written)}", highlight=False, soft_wrap=True)
