@@ -106,6 +106,17 @@ def test_evaluate_takes_raw_text_and_a_choice_of_languages(corpus, model):
     assert "Raw text" in result.output and "│ en" not in result.output
 
 
+def test_evaluate_scores_gold_tokens_and_raw_text_of_one_loaded_pipeline(corpus, model, tmp_path):
+    gold, raw, alone = tmp_path / "gold", tmp_path / "raw", tmp_path / "alone"
+    both = ["--langs", "en,de", "--out", str(gold), "--raw-out", str(raw)]
+    assert run(app, ["evaluate", str(model), str(corpus), *both]).exit_code == 0
+    options = ["--langs", "en,de", "--raw-text", "--out", str(alone)]
+    assert run(app, ["evaluate", str(model), str(corpus), *options]).exit_code == 0
+    contents = [json.loads((path / "scores.json").read_text()) for path in (gold, raw, alone)]
+    assert [content["settings"]["tokens"] for content in contents] == ["gold", "raw", "raw"]
+    assert contents[1]["languages"]["de"]["scores"] == contents[2]["languages"]["de"]["scores"]
+
+
 def test_evaluate_names_what_is_missing(corpus, model, tmp_path):
     result = run(app, ["evaluate", str(model), str(corpus), "--langs", "it"])
     assert result.exit_code == 1 and "'it'" in result.output and "Traceback" not in result.output

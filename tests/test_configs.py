@@ -127,6 +127,23 @@ def test_init_config_writes_a_config_that_trains(bert: str, tmp_path: Path) -> N
     load_model_from_config(config)
 
 
+def test_init_config_writes_several_that_differ_in_the_aggregation_alone(tmp_path: Path) -> None:
+    arguments = ["init-config", str(tmp_path), "--task", "ner", "--aggregation", "last,dlfa"]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    last, dlfa = (
+        Config().from_disk(tmp_path / f"{name}.cfg", interpolate=False) for name in ("last", "dlfa")
+    )
+    blocks = [
+        config["components"]["ner"]["model"]["tok2vec"].pop("aggregation")
+        for config in (last, dlfa)
+    ]
+    assert [block["@layers"].split(".")[1] for block in blocks] == [
+        "LastLayer",
+        "DoubleLayerFusion",
+    ]
+    assert last == dlfa
+
+
 def test_init_config_sets_up_a_text_classifier(bert: str, tmp_path: Path) -> None:
     out = tmp_path / "textcat.cfg"
     arguments = ["init-config", str(out), "--task", "textcat", "--encoder", bert]

@@ -46,6 +46,10 @@ def evaluate_cli(
         Path | None,
         typer.Option("--out", "-o", help="Folder for scores.json, scores.csv and scores.md."),
     ] = None,
+    raw_out: Annotated[
+        Path | None,
+        typer.Option(help="Score raw text too, and write those scores to this folder."),
+    ] = None,
     examples: Annotated[
         int,
         typer.Option(
@@ -112,7 +116,7 @@ def evaluate_cli(
         import spacy
 
         from ..corpora import ReadingOptions
-        from ..evaluation import evaluate, write_evaluation
+        from ..evaluation import Evaluation, evaluate, write_evaluation
         from ..evaluation.folder import LanguageFiles
 
         if code is not None:
@@ -129,31 +133,37 @@ def evaluate_cli(
             def on_doc() -> None:
                 bar.advance(task)
 
-            evaluation = evaluate(
-                nlp,
-                folder,
-                languages=comma_list(langs),
-                splits=comma_list(split),
-                source=source,
-                gold_tokens=gold_tokens,
-                batch_size=batch_size or None,
-                limit=limit,
-                options=ReadingOptions(multiword=multiword.value),
-                run={
-                    "name": run_name or _run_name(model),
-                    "variant": variant or None,
-                    "seed": seed,
-                    "train_data": train_data or None,
-                },
-                n_examples=examples,
-                on_language=on_language,
-                on_doc=on_doc,
-            )
-        paths = write_evaluation(evaluation, out) if out is not None else []
-        if not quiet:
-            _show(evaluation)
-            for path in paths:
-                output().print(f"Wrote {shown(path)}", soft_wrap=True)
+            def score(gold: bool) -> Evaluation:
+                return evaluate(
+                    nlp,
+                    folder,
+                    languages=comma_list(langs),
+                    splits=comma_list(split),
+                    source=source,
+                    gold_tokens=gold,
+                    batch_size=batch_size or None,
+                    limit=limit,
+                    options=ReadingOptions(multiword=multiword.value),
+                    run={
+                        "name": run_name or _run_name(model),
+                        "variant": variant or None,
+                        "seed": seed,
+                        "train_data": train_data or None,
+                    },
+                    n_examples=examples,
+                    on_language=on_language,
+                    on_doc=on_doc,
+                )
+
+            evaluations = [(score(gold_tokens), out)]
+            if raw_out is not None:
+                evaluations.append((score(False), raw_out))
+        for evaluation, target in evaluations:
+            paths = write_evaluation(evaluation, target) if target is not None else []
+            if not quiet:
+                _show(evaluation)
+                for path in paths:
+                    output().print(f"Wrote {shown(path)}", soft_wrap=True)
 
 
 def _run_name(model: str) -> str | None:

@@ -5,12 +5,17 @@ from typing import Annotated
 
 import typer
 
-from .console import output, plain_errors, shown
+from .console import comma_list, output, plain_errors, shown
 
 
 def init_config_cli(
     out: Annotated[
-        Path, typer.Argument(metavar="OUT.cfg", help="The config to write; - for the screen.")
+        Path,
+        typer.Argument(
+            metavar="OUT.cfg",
+            help="The config to write; - for the screen. With several aggregations a folder, for "
+            "last.cfg, dlfa.cfg, ...",
+        ),
     ],
     task: Annotated[
         str,
@@ -27,7 +32,8 @@ def init_config_cli(
             "--aggregation",
             "-a",
             help="How the layers become one vector: last (the baseline), mean, scalar, attention, "
-            "dlfa, dlfa_sigmoid, or control (DLFA's parameters without a lower layer).",
+            "dlfa, dlfa_sigmoid, or control (DLFA's parameters without a lower layer). Or several, "
+            "separated by commas.",
         ),
     ] = "attention",
     encoder: Annotated[
@@ -70,6 +76,10 @@ def init_config_cli(
 
       [cyan]python -m spacy train ner.cfg --output training --paths.train en/train.spacy
       --paths.dev en/dev.spacy[/]
+
+    The baseline, DLFA and its control, to be compared:
+
+      [cyan]dlfa init-config --task ner --aggregation last,dlfa,control training[/]
     """
     with plain_errors():
         from spacy.cli.init_config import fill_config
@@ -78,24 +88,31 @@ def init_config_cli(
         from ..recipes import make_config
 
         number = int(layer) if layer is not None and layer.lstrip("-").isdigit() else layer
-        config = make_config(
-            task,
-            aggregation,
-            encoder=encoder,
-            layer=number,
-            gate=gate,
-            steps=steps,
-            learn_rate=learn_rate,
-            pooler=pooler,
-            sequence=sequence,
-            multilabel=multilabel,
-            gpu=gpu,
-        )
+        names = comma_list(aggregation)
+        configs = {
+            name: make_config(
+                task,
+                name,
+                encoder=encoder,
+                layer=number,
+                gate=gate,
+                steps=steps,
+                learn_rate=learn_rate,
+                pooler=pooler,
+                sequence=sequence,
+                multilabel=multilabel,
+                gpu=gpu,
+            )
+            for name in names
+        }
         if str(out) == "-":
-            typer.echo(config.to_str())
+            for config in configs.values():
+                typer.echo(config.to_str())
             return
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(out) as temporary:
-            config.to_disk(temporary)
-            fill_config(temporary, temporary, silent=True)
-        output().print(f"Wrote {shown(out)}", soft_wrap=True)
+        for name, config in configs.items():
+            path = out if len(configs) == 1 else out / f"{name}.cfg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as temporary:
+                config.to_disk(temporary)
+                fill_config(temporary, temporary, silent=True)
+            output().print(f"Wrote {shown(path)}", soft_wrap=True)
