@@ -54,7 +54,7 @@ ENTRY_POINTS = {
 }
 
 # What CI lints and tests with; versions are pinned in requirements.txt.
-TEST = ["hypothesis", "mypy", "pandas", "pytest", "ruff", "scikit-learn", "seqeval"]
+TEST = ["accelerate", "hypothesis", "mypy", "pandas", "pytest", "ruff", "scikit-learn", "seqeval"]
 
 setup(
     name="dlfa-spacy",
@@ -93,7 +93,9 @@ setup(
         "jinja2>=3.0",
     ],
     extras_require={
+        "accelerate": ["accelerate>=1.0"],
         "analysis": ["matplotlib", "pandas", "scikit-learn"],
+        "onnx": ONNX,
         "report": ["matplotlib", "pandas", "scipy"],
         "test": TEST,
     },

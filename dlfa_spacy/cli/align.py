@@ -83,7 +83,8 @@ def align_cli(
     dlfa_spacy.TransformerModel.v1.
 
     Can be killed at any moment: the same command goes on from OUT.checkpoint.pt, with the result it
-    would have had.
+    would have had. On several GPUs or machines:
+    [cyan]accelerate launch -m dlfa_spacy.cli align ...[/]
 
     [bold]Examples[/]
 
@@ -106,6 +107,7 @@ def align_cli(
         from ..alignment.training.examples import make_examples
         from ..alignment.training.result import save_result
         from ..alignment.training.settings import TrainSettings
+        from ..alignment.training.team import join_team, leave_team, team_rank
         from ..alignment.training.train import train
         from ..encoder.loading import load_encoder, max_wordpieces
         from ..encoder.pieces import PieceTokenizer
@@ -119,6 +121,8 @@ def align_cli(
             steps, batch_size, accumulate, learn_rate, warmup, schedule,
             bf16=bf16, eval_every=eval_every, patience=patience, save_every=save_every, seed=seed,
         )  # fmt: skip
+        device = join_team()
+        is_first = team_rank() == 0
         torch.manual_seed(seed)
         objects = load_encoder(encoder, {}, {})
         pieces = PieceTokenizer(objects.tokenizer)
@@ -131,15 +135,14 @@ def align_cli(
         aligner = create_method(
             method, objects.transformer, objects.tokenizer, changes, languages, encoder
         )
-        if torch.cuda.is_available():
-            aligner.to("cuda")
+        aligner.to(device)
         collate = Collator(pieces, longest)
         evaluate = held_out_retrieval(kept, collate) if kept else None
         before = _look(aligner, evaluate)
         checkpoint = out.with_name(f"{out.name}.checkpoint.pt")
-        if not resume:
+        if not resume and is_first:
             checkpoint.unlink(missing_ok=True)
-        with progress(quiet=quiet) as bar:
+        with progress(quiet=quiet or not is_first) as bar:
             task = bar.add_task(f"Aligning ({method})", total=steps, detail="")
 
             def show(row: dict[str, float]) -> None:
@@ -147,6 +150,9 @@ def align_cli(
 
             rows = train(aligner, text, collate, how, checkpoint, evaluate, show)
         after = _look(aligner, evaluate)
+        leave_team()
+        if not is_first:
+            return
         save_result(
             aligner,
             out,

@@ -106,9 +106,10 @@ class MlCtl(Method):
         words (Optional[Tensor]): `(n,)` a word of each.
         RETURNS (Tensor): `(n, 2E)`, or `(n, E)` without words.
         """
-        states = hidden_states(self.encoder, side.ids, side.mask)
+        layers = (self.settings.first_layer, -1)
+        first, last = hidden_states(self.encoder, side.ids, side.mask, layers)
         # The sum of two means is the mean of the sum.
-        both = states[self.settings.first_layer].float() + states[-1].float()
+        both = first.float() + last.float()
         vectors = sentence_means(both, side.mask)[pairs]
         if words is not None:
             vectors = torch.cat([vectors, word_vectors(both, side.words)[words]], dim=1)

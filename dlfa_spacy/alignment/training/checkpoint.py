@@ -9,17 +9,13 @@ from ...corpora.files import replacing
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """path (Path): The file. state (Dict[str, Any]): Tensors and plain values; the state of torch's
-    random numbers is added."""
-    state = {**state, "rng": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        state["cuda_rng"] = torch.cuda.get_rng_state_all()
+    """path (Path): The file. state (Dict[str, Any]): Tensors and plain values."""
     with replacing(path) as temporary:
         torch.save(state, temporary)
 
 
 def load_checkpoint(path: Path, fingerprint: str) -> dict[str, Any]:
-    """Read a state and set torch's random numbers.
+    """Read a state.
 
     path (Path): The file.
     fingerprint (str): What must not have changed since.
@@ -39,7 +35,4 @@ def load_checkpoint(path: Path, fingerprint: str) -> dict[str, Any]:
             f"{path} belongs to another training: found {state['fingerprint']}, expected "
             f"{fingerprint}. Fix: the settings and text it was begun with, or --no-resume."
         )
-    torch.set_rng_state(state["rng"])
-    if torch.cuda.is_available() and "cuda_rng" in state:
-        torch.cuda.set_rng_state_all(state["cuda_rng"])
     return state

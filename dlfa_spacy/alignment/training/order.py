@@ -34,3 +34,9 @@ class Order:
 def seeded(seed: int, number: int) -> torch.Generator:
     """RETURNS (Generator): Different for every seed and number."""
     return torch.Generator().manual_seed((seed * 1_000_003 + number) % 2**63)
+
+
+def seed_dropout(seed: int, number: int, process: int) -> None:
+    """Set torch's random numbers, for dropout in batch `number` in one of several processes. They
+    depend on nothing else, so that there is nothing to save either."""
+    torch.manual_seed((seed * 1_000_003 + number) * 10_007 % 2**62 + process)

@@ -17,8 +17,9 @@ from ..methods.method import Method
 from .batch import Batch, Collator
 from .checkpoint import load_checkpoint, save_checkpoint
 from .examples import Example
-from .order import Order, seeded
+from .order import Order, seed_dropout, seeded
 from .settings import TrainSettings, rate_at
+from .team import average_gradients, begin_alike, check_alike, from_first, team_rank
 
 Row = dict[str, float]
 # From a method to scores; "score" is the one to stop by, more is better.
@@ -34,7 +35,8 @@ def train(
     evaluate: Evaluate | None = None,
     report: Callable[[Row], None] | None = None,
 ) -> list[Row]:
-    """Train a method's encoder in place.
+    """Train a method's encoder in place. Called in several processes at once (`join_team`), it
+    trains the same encoder in all of them, by the losses that one process alone would have.
 
     method (Method): Encoder, method and settings, on the device to train on.
     examples (Sequence[Example]): The text.
@@ -82,9 +84,15 @@ def _loop(
     fingerprint = _fingerprint(method, examples, settings)
     rows: list[Row] = []
     best: dict[str, Any] = {"score": -math.inf, "looks": 0, "state": None}
-    torch.manual_seed(settings.seed)
-    if checkpoint is not None and checkpoint.is_file():
+    is_first = team_rank() == 0
+    check_alike(fingerprint)
+    begin_alike(method)
+    state = None
+    if checkpoint is not None and checkpoint.is_file() and is_first:
         state = load_checkpoint(checkpoint, fingerprint)
+    # The file need not be on every machine.
+    state = from_first(state)
+    if state is not None:
         method.load_state_dict(state["method"])
         optimizer.load_state_dict(state["optimizer"])
         rows, best = state["rows"], state["best"]
@@ -98,6 +106,7 @@ def _loop(
         method.train()
         for part in range(settings.accumulate):
             number = step * settings.accumulate + part
+            seed_dropout(settings.seed, number, team_rank())
             generator = seeded(settings.seed + 1, number)
             batch = collate([examples[i] for i in order[number]], generator).to(device)
             with torch.autocast(device.type, torch.bfloat16, enabled=settings.bf16):
@@ -105,6 +114,7 @@ def _loop(
             _backward(losses["loss"] / settings.accumulate, step)
             for name, value in losses.items():
                 row[name] = row.get(name, 0.0) + value.item() / settings.accumulate
+        average_gradients(_trained(method))
         if settings.clip:
             nn.utils.clip_grad_norm_(_trained(method), settings.clip)
         optimizer.step()
@@ -118,7 +128,7 @@ def _loop(
         rows.append(row)
         if report is not None:
             report(row)
-        if checkpoint is not None and settings.save_every:
+        if checkpoint is not None and settings.save_every and is_first:
             if last or (step + 1) % settings.save_every == 0:
                 save_checkpoint(
                     checkpoint,
@@ -164,12 +174,9 @@ def _backward(loss: Tensor, step: int) -> None:
 def _scores(method: Method, evaluate: Evaluate | None) -> Row:
     if evaluate is None:
         return {}
-    # Looking must not change what is drawn afterwards.
-    state = torch.get_rng_state()
     method.eval()
     with torch.no_grad():
-        scores = evaluate(method)
-    torch.set_rng_state(state)
+        scores = from_first(evaluate(method))
     return {f"held_out_{name}": float(score) for name, score in scores.items()}
 
 

@@ -1,27 +1,43 @@
 """From hidden states to vectors of sentences and of words."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from .batch import Side, Words
+from .team import shared
 
 WORD_REPRS = ("first", "last", "mean")
 
 
-def hidden_states(encoder: nn.Module, ids: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
-    """RETURNS (Tuple[Tensor, ...]): H^0 to H^L, `(B, T, E)` each."""
-    found = encoder(
-        input_ids=ids, attention_mask=mask, output_hidden_states=True, return_dict=True
-    ).hidden_states
-    return tuple(found)
+def hidden_states(
+    encoder: nn.Module, ids: Tensor, mask: Tensor, layers: Sequence[int] | None = None
+) -> tuple[Tensor, ...]:
+    """Encode a batch, together with the other processes if there are any.
+
+    encoder (Module): The encoder.
+    ids, mask (Tensor): `(B, T)`.
+    layers (Optional[Sequence[int]]): Which of H^0 to H^L; all by default.
+    RETURNS (Tuple[Tensor, ...]): `(B, T, E)` each.
+    """
+
+    def run(ids: Tensor, mask: Tensor) -> Sequence[Tensor]:
+        found: tuple[Tensor, ...] = encoder(
+            input_ids=ids, attention_mask=mask, output_hidden_states=True, return_dict=True
+        ).hidden_states
+        return found if layers is None else [found[layer] for layer in layers]
+
+    return shared(run, ids, mask)
 
 
 def last_layer(encoder: nn.Module, side: Side) -> Tensor:
-    """RETURNS (Tensor): H^L `(B, T, E)`."""
-    state: Tensor = encoder(
-        input_ids=side.ids, attention_mask=side.mask, return_dict=True
-    ).last_hidden_state
-    return state
+    """RETURNS (Tensor): H^L `(B, T, E)`, see `hidden_states`."""
+
+    def run(ids: Tensor, mask: Tensor) -> list[Tensor]:
+        return [encoder(input_ids=ids, attention_mask=mask, return_dict=True).last_hidden_state]
+
+    return shared(run, side.ids, side.mask)[0]
 
 
 def sentence_means(states: Tensor, mask: Tensor) -> Tensor:
