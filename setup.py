@@ -53,8 +53,19 @@ ENTRY_POINTS = {
     ],
 }
 
+ONNX = ["onnx>=1.15", "onnxruntime>=1.17"]
 # What CI lints and tests with; versions are pinned in requirements.txt.
-TEST = ["accelerate", "hypothesis", "mypy", "pandas", "pytest", "ruff", "scikit-learn", "seqeval"]
+TEST = [
+    "accelerate",
+    "hypothesis",
+    "mypy",
+    "pandas",
+    "pytest",
+    "ruff",
+    "scikit-learn",
+    "seqeval",
+    *ONNX,
+]
 
 setup(
     name="dlfa-spacy",
@@ -95,6 +106,7 @@ setup(
     extras_require={
         "accelerate": ["accelerate>=1.0"],
         "analysis": ["matplotlib", "pandas", "scikit-learn"],
+        "onnx": ONNX,
         "onnx": ONNX,
         "report": ["matplotlib", "pandas", "scipy"],
         "test": TEST,

@@ -19,7 +19,8 @@ from transformers.utils import ModelOutput
 
 from .aggregators.model import aggregator_shim
 from .encoder.batch import LayerBatch, pack_gradients
-from .encoder.model import LastLayerReader, Reader, TransformerModel
+from .encoder.model import TransformerModel
+from .encoder.reader import LastLayerReader, Reader
 from .listener import TransformerListener
 
 DEFAULT_CONFIG = Config().from_str(

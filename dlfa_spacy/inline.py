@@ -10,6 +10,7 @@ from transformers.utils import ModelOutput
 
 from .aggregators.last_layer import build_last_layer_v1
 from .aggregators.model import AggregationInput, aggregate, aggregator_shim, needed_layers
+from .aggregators.shim import AggregatorShim
 from .encoder.batch import LayerBatch, pack_gradients
 from .encoder.model import TransformerModel
 from .listener import TransformerListener, send_gradients
@@ -24,6 +25,15 @@ class InlineReader:
 
     def __init__(self, aggregation: Model[AggregationInput, Tensor]):
         self.aggregation = aggregation
+
+    @property
+    def shim(self) -> AggregatorShim:
+        return aggregator_shim(self.aggregation)
+
+    @property
+    def vectors_key(self) -> str:
+        """Names its vectors, as with a listener."""
+        return self.shim.key if self.shim.is_built else INLINE_KEY
 
     def needs(self, num_layers: int) -> list[int]:
         return needed_layers(self.aggregation, num_layers)

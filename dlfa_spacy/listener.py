@@ -14,6 +14,7 @@ from torch import Tensor
 from transformers.utils import ModelOutput
 
 from .aggregators.model import AggregationInput, aggregate, aggregator_shim, needed_layers
+from .aggregators.shim import AggregatorShim
 from .encoder.batch import (
     HIDDEN_STATES,
     WINDOW_LENGTHS,
@@ -85,6 +86,10 @@ class TransformerListener(StockListener):
     @property
     def aggregation(self) -> Model[AggregationInput, Tensor]:
         return self.layers[0]
+
+    @property
+    def shim(self) -> AggregatorShim:
+        return aggregator_shim(self.aggregation)
 
     @property
     def vectors_key(self) -> str:

@@ -78,6 +78,13 @@ class AggregatorShim(PyTorchShim):
             seen.update(tensor.detach().cpu().numpy().tobytes())
         self.slot = f"vectors_{seen.hexdigest()[:16]}"
 
+    def fingerprint(self) -> str:
+        """RETURNS (str): A hash of its settings and weights, for what was computed from them."""
+        seen = hashlib.sha256(repr((self.settings, self.width, self.num_layers)).encode("utf-8"))
+        for name, tensor in sorted(self.module.state_dict().items()):
+            seen.update(name.encode("utf-8") + tensor.detach().cpu().numpy().tobytes())
+        return seen.hexdigest()
+
     def build(self, width: int, num_layers: int) -> None:
         """Make the module for an encoder; check it against the encoder if it exists already."""
         if self._model is None:

@@ -7,6 +7,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from .int8_embedding import Int8Embedding
+
 
 class Int8Linear(nn.Module):
     """y = x W' + b with W in int8, one scale an output; x is quantised as it comes, by its range.
@@ -120,21 +122,25 @@ def quantize(transformer: nn.Module) -> list[str]:
 
 
 def place_int8_layers(transformer: nn.Module, names: list[str]) -> None:
-    """Put empty `Int8Linear` layers where a saved encoder has its own.
+    """Put empty int8 layers where a saved encoder has its own.
 
-    RAISES (ValueError): There is no Linear layer of that name.
+    RAISES (ValueError): There is no Linear layer, and no embedding, of that name.
     """
     for name in names:
         try:
-            linear = transformer.get_submodule(name)
+            layer = transformer.get_submodule(name)
         except AttributeError:
-            linear = None
-        if not isinstance(linear, nn.Linear):
+            layer = None
+        made: nn.Module
+        if isinstance(layer, nn.Linear):
+            made = Int8Linear(layer.in_features, layer.out_features, layer.bias is not None)
+        elif isinstance(layer, nn.Embedding):
+            made = Int8Embedding(layer.num_embeddings, layer.embedding_dim, layer.padding_idx)
+        else:
             raise ValueError(
                 f'The saved encoder says that its layer "{name}" is int8, but its configuration '
-                f"has no Linear layer there (found {type(linear).__name__}). Fix: copy the "
-                "pipeline again, or use the version of transformers that saved it."
+                "has no Linear layer and no embedding there (found "
+                f"{type(layer).__name__}). Fix: copy the pipeline again, or use the version of "
+                "transformers that saved it."
             )
-        has_bias = linear.bias is not None
-        layer = Int8Linear(linear.in_features, linear.out_features, has_bias)
-        transformer.set_submodule(name, layer)
+        transformer.set_submodule(name, made)

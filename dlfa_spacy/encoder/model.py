@@ -4,7 +4,7 @@ import copy
 import warnings
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from spacy.tokens import Doc
 from spacy_transformers.data_classes import FullTransformerBatch, HFObjects
@@ -15,11 +15,12 @@ from thinc.types import ArgsKwargs
 from torch import Tensor
 from transformers.utils import ModelOutput
 
-from ..types import EncoderWidth, LayerStates
+from ..types import EncoderWidth
 from .batch import LayerBatch
 from .ledger import GradientLedger
 from .loading import load_encoder, read_config
 from .packed import PackedEncoder, layer_key
+from .reader import Reader
 from .shim import EncoderShim
 from .spans import WordpieceSpans
 from .texts import SpanGetter
@@ -28,24 +29,6 @@ from .windows import Windows, segment
 
 class CutPairWarning(UserWarning):
     """A pair of texts did not fit into one window of the encoder."""
-
-
-class Reader(Protocol):
-    """Who reads the encoder: tells the layers it needs, and aggregates them for prediction."""
-
-    def needs(self, num_layers: int) -> list[int]: ...
-
-    def consume(self, states: LayerStates, lengths: Tensor) -> Tensor: ...
-
-
-class LastLayerReader:
-    """Reads what stock listeners read."""
-
-    def needs(self, num_layers: int) -> list[int]:
-        return [num_layers]
-
-    def consume(self, states: LayerStates, lengths: Tensor) -> Tensor:
-        return states[-1]
 
 
 class TransformerModel(StockTransformerModel):
@@ -298,7 +281,7 @@ def forward(
         "budget": model.max_batch_items,
     }
     if not is_train and model.readers is not None:
-        kwargs["consumers"] = {key: reader.consume for key, reader in model.readers.items()}
+        kwargs["consumers"] = model.packed.consumers(model.readers)
     output, backprop_encoder = model.layers[0](ArgsKwargs(args=(), kwargs=kwargs), is_train)
     ledger = model.ledger if is_train else None
     batch = LayerBatch(docs, windows, output, num_layers, model, ledger)

@@ -12,6 +12,7 @@ from transformers.utils import ModelOutput
 from ..types import LayerStates
 from .buckets import CPU_BUDGET, GPU_BUDGET, buckets
 from .early_exit import find_blocks, run_up_to
+from .reader import Reader
 from .windows import Windows
 
 # (states, lengths) -> (N, E), for the windows of one bucket
@@ -66,7 +67,6 @@ class PackedEncoder(nn.Module):
         """
         if budget is None:
             budget = CPU_BUDGET if self.device.type == "cpu" else GPU_BUDGET
-        num_layers = self.num_layers
         groups = list(buckets(windows.lengths, budget))
         starts = numpy.concatenate([[0], numpy.cumsum(windows.lengths)])
         rows: list[numpy.ndarray] = []
@@ -75,13 +75,8 @@ class PackedEncoder(nn.Module):
             lengths = windows.lengths[group]
             rows.append(_row_numbers(starts[group], lengths))
             types = None if windows.types is None else windows.types[rows[-1]]
-            states = self._encode(windows.ids[rows[-1]], types, lengths, layers)
-            if consumers is None:
-                outputs = {layer_key(x, num_layers): h for x, h in states.layers.items()}
-            else:
-                counts = torch.from_numpy(lengths).to(self.device)
-                outputs = {name: consume(states, counts) for name, consume in consumers.items()}
-            for name, output in outputs.items():
+            ids = windows.ids[rows[-1]]
+            for name, output in self._outputs(ids, types, lengths, layers, consumers).items():
                 parts.setdefault(name, []).append(output)
         order = torch.from_numpy(numpy.argsort(numpy.concatenate(rows))).to(self.device)
         packed = ModelOutput()
@@ -89,6 +84,10 @@ class PackedEncoder(nn.Module):
         for name in sorted(parts, key=lambda name: (name != "last_hidden_state", name)):
             packed[name] = torch.cat(parts.pop(name)).index_select(0, order)
         return packed
+
+    def consumers(self, readers: Mapping[str, Reader]) -> dict[str, Consumer]:
+        """RETURNS (Dict[str, Consumer]): What `forward` calls for some readers."""
+        return {key: reader.consume for key, reader in readers.items()}
 
     @cached_property
     def takes_types(self) -> bool:
@@ -98,6 +97,38 @@ class PackedEncoder(nn.Module):
             and int(getattr(self.transformer.config, "type_vocab_size", 0) or 0) > 1
         )
 
+    def _outputs(
+        self,
+        ids: numpy.ndarray,
+        types: numpy.ndarray | None,
+        lengths: numpy.ndarray,
+        layers: list[int],
+        consumers: Mapping[str, Consumer] | None,
+    ) -> dict[str, Tensor]:
+        """Run one bucket. ids `(n,)`, types `(n,)`, lengths `(b,)`; RETURNS the layers, or what
+        consumers make of them, `(n, E)` each."""
+        states = self._encode(ids, types, lengths, layers)
+        if consumers is None:
+            return {layer_key(x, self.num_layers): h for x, h in states.layers.items()}
+        counts = torch.from_numpy(lengths).to(self.device)
+        return {name: consume(states, counts) for name, consume in consumers.items()}
+
+    def _pad(
+        self, ids: numpy.ndarray, types: numpy.ndarray | None, lengths: numpy.ndarray
+    ) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray | None]:
+        """RETURNS: Ids, which of them are real, and token types if there are any and the encoder
+        takes them, `(b, T)` each."""
+        longest = int(lengths.max())
+        real = numpy.arange(longest) < lengths[:, None]  # (b, T)
+        pad_id = getattr(self.transformer.config, "pad_token_id", None) or 0
+        padded = numpy.full(real.shape, pad_id, dtype="int64")
+        padded[real] = ids
+        if types is None or not self.takes_types:
+            return padded, real, None
+        padded_types = numpy.zeros(real.shape, dtype="int64")
+        padded_types[real] = types
+        return padded, real, padded_types
+
     def _encode(
         self,
         ids: numpy.ndarray,
@@ -105,22 +136,15 @@ class PackedEncoder(nn.Module):
         lengths: numpy.ndarray,
         layers: list[int],
     ) -> LayerStates:
-        """Run one bucket. ids `(n,)`, types `(n,)`, lengths `(b,)`; RETURNS the layers, `(n, E)`
-        each."""
-        longest = int(lengths.max())
-        real = numpy.arange(longest) < lengths[:, None]  # (b, T)
-        pad_id = getattr(self.transformer.config, "pad_token_id", None) or 0
-        padded = numpy.full(real.shape, pad_id, dtype="int64")
-        padded[real] = ids
+        """RETURNS (LayerStates): The layers of one bucket, `(n, E)` each."""
+        padded, real, padded_types = self._pad(ids, types, lengths)
         mask = torch.from_numpy(real).to(self.device)
         kwargs = {
             "input_ids": torch.from_numpy(padded).to(self.device),
             "attention_mask": mask.to(torch.long),
             "return_dict": True,
         }
-        if types is not None and self.takes_types:
-            padded_types = numpy.zeros(real.shape, dtype="int64")
-            padded_types[real] = types
+        if padded_types is not None:
             kwargs["token_type_ids"] = torch.from_numpy(padded_types).to(self.device)
         # Only the encoder: aggregators compute in fp32.
         with torch.autocast("cpu", torch.bfloat16, enabled=self.uses_bfloat16):

@@ -18,6 +18,13 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer
 from .int8 import place_int8_layers
 from .ledger import GradientLedger
 from .loading import max_wordpieces
+from .onnx_runtime import (
+    NO_TRAINING,
+    OnnxEncoder,
+    OnnxPackedEncoder,
+    onnx_from_message,
+    onnx_message,
+)
 from .packed import PackedEncoder
 from .pieces import PieceTokenizer
 from .pooler import drop_pooler
@@ -25,6 +32,8 @@ from .pooler import drop_pooler
 FORMAT = 1
 # What `dlfa optimize` makes: weights of half the width, or int8. Older versions refuse it.
 OPTIMIZED_FORMAT = 2
+# An ONNX graph instead of weights.
+ONNX_FORMAT = 3
 STORAGE = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 # Constant tables that transformers has kept in, and left out of, checkpoints over the years.
 CONSTANT_BUFFERS = ("position_ids", "token_type_ids")
@@ -57,11 +66,21 @@ class EncoderShim(HFShim):
     def set_encoder(self, hf_model: HFObjects) -> None:
         self._hfmodel.tokenizer = hf_model.tokenizer
         self._hfmodel.transformer = hf_model.transformer
-        self._model = PackedEncoder(hf_model.transformer, self.mixed_precision)
         self.piece_tokenizer = PieceTokenizer(hf_model.tokenizer)
-        self.max_length = max_wordpieces(hf_model.transformer, hf_model.tokenizer)
+        if isinstance(hf_model.transformer, OnnxEncoder):
+            self._model = OnnxPackedEncoder(hf_model.transformer)
+            self.max_length = hf_model.transformer.max_length
+        else:
+            self._model = PackedEncoder(hf_model.transformer, self.mixed_precision)
+            self.max_length = max_wordpieces(hf_model.transformer, hf_model.tokenizer)
+
+    @property
+    def is_onnx(self) -> bool:
+        return isinstance(self._hfmodel.transformer, OnnxEncoder)
 
     def begin_update(self, inputs: Any) -> Any:
+        if self.is_onnx:
+            raise ValueError(NO_TRAINING)
         if self.int8_layers:
             raise ValueError(
                 f"This encoder cannot be trained: {len(self.int8_layers)} of its layers are int8 "
@@ -114,8 +133,14 @@ class EncoderShim(HFShim):
                 "config": _config_dict(hf.transformer.config),
                 "tokenizer": _tokenizer_files(hf.tokenizer),
                 "use_fast": hf.tokenizer.is_fast,
-                "weights": save_tensors(_own_tensors(hf.transformer.state_dict(), self.storage)),
+                "n_pieces": len(hf.tokenizer),
             }
+            if isinstance(hf.transformer, OnnxEncoder):
+                msg["format"] = ONNX_FORMAT
+                msg["encoder"]["onnx"] = onnx_message(hf.transformer)
+                return cast(bytes, srsly.msgpack_dumps(msg))
+            state = hf.transformer.state_dict()
+            msg["encoder"]["weights"] = save_tensors(_own_tensors(state, self.storage))
             if optimized:
                 msg["encoder"]["storage"] = self.storage
                 msg["encoder"]["int8_layers"] = list(self.int8_layers)
@@ -124,10 +149,10 @@ class EncoderShim(HFShim):
     def from_bytes(self, bytes_data: bytes) -> "EncoderShim":
         msg = srsly.msgpack_loads(bytes_data)
         found = msg.get("format") if isinstance(msg, dict) else None
-        if found not in (FORMAT, OPTIMIZED_FORMAT):
+        if found not in (FORMAT, OPTIMIZED_FORMAT, ONNX_FORMAT):
             raise ValueError(
                 "These bytes do not hold an encoder of dlfa_spacy.TransformerModel.v1: their "
-                f"format is {found}, expected {FORMAT} or {OPTIMIZED_FORMAT}. Fix: check "
+                f"format is {found}, expected {FORMAT} to {ONNX_FORMAT}. Fix: check "
                 "[components.transformer.model] @architectures, or load the pipeline with "
                 "the version that saved it."
             )
@@ -137,18 +162,23 @@ class EncoderShim(HFShim):
             self._hfmodel = hf
             return self
         storage, int8_layers = _optimized_settings(saved, found)
+        transformer: Any
         with tempfile.TemporaryDirectory() as folder:
             for name, content in saved["tokenizer"].items():
                 (Path(folder) / name).write_bytes(content)
             srsly.write_json(Path(folder) / "config.json", saved["config"])
             config = AutoConfig.from_pretrained(folder)
             tokenizer = _load_tokenizer(folder, saved["use_fast"])
-        attention = msg["transformer_config"].get("attn_implementation")
-        settings = {} if attention is None else {"attn_implementation": attention}
-        transformer = AutoModel.from_config(config, **settings)
-        place_int8_layers(transformer, int8_layers)
-        _load_strictly(transformer, saved["weights"], storage)
-        transformer.to(get_torch_default_device())
+        _check_pieces(tokenizer, saved.get("n_pieces"))
+        if found == ONNX_FORMAT:
+            transformer = onnx_from_message(saved.get("onnx"), config)
+        else:
+            attention = msg["transformer_config"].get("attn_implementation")
+            settings = {} if attention is None else {"attn_implementation": attention}
+            transformer = AutoModel.from_config(config, **settings)
+            place_int8_layers(transformer, int8_layers)
+            _load_strictly(transformer, saved["weights"], storage)
+            transformer.to(get_torch_default_device())
         # Only now: what fails above leaves the encoder that was here untouched.
         self._hfmodel = hf
         self.storage, self.int8_layers = storage, int8_layers
@@ -158,7 +188,7 @@ class EncoderShim(HFShim):
 
 def _optimized_settings(saved: dict[str, Any], found: int) -> tuple[str, list[str]]:
     """RETURNS (Tuple[str, List[str]]): How floats were saved, and which layers are int8."""
-    if found == FORMAT:
+    if found != OPTIMIZED_FORMAT:
         return "float32", []
     storage, int8_layers = saved.get("storage"), saved.get("int8_layers")
     if storage not in STORAGE or not isinstance(int8_layers, list):
@@ -174,6 +204,18 @@ def _optimized_settings(saved: dict[str, Any], found: int) -> tuple[str, list[st
             "spacy.require_gpu(), or optimize without --int8."
         )
     return storage, int8_layers
+
+
+def _check_pieces(tokenizer: Any, saved: int | None) -> None:
+    """RAISES (ValueError): Tokenizer and encoder were not saved together: one of them has a trimmed
+    vocabulary, and wordpieces would take rows that belong to others."""
+    # Pipelines of older versions do not say.
+    if saved is not None and len(tokenizer) != saved:
+        raise ValueError(
+            f"The saved tokenizer has {len(tokenizer)} wordpieces, but the encoder was saved with "
+            f"one of {saved}. Expected the same vocabulary, trimmed for both or for neither. Fix: "
+            "copy the pipeline again, or make it again with dlfa optimize."
+        )
 
 
 def _load_tokenizer(folder: str, use_fast: bool) -> Any:

@@ -1,10 +1,13 @@
-"""Linear layers of the encoder as 8-bit integers."""
+"""Linear layers of the encoder, and its vocabulary, as 8-bit integers."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
+from torch import nn
 
-from ..encoder.int8 import quantize
+from ..encoder.int8 import Int8Linear, quantize
+from ..encoder.int8_embedding import quantize_embedding
 from .readers import EncoderInUse
 
 
@@ -20,7 +23,8 @@ def make_int8(encoders: Sequence[EncoderInUse]) -> list[str]:
     changes = []
     for encoder in encoders:
         shim = encoder.model.shim
-        if shim.int8_layers:
+        linear = [x for x in shim.int8_layers if is_linear(encoder, x)]
+        if linear:
             raise ValueError(
                 f'--int8: the encoder of "{encoder.component}" is int8 already. Fix: leave it out.'
             )
@@ -41,6 +45,37 @@ def make_int8(encoders: Sequence[EncoderInUse]) -> list[str]:
                 f"({type(packed.transformer).__name__}) does not run with int8 layers "
                 f"({type(error).__name__}: {error}). Fix: leave it out."
             ) from error
-        shim.int8_layers = names
+        shim.int8_layers = [*shim.int8_layers, *names]
         changes.append(f"{encoder.component}: {len(names)} Linear layers")
     return changes
+
+
+def make_int8_embeddings(encoders: Sequence[EncoderInUse]) -> list[str]:
+    """Keep the rows of the encoders' vocabularies as 8-bit integers, with one scale a row.
+
+    encoders (Sequence[EncoderInUse]): Changed in place.
+    RETURNS (List[str]): How far rows moved, a line for each encoder.
+    RAISES (ValueError): An encoder without such rows, or whose rows are int8 already.
+    """
+    changes = []
+    for encoder in encoders:
+        transformer: Any = encoder.model.transformer
+        rows = transformer.get_input_embeddings()
+        if not isinstance(rows, nn.Embedding):
+            raise ValueError(
+                f'--int8-embeddings: the encoder of "{encoder.component}" has no embedding of '
+                f"floats for its wordpieces (found {type(rows).__name__}). Fix: leave it out."
+            )
+        name = next(name for name, module in transformer.named_modules() if module is rows)
+        made = quantize_embedding(rows)
+        change = made.weight * made.scale - rows.weight.detach().cpu()
+        moved = float(change.norm() / rows.weight.detach().cpu().norm().clamp_min(1e-12))
+        transformer.set_submodule(name, made.to(encoder.model.packed.device))
+        encoder.model.shim.int8_layers.append(name)
+        changes.append(f"{encoder.component}: {made.num_embeddings} rows, moved by {moved:.1e}")
+    return changes
+
+
+def is_linear(encoder: EncoderInUse, name: str) -> bool:
+    """RETURNS (bool): Whether the int8 layer of that name is a Linear one."""
+    return isinstance(encoder.model.transformer.get_submodule(name), Int8Linear)

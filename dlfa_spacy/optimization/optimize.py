@@ -14,7 +14,8 @@ from ..corpora.files import replacing
 from .cut import cut_encoders
 from .drop import drop_layers
 from .half import store_as_half
-from .int8 import make_int8
+from .int8 import make_int8, make_int8_embeddings
+from .onnx_export import check_factories, make_onnx
 from .readers import encoders_in_use
 from .vocabulary import trim_vocabularies
 
@@ -32,6 +33,8 @@ class Options:
     trim (bool): Trim the vocabulary to the texts.
     int8 (bool): Linear layers as integers.
     half (Optional[str]): Save floats as "float16" or "bfloat16".
+    int8_embeddings (bool): Rows of the vocabulary as integers.
+    onnx (bool): Run the encoder in ONNX Runtime; `int8` and `half` then work on the graph.
     """
 
     cut: bool = True
@@ -39,6 +42,8 @@ class Options:
     trim: bool = False
     int8: bool = False
     half: str | None = None
+    int8_embeddings: bool = False
+    onnx: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,31 +79,55 @@ def optimize(
     """
     nlp = spacy.load(source)
     check_target(nlp.path, Path(out))
+    _refuse_onnx(nlp)
+    if options.onnx:
+        check_factories(nlp)
     docs = read_texts(nlp) if read_texts is not None else []
-    steps: list[tuple[str, bool, Callable[[], list[str]]]] = [
-        ("drop layers", options.drop is not None, lambda: _drop(nlp, options.drop, docs)),
-        ("cut", options.cut, lambda: cut_encoders(nlp, encoders_in_use(nlp))),
-        ("vocabulary", options.trim, lambda: trim_vocabularies(encoders_in_use(nlp), docs)),
-        ("int8", options.int8, lambda: make_int8(encoders_in_use(nlp))),
-        (
-            options.half or "half",
-            options.half is not None,
-            lambda: store_as_half(encoders_in_use(nlp), options.half or ""),
-        ),
-    ]
-    encoders_in_use(nlp)
     with replacing(out) as folder:
         nlp.to_disk(folder)
         done = [Step("as it was", folder_size(folder), [])]
-        for name, wanted, run in steps:
-            if wanted:
-                changes = run()
-                nlp.to_disk(folder)
-                done.append(Step(name, folder_size(folder), changes))
+        for name, run in _steps(nlp, options, docs):
+            changes = run()
+            nlp.to_disk(folder)
+            done.append(Step(name, folder_size(folder), changes))
         nlp.meta["optimized"] = [{"step": s.name, "changes": s.changes} for s in done[1:]]
         nlp.to_disk(folder)
         check_saved(nlp, folder, docs)
     return done
+
+
+def _steps(
+    nlp: Language, options: Options, docs: list[Doc]
+) -> list[tuple[str, Callable[[], list[str]]]]:
+    steps: list[tuple[str, Callable[[], list[str]]]] = []
+    if options.drop is not None:
+        steps.append(("drop layers", lambda: _drop(nlp, options.drop, docs)))
+    if options.cut:
+        steps.append(("cut", lambda: cut_encoders(nlp, encoders_in_use(nlp))))
+    if options.trim:
+        steps.append(("vocabulary", lambda: trim_vocabularies(encoders_in_use(nlp), docs)))
+    if options.int8_embeddings:
+        steps.append(("int8 embeddings", lambda: make_int8_embeddings(encoders_in_use(nlp))))
+    if options.onnx:
+        name = " + ".join(["onnx", *["int8"] * options.int8, *[options.half or ""]]).rstrip(" +")
+        steps.append((name, lambda: make_onnx(encoders_in_use(nlp), options.int8, options.half)))
+        return steps
+    if options.int8:
+        steps.append(("int8", lambda: make_int8(encoders_in_use(nlp))))
+    if options.half is not None:
+        half = options.half
+        steps.append((half, lambda: store_as_half(encoders_in_use(nlp), half)))
+    return steps
+
+
+def _refuse_onnx(nlp: Language) -> None:
+    for encoder in encoders_in_use(nlp):
+        if encoder.model.shim.is_onnx:
+            raise ValueError(
+                f'The encoder of "{encoder.component}" is an ONNX graph already, which cannot be '
+                "changed. Expected an encoder of torch. Fix: optimize the pipeline it was made "
+                "from."
+            )
 
 
 def _drop(nlp: Language, threshold: float | None, docs: list[Doc]) -> list[str]:

@@ -1,0 +1,73 @@
+"""The torch module that is exported: an encoder and the aggregations that read it."""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from ..aggregators import DoubleLayerFusion
+from ..types import LayerStates
+
+
+class EncoderGraph(nn.Module):
+    """From padded wordpieces to the packed vectors of each aggregation.
+
+    transformer (Module): A Hugging Face encoder.
+    aggregations (Sequence[Module]): Read its layers.
+    num_layers (int): L.
+    """
+
+    def __init__(self, transformer: nn.Module, aggregations: list[nn.Module], num_layers: int):
+        super().__init__()
+        self.transformer = transformer
+        self.aggregations = nn.ModuleList([_exportable(module) for module in aggregations])
+        self.num_layers = num_layers
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
+    ) -> tuple[Tensor, ...]:
+        """
+        input_ids, attention_mask, token_type_ids: `(b, T)`.
+        RETURNS: `(n, E)` for each aggregation; n wordpieces are not masked.
+        """
+        types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+        output = self.transformer(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            output_hidden_states=True,
+            return_dict=True,
+            **types,
+        )
+        hidden = [*output.hidden_states[: self.num_layers], output.last_hidden_state]
+        rows = attention_mask.reshape(-1).nonzero().squeeze(1)  # (n,)
+        packed = {
+            layer: h.reshape(-1, h.shape[-1]).index_select(0, rows)
+            for layer, h in enumerate(hidden)
+        }
+        states = LayerStates(packed, self.num_layers)
+        lengths = attention_mask.sum(dim=1)
+        return tuple(module(states, lengths) for module in self.aggregations)
+
+
+class ExportableFusion(DoubleLayerFusion):
+    """DLFA without the two operators that ONNX does not have: `segment_reduce`, and
+    `repeat_interleave` by numbers that are not known before."""
+
+    def gates(self, lower: Tensor, last: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        mean = (lower + last) / 2
+        ends = lengths.cumsum(0)
+        # One for every row that belongs to the window.
+        row = torch.arange(mean.shape[0], device=mean.device)[None, :]
+        inside = (row < ends[:, None]) & (row >= (ends - lengths)[:, None])  # (B, N)
+        member = inside.to(mean.dtype)
+        windows = member @ mean / lengths.to(mean.dtype)[:, None]  # (B, E)
+        summary = member.T @ self.global_branch(windows)  # (N, E)
+        return mean, torch.sigmoid(summary + self.local_branch(mean))
+
+
+def _exportable(module: nn.Module) -> nn.Module:
+    if type(module) is not DoubleLayerFusion:
+        return module
+    same = copy.copy(module)
+    same.__class__ = ExportableFusion
+    return same

@@ -1,0 +1,24 @@
+"""Where a pipeline is to run, and the options that suit the place."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from .optimize import Options
+
+# Measured in docs/results/deployment.md: the smallest, and as fast as any.
+TARGETS = {"cpu": Options(int8=True, int8_embeddings=True, half="float16")}
+
+
+def options_for(target: str | None, asked: Mapping[str, bool | str | float | None]) -> Options:
+    """Join what a target suggests with what was asked for, which wins.
+
+    target (Optional[str]): "cpu", or None for what was asked for alone.
+    asked (Mapping[str, ...]): By field of `Options`; None for what was not mentioned.
+    RETURNS (Options): The options.
+    RAISES (ValueError): An unknown target.
+    """
+    if target is not None and target not in TARGETS:
+        raise ValueError(f"--target {target}: expected {' or '.join(TARGETS)}. Fix: --target cpu.")
+    suggested = TARGETS[target] if target is not None else Options()
+    given = {key: value for key, value in asked.items() if value is not None}
+    return replace(suggested, **given)  # type: ignore[arg-type]
