@@ -243,3 +243,71 @@ def vectors(lines: Mapping[str, Sequence[float]]) -> str:
             "All were compared on this text, so the best one is a little flattered.",
         )
     )
+
+
+def pipelines(
+    weights: Sequence[Row], gates: Sequence[Row], drifts: Mapping[str, Sequence[Row]]
+) -> str:
+    """RETURNS (str): What the trained aggregations do, and how far fine-tuning moved each layer."""
+    return "\n".join([_weights(weights), _gates(gates), _drift(drifts)])
+
+
+def _weights(rows: Sequence[Row]) -> str:
+    tagger, ner = (
+        layers_of(where(rows, component=name, language="all", upos="all"), "weight")
+        for name in ("tagger", "ner")
+    )
+    lowest = tagger.index(min(tagger))
+    by_language = [
+        layers_of(where(rows, component="tagger", language=language, upos="all"), "weight")[lowest]
+        for language in sorted({row["language"] for row in rows} - {"all"})
+    ]
+    return wrapped(
+        "- "
+        + claim(
+            tagger[-1] > 100 and ner[-1] > 100 and -40 < tagger[lowest] < -20 and min(ner) > -5,
+            f"**Attention subtracts.** The tagger reads the last layer less {-tagger[lowest]:.0f} "
+            f"percent of layer {lowest}: the learned `beta` of the mix is negative. Entities "
+            "hardly use the mix.",
+        )
+        + " "
+        + claim(
+            max(by_language) - min(by_language) < 3,
+            f"Between languages that weight differs by {max(by_language) - min(by_language):.1f} "
+            "points only: what it learnt on English it does in every language.",
+        ),
+        "  ",
+    )
+
+
+def _gates(rows: Sequence[Row]) -> str:
+    outside = [100 * float(row["outside"]) for row in rows]
+    mean, sd = ([float(row[key]) for row in rows] for key in ("mean", "sd"))
+    return wrapped(
+        "- "
+        + claim(
+            min(outside) > 45 and max(map(abs, mean)) < 0.05 and min(sd) > 0.3,
+            "**DLFA's product gate is no weight.** What it multiplies the lower layer by is about "
+            f"0 in the mean, with a deviation of {min(sd):.2f} to {max(sd):.2f}; {span(outside)} "
+            "percent of its values are outside [0, 1].",
+        ),
+        "  ",
+    )
+
+
+def _drift(drifts: Mapping[str, Sequence[Row]]) -> str:
+    moved = {name: layers_of(rows, "drift") for name, rows in drifts.items()}
+    rising = all(list(values) == sorted(values) for values in moved.values())
+    return wrapped(
+        "- "
+        + claim(
+            rising,
+            "**Fine-tuning moves the upper layers most**, and each layer more than the one below: "
+            + ", ".join(
+                f"{name} from {values[0]:.0f} to {values[-1]:.0f} percent"
+                for name, values in moved.items()
+            )
+            + ".",
+        ),
+        "  ",
+    )

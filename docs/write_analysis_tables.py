@@ -28,7 +28,9 @@ def table(header: Sequence[str], lines: Mapping[str, Sequence[float]]) -> str:
     """RETURNS (str): Markdown; a line a name, in percent."""
     out = ["| " + " | ".join(header) + " |", "|:---|" + "---:|" * (len(header) - 1)]
     for name, values in lines.items():
-        out.append(f"| {name} | " + " | ".join(f"{100 * v + 0.0:.1f}" for v in values) + " |")
+        out.append(
+            f"| {name} | " + " | ".join(f"{round(100 * v, 1) + 0.0:.1f}" for v in values) + " |"
+        )
     return "\n".join(out)
 
 
@@ -121,7 +123,23 @@ def curves_part() -> str:
     return prose.curves(rows_of("cka"), rows_of("retrieval"))
 
 
+def pipelines_part() -> str:
+    """RETURNS (str): What two trained pipelines do with the layers, and what it shows."""
+    weights, gates = rows_of("layer_weights"), rows_of("gates")
+    drifts = {name: rows_of(f"drift_{name}") for name in ("attention", "dlfa")}
+    lines = {}
+    for component in ("tagger", "ner"):
+        rows = prose.where(weights, component=component, language="all", upos="all")
+        lines[f"weight of the layer, {component}"] = by_layer(rows, "weight")
+    for name, rows in drifts.items():
+        lines[f"drift, {name}"] = by_layer(rows, "drift")
+        lines[f"CKA before and after, {name}"] = by_layer(rows, "cka_linear")
+    header = ["in percent", *(str(layer) for layer in range(len(lines["drift, dlfa"])))]
+    return f"{table(header, lines)}\n\n{prose.pipelines(weights, gates, drifts)}"
+
+
 PARTS = {
+    "pipelines": pipelines_part,
     "cka": cka_part,
     "retrieval": retrieval_part,
     "curves": curves_part,

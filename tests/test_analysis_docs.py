@@ -24,7 +24,7 @@ def test_the_tables_are_those_of_the_measured_files() -> None:
 def test_no_measured_number_is_typed_by_hand() -> None:
     page = (DOCS / "analysis.md").read_text(encoding="utf-8")
     by_hand, n_parts = re.subn(r"(<!-- analysis:\w+ -->).*?\1", "", page, flags=re.DOTALL)
-    assert n_parts == 4
+    assert n_parts == 5
     by_hand = re.sub(r"```.*?```", "", by_hand, flags=re.DOTALL)
     encoder = by_hand.split("## The bundled encoder")[1].split("## CKA")[0]
     vectors = by_hand.split("What the bundled encoder's vectors")[1].split("**SBERT-WK**")[0]
@@ -48,6 +48,13 @@ def test_what_the_page_says_changes_with_what_was_measured() -> None:
     level = [{**row, "csls_to_en": "0.5", "csls_from_en": "0.5"} for row in retrieval]
     with pytest.raises(ValueError, match="do not support"):
         prose.curves(cka, level)
+    drifts = {name: rows_of(f"drift_{name}") for name in ("attention", "dlfa")}
+    weights = [{**row, "weight": "0.1"} for row in rows_of("layer_weights")]
+    with pytest.raises(ValueError, match="do not support .*Attention subtracts"):
+        prose.pipelines(weights, rows_of("gates"), drifts)
+    inside = [{**row, "outside": "0.0"} for row in rows_of("gates")]
+    with pytest.raises(ValueError, match="do not support .*product gate is no weight"):
+        prose.pipelines(rows_of("layer_weights"), inside, drifts)
     lines = {**script["vectors_lines"](), "SBERT-WK": [99.0, 99.5, 99.0, 99.5]}
     with pytest.raises(ValueError, match="SBERT-WK finds the fewest"):
         prose.vectors(lines)
@@ -65,7 +72,9 @@ def test_no_text_of_a_corpus_is_committed(name: str) -> None:
             assert value in words or re.fullmatch(r"-?\d+(\.\d{6})?|", value), value
 
 
-@pytest.mark.parametrize("name", ["cka", "retrieval"])
+@pytest.mark.parametrize(
+    "name", ["cka", "retrieval", "layer_weights", "drift_attention", "tsne_de"]
+)
 def test_the_plots_are_readable_on_every_page(name: str) -> None:
     text = (MEASURED / f"{name}.svg").read_text(encoding="utf-8")
     ElementTree.fromstring(text)
