@@ -21,6 +21,7 @@ ENTRY_POINTS = {
         "dlfa_spacy.architectures:build_transformer_listener_v1",
         "dlfa_spacy.Tok2VecTransformer.v1 = dlfa_spacy.architectures:build_tok2vec_transformer_v1",
         "dlfa_spacy.TextCat.v1 = dlfa_spacy.textcat:build_textcat_v1",
+        "dlfa_spacy.MappedTokens.v1 = dlfa_spacy.alignment.mapped_tokens:build_mapped_tokens_v1",
     ],
     "thinc_layers": [
         "dlfa_spacy.LayerAttention.v1 = "
@@ -44,6 +45,7 @@ ENTRY_POINTS = {
         "dlfa_spacy.freeze_layers.v1 = dlfa_spacy.callbacks:build_freeze_layers_v1",
         "dlfa_spacy.gradual_unfreezing.v1 = dlfa_spacy.callbacks:build_gradual_unfreezing_v1",
         "dlfa_spacy.reinit_layers.v1 = dlfa_spacy.callbacks:build_reinit_layers_v1",
+        "dlfa_spacy.realign.v1 = dlfa_spacy.alignment.joint:build_realign_v1",
     ],
     "spacy_readers": [
         "dlfa_spacy.StreamingCorpus.v1 = dlfa_spacy.corpora.streaming:create_streaming_corpus",
@@ -106,7 +108,6 @@ setup(
     extras_require={
         "accelerate": ["accelerate>=1.0"],
         "analysis": ["matplotlib", "pandas", "scikit-learn"],
-        "onnx": ONNX,
         "onnx": ONNX,
         "report": ["matplotlib", "pandas", "scipy"],
         "test": TEST,
