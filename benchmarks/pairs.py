@@ -18,11 +18,11 @@ import torch
 import typer
 from rich.console import Console
 from rich.table import Table
-from rounds import measure
 from spacy.language import Language
 from spacy.tokens import Doc
 from transformers import AutoModel, AutoTokenizer
 
+from dlfa_spacy.benchmark.rounds import measure
 from dlfa_spacy.evaluation.readme import insert_between_markers
 from dlfa_spacy.pairs import join_pair
 from dlfa_spacy.recipes import read_aggregation

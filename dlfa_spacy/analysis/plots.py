@@ -1,4 +1,4 @@
-"""Curves over layers, heat maps and points, as SVG files readable on light and dark pages."""
+"""Curves over layers, heat maps, points and bars, as SVG files readable on light and dark pages."""
 
 from __future__ import annotations
 
@@ -103,7 +103,15 @@ def heat_map(
     for (y, x), value in numpy.ndenumerate(values):
         dark = matplotlib.colors.rgb_to_hsv(mesh.to_rgba(value)[:3])[2] < 0.65
         colour = "#fff" if dark else "#111"
-        axes.text(x, y, f"{value:.{digits}f}", ha="center", va="center", fontsize=8, color=colour)
+        axes.text(
+            x,
+            y,
+            f"{round(float(value), digits) + 0.0:.{digits}f}",
+            ha="center",
+            va="center",
+            fontsize=8,
+            color=colour,
+        )
     axes.set_xlabel("layer (0 = embeddings)", color=_INK)
     axes.set_title(title, color=_INK, fontsize=11, loc="left")
     return figure
@@ -140,6 +148,43 @@ def points(rows: Iterable[Mapping[str, Any]], *, title: str) -> Figure:
     legend = axes.legend(frameon=False, fontsize=9)
     for text in legend.get_texts():
         text.set_color(_INK)
+    return figure
+
+
+def bars(
+    values: Mapping[str, float], *, title: str, label: str, mark: float | None = None
+) -> Figure:
+    """Draw a bar a name, the number beside it.
+
+    values (Mapping[str, float]): Name -> value, from above.
+    title (str): Above.
+    label (str): Of the axis of values.
+    mark (Optional[float]): A value to draw a line at.
+    RETURNS (Figure): The figure.
+    RAISES (ImportError): There is no matplotlib.
+    """
+    figure, axes = _figure(7.2, 0.9 + 0.3 * len(values))
+    _axes(axes)
+    axes.grid(axis="x", color="#8884", linewidth=0.6)
+    axes.grid(axis="y", visible=False)
+    rows = range(len(values))
+    axes.barh(rows, list(values.values()), height=0.62, color=COLOURS[0])
+    axes.set_yticks(rows, list(values), color=_INK)
+    axes.invert_yaxis()
+    for row, value in zip(rows, values.values(), strict=True):
+        axes.annotate(
+            f"{round(value, 2) + 0.0:.2f}",
+            (value, row),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=9,
+            color=_INK,
+        )
+    if mark is not None:
+        axes.axvline(mark, color=_INK, linewidth=1.1, linestyle="--")
+    axes.set_xlabel(label, color=_INK)
+    axes.set_title(title, color=_INK, fontsize=11, loc="left")
     return figure
 
 

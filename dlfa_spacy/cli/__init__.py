@@ -8,6 +8,7 @@ import typer
 
 from .align import align_cli
 from .analyze import analyze_app
+from .benchmark import benchmark_cli
 from .convert import convert_cli
 from .evaluate import evaluate_cli
 from .init_config import init_config_cli
@@ -31,6 +32,7 @@ app.command("report")(report_cli)
 app.command("sweep")(sweep_cli)
 app.command("optimize")(optimize_cli)
 app.command("align")(align_cli)
+app.command("benchmark")(benchmark_cli)
 app.command("suggest-layer")(suggest_layer_cli)
 app.add_typer(analyze_app, name="analyze")
 

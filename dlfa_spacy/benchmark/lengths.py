@@ -1,0 +1,42 @@
+"""Prediction on texts of all lengths, from tweets to books."""
+
+from __future__ import annotations
+
+import functools
+
+from .bench import Bench
+from .figures import Figure, figure
+from .limit import BARE, bare_forwards, wordpieces
+from .pipelines import System, annotate, build
+from .predict import bare
+from .rounds import Run, measure
+
+AGGREGATIONS = ("stock", "attention", "dlfa")
+# A book takes as long as many rounds of anything shorter. Its windows are all of one length, so
+# that the bare forward passes are alike.
+LONG = "books"
+
+
+def run(bench: Bench, shape: str) -> list[Figure]:
+    """RETURNS (List[Figure]): Seconds of each system for the texts of each length."""
+    folder = bench.encoder_folder(shape)
+    pipelines = [(name, build(folder, System(name))) for name in AGGREGATIONS]
+    model = bare(folder, bench.gpu_id)
+    ours = dict(pipelines)["attention"]
+    figures: list[Figure] = []
+    for kind, count in bench.sizes.kinds.items():
+        texts = bench.texts(kind, count)
+        words = sum(len(text.words) for text in texts)
+        runs: dict[str, Run] = dict(bare_forwards(model, wordpieces(ours, texts)))
+        for name, nlp in pipelines:
+            runs[System(name).name] = functools.partial(annotate, nlp, texts)
+        if kind == LONG:
+            bare_runs = [name for name in runs if name.startswith(BARE)]
+            for name in bare_runs[1:]:
+                del runs[name]
+        seconds = measure(runs, 1 if kind == LONG else min(3, bench.sizes.rounds))
+        figures += [
+            figure("lengths", shape, kind, name, "seconds", taken, words)
+            for name, taken in seconds.items()
+        ]
+    return figures

@@ -1,0 +1,104 @@
+"""The limit: the encoder and nothing else over the same wordpieces, in every way worth trying."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy
+import torch
+from spacy.language import Language
+from spacy.tokens import Doc
+from torch import nn
+from transformers import BertModel
+
+from ..encoder.model import TransformerModel
+from .packed_bert import packed_forward
+from .texts import Text
+
+BARE = "bare forward"
+PADDED = (8, 16, 32)
+# Wordpieces in one forward pass where a batch has no fixed number of windows.
+BUDGET = 1024
+GPU_BUDGET = 16384
+
+Windows = Sequence[Sequence[int]]
+
+
+def wordpieces(nlp: Language, texts: Sequence[Text]) -> list[list[int]]:
+    """RETURNS (List[List[int]]): The wordpieces of each window, as our encoder reads them."""
+    encoder = nlp.get_pipe("transformer").model  # type: ignore[attr-defined]
+    assert isinstance(encoder, TransformerModel)
+    windows = encoder.segment([Doc(nlp.vocab, words=text.words) for text in texts])
+    ends = numpy.cumsum(windows.lengths)
+    return [part.tolist() for part in numpy.split(windows.ids, ends[:-1])]
+
+
+def bare_forwards(model: nn.Module, windows: Windows) -> dict[str, Callable[[], None]]:
+    """List the ways to run an encoder over windows.
+
+    model (Module): A Hugging Face encoder, in evaluation mode.
+    windows (Windows): The wordpieces of each window.
+    RETURNS (Dict[str, Callable]): Name -> what runs the encoder over all windows once. All begin
+        with `BARE`; the fastest of them is the limit.
+    """
+    ordered = sorted(windows, key=len)
+    budget = BUDGET if _device(model).type == "cpu" else GPU_BUDGET
+    equal = list(_equal(ordered, budget))
+    found: dict[str, Callable[[], None]] = {
+        f"{BARE}, equal lengths": functools.partial(_run, model, equal)
+    }
+    for size in PADDED:
+        batches = [ordered[i : i + size] for i in range(0, len(ordered), size)]
+        found[f"{BARE}, padded by {size}"] = functools.partial(_run, model, batches)
+    if isinstance(model, BertModel):
+        packs = list(_packs(ordered, budget))
+        found[f"{BARE}, packed"] = functools.partial(_run_packed, model, packs)
+    return found
+
+
+def _device(model: nn.Module) -> torch.device:
+    return next(model.parameters()).device
+
+
+def _run(model: nn.Module, batches: Sequence[Windows]) -> None:
+    device = _device(model)
+    with torch.inference_mode():
+        for batch in batches:
+            longest = len(batch[-1])
+            padded = [list(row) + [0] * (longest - len(row)) for row in batch]
+            mask = [[1] * len(row) + [0] * (longest - len(row)) for row in batch]
+            model(
+                input_ids=torch.tensor(padded, device=device),
+                attention_mask=torch.tensor(mask, device=device),
+            )
+
+
+def _run_packed(model: BertModel, packs: Sequence[Windows]) -> None:
+    with torch.inference_mode():
+        for pack in packs:
+            packed_forward(model, pack)
+
+
+def _equal(ordered: Windows, budget: int) -> Iterator[Windows]:
+    """YIELDS (Windows): Windows of one length, as many as the budget allows."""
+    for length, same in itertools.groupby(ordered, key=len):
+        rows = list(same)
+        step = max(1, budget // length)
+        for i in range(0, len(rows), step):
+            yield rows[i : i + step]
+
+
+def _packs(ordered: Windows, budget: int) -> Iterator[Windows]:
+    """YIELDS (Windows): Windows one after the other, up to the budget."""
+    pack: list[Sequence[int]] = []
+    size = 0
+    for row in ordered:
+        if pack and size + len(row) > budget:
+            yield pack
+            pack, size = [], 0
+        pack.append(row)
+        size += len(row)
+    if pack:
+        yield pack

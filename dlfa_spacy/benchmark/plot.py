@@ -1,0 +1,42 @@
+"""Words a second beside the limit, as bars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..analysis.plots import bars, save
+from .figures import Figure, find
+from .goals import NAMES
+from .limit import BARE
+from .ratios import limit, speed
+
+
+def draw(figures: Sequence[Figure], folder: Path) -> list[Path]:
+    """Draw prediction on each encoder, the fastest bare forward pass as 1.
+
+    figures (Sequence[Figure]): What was measured.
+    folder (Path): Where the pictures go.
+    RETURNS (List[Path]): `speed-<encoder>.svg` of each encoder that was measured.
+    RAISES (ImportError): There is no matplotlib.
+    """
+    made = []
+    for encoder, name in NAMES.items():
+        rows = find(figures, measure="predict", encoder=encoder)
+        best = limit(rows)
+        if best is None:
+            continue
+        values = {
+            f.system: ratio
+            for f in rows
+            if (ratio := speed(f, best)) is not None
+            and (f is best or not f.system.startswith(BARE))
+        }
+        figure = bars(
+            values,
+            title=f"Prediction with {name}: speed, the fastest bare forward pass in fp32 = 1",
+            label="times the limit",
+            mark=1.0,
+        )
+        made.append(save(figure, folder / f"speed-{encoder}.svg"))
+    return made

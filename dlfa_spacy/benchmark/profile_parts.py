@@ -1,0 +1,69 @@
+"""Where the time of prediction goes, by cProfile: the encoder, and what stands around it."""
+
+from __future__ import annotations
+
+import cProfile
+import pstats
+
+from .bench import Bench
+from .figures import Figure, figure
+from .pipelines import System, annotate, build
+
+AGGREGATION = "attention"
+# Part -> functions that do it, as (end of the file's name, function); and those inside them that
+# are parts of their own.
+PARTS: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
+    "encoder": ([("encoder/packed.py", "_hidden_states")], []),
+    "buckets, padding, packing": (
+        [("encoder/packed.py", "forward")],
+        [("encoder/packed.py", "_hidden_states"), ("dlfa_spacy/listener.py", "consume")],
+    ),
+    "aggregation": ([("dlfa_spacy/listener.py", "consume")], []),
+    "tokenizer": ([("encoder/pieces.py", "__call__")], []),
+    "windows and alignment": (
+        [("encoder/windows.py", "segment")],
+        [("encoder/pieces.py", "__call__")],
+    ),
+    "annotation of Docs": ([("spacy_transformers/pipeline_component.py", "set_annotations")], []),
+    "pooling": ([("dlfa_spacy/pooling.py", "forward")], []),
+    "making Docs": ([("benchmark/pipelines.py", "<listcomp>")], []),
+}
+REST = "ner, and the rest"
+ALL = "all"
+
+
+def run(bench: Bench, shape: str) -> list[Figure]:
+    """RETURNS (List[Figure]): Seconds of each part, under the label of the settings."""
+    texts = bench.sentences(shape)
+    words = sum(len(text.words) for text in texts)
+    nlp = build(bench.encoder_folder(shape), System(AGGREGATION))
+    annotate(nlp, texts)
+    rounds: dict[str, list[float]] = {}
+    for _ in range(min(3, bench.sizes.rounds)):
+        profiler = cProfile.Profile()
+        profiler.runcall(annotate, nlp, texts)
+        for part, seconds in parts(pstats.Stats(profiler)).items():
+            rounds.setdefault(part, []).append(seconds)
+    return [
+        figure("profile", shape, bench.label, part, "seconds", seconds, words)
+        for part, seconds in rounds.items()
+    ]
+
+
+def parts(stats: pstats.Stats) -> dict[str, float]:
+    """RETURNS (Dict[str, float]): Seconds of each part; they sum to those of all."""
+    times: dict[tuple[str, str], float] = {}
+    for (file_, _, function), (_, _, _, cumulative, _) in stats.stats.items():  # type: ignore[attr-defined]
+        key = (file_.replace("\\", "/"), function)
+        times[key] = times.get(key, 0.0) + cumulative
+
+    def spent(names: list[tuple[str, str]]) -> float:
+        return sum(
+            seconds
+            for (file_, function), seconds in times.items()
+            if any(file_.endswith(end) and function == name for end, name in names)
+        )
+
+    found = {part: spent(own) - spent(inside) for part, (own, inside) in PARTS.items()}
+    total = spent([("benchmark/pipelines.py", "annotate")])
+    return {**found, REST: total - sum(found.values()), ALL: total}

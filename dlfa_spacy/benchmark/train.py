@@ -1,0 +1,80 @@
+"""One training step, forward, backward and optimizer: sentences of mixed and of equal lengths."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+from spacy.language import Language
+
+from .bench import Bench
+from .figures import Figure, figure
+from .limit import wordpieces
+from .pipelines import CURATED, System, build, examples
+from .rounds import Run, measure
+from .texts import Text
+
+AGGREGATIONS = ("stock", "last", "attention", "dlfa")
+MIXED, EQUAL = "mixed lengths", "equal lengths"
+
+
+def run(bench: Bench, shape: str) -> list[Figure]:
+    """RETURNS (List[Figure]): Seconds of a step of each system."""
+    folder = bench.encoder_folder(shape)
+    pipelines = [(name, build(folder, System(name), "tagger")) for name in AGGREGATIONS]
+    optimizers = {name: nlp.resume_training() for name, nlp in pipelines}
+    mixed = bench.texts("sentences", 40 * bench.sizes.train_texts)[: bench.sizes.train_texts]
+    batches = {MIXED: mixed, EQUAL: equal(dict(pipelines)["last"], mixed)}
+    figures: list[Figure] = []
+    for kind, texts in batches.items():
+        words = sum(len(text.words) for text in texts)
+        runs: dict[str, Run] = {
+            System(name).name: functools.partial(step, nlp, texts, optimizers[name])
+            for name, nlp in pipelines
+        }
+        with bench.curated(shape, list(texts)) as curated:
+            if curated is not None:
+                runs[CURATED] = curated.train
+            seconds = measure(runs, bench.sizes.rounds)
+        figures += [
+            figure("train", shape, kind, name, "seconds", taken, words)
+            for name, taken in seconds.items()
+        ]
+    return figures
+
+
+def step(nlp: Language, texts: Sequence[Text], optimizer: Any) -> None:
+    """Update all weights once."""
+    nlp.update(examples(nlp, texts), sgd=optimizer)
+
+
+def equal(nlp: Language, texts: Sequence[Text]) -> list[Text]:
+    """Make all texts as long, in wordpieces, as their mean: cut, or read again from the start.
+
+    nlp (Language): A pipeline of ours, whose tokenizer counts.
+    texts (Sequence[Text]): The texts.
+    RETURNS (List[Text]): As many, of equally many wordpieces.
+    """
+    encoder = nlp.get_pipe("transformer").model  # type: ignore[attr-defined]
+    counts = [len(row) for row in wordpieces(nlp, texts)]
+    special = encoder.shim.piece_tokenizer.frames.single_size
+    target = sum(counts) // len(counts) - special
+    made = []
+    for text in texts:
+        sizes = encoder.shim.piece_tokenizer(text.words).lengths.tolist()
+        words, tags, size, i = [], [], 0, 0
+        while size < target:
+            at = i % len(sizes)
+            # Of a word too long for the rest, and of one without wordpieces, nothing is left.
+            fits = 0 < sizes[at] <= target - size
+            words.append(text.words[at] if fits else FILL)
+            tags.append(text.tags[at] if fits else "PUNCT")
+            size += sizes[at] if fits else 1
+            i += 1
+        made.append(Text(words, tags))
+    return made
+
+
+# One wordpiece in every tokenizer.
+FILL = "."
