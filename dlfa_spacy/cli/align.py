@@ -46,6 +46,10 @@ def align_cli(
     warmup: Annotated[float, typer.Option(help="Part of the steps in which it rises.")] = 0.1,
     schedule: Annotated[str, typer.Option(help="Then: linear (to 0) or constant.")] = "linear",
     max_length: Annotated[int, typer.Option(help="Wordpieces of a side.")] = 128,
+    long_texts: Annotated[
+        str,
+        typer.Option(help="Longer ones: keep (and cut the end), window (cut between links), drop."),
+    ] = "keep",
     held_out: Annotated[
         int, typer.Option(help="Pairs of a language kept for retrieval, not trained on.")
     ] = 100,
@@ -127,8 +131,12 @@ def align_cli(
         objects = load_encoder(encoder, {}, {})
         pieces = PieceTokenizer(objects.tokenizer)
         longest = max_wordpieces(objects.transformer, objects.tokenizer)
-        pairs, counts = _pairs(parallel, langs, limit, dictionaries)
-        room = min(max_length, longest) - pieces.frames.single_size
+        length = min(max_length, longest)
+        sizes = {"tokenizer": pieces, "max_length": length, "long_texts": long_texts}
+        pairs, counts = _pairs(parallel, langs, limit, dictionaries, sizes)
+        if is_first and not quiet:
+            _show_counts(counts)
+        room = length - pieces.frames.single_size
         to_train, to_keep = _split(pairs, held_out)
         text, kept = (make_examples(part, pieces, room) for part in (to_train, to_keep))
         languages = sorted({example.language for example in text})
@@ -243,8 +251,11 @@ def _look(method: "Method", evaluate: Any) -> dict[str, float]:
         return dict(evaluate(method)) if evaluate else {}
 
 
-def _pairs(parallel: Path, langs: str, limit: int, dictionaries: str) -> tuple[Any, Any]:
-    """RETURNS: The pairs, and what was met, by language."""
+def _pairs(
+    parallel: Path, langs: str, limit: int, dictionaries: str, sizes: dict[str, Any]
+) -> "tuple[list[SentencePair], dict[str, dict[str, int]]]":
+    """RETURNS: The pairs, and what was met, by language: see `Counts`, and of its dictionary the
+    entries, and those left out because they come twice or are two equal words."""
     from ..alignment.parallel import ParallelCorpus, induce_dictionaries, read_dictionaries
 
     wanted = comma_list(langs) or None
@@ -252,9 +263,29 @@ def _pairs(parallel: Path, langs: str, limit: int, dictionaries: str) -> tuple[A
         found = read_dictionaries(dictionaries, wanted)
     else:
         found = induce_dictionaries(ParallelCorpus(parallel, languages=wanted, limit=limit))
-    corpus = ParallelCorpus(parallel, languages=wanted, dictionaries=found, limit=limit)
+    corpus = ParallelCorpus(parallel, languages=wanted, dictionaries=found, limit=limit, **sizes)
     pairs = list(corpus)
-    return pairs, {name: counts.as_dict() for name, counts in sorted(corpus.counts.items())}
+    counts = {name: counts.as_dict() for name, counts in sorted(corpus.counts.items())}
+    for name, known in found.items():
+        if name in counts:
+            counts[name]["dictionary"] = len(known)
+            counts[name]["dictionary_duplicates"] = known.duplicates
+            counts[name]["dictionary_identical"] = known.identical
+    return pairs, counts
+
+
+def _show_counts(counts: dict[str, dict[str, int]]) -> None:
+    from rich.table import Table
+
+    names = list(dict.fromkeys(name for row in counts.values() for name in row))
+    # Columns of zeros say nothing.
+    names = [name for name in names if any(row.get(name) for row in counts.values())]
+    table = Table("language", title="Parallel text", title_justify="left", header_style="bold")
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="right")
+    for language, row in counts.items():
+        table.add_row(language, *(f"{row.get(name, 0):,}" for name in names))
+    output().print(table)
 
 
 def _split(
