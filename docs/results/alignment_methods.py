@@ -17,17 +17,31 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 import typer
 
+from dlfa_spacy.alignment.methods import Method, create_method
 from dlfa_spacy.alignment.methods.language_maps import FILE, LanguageMaps
-from dlfa_spacy.alignment.parallel import ParallelCorpus, induce_dictionary, write_muse
+from dlfa_spacy.alignment.parallel import (
+    ParallelCorpus,
+    induce_dictionary,
+    read_dictionaries,
+    write_muse,
+)
+from dlfa_spacy.alignment.training.batch import Collator
+from dlfa_spacy.alignment.training.examples import make_examples
+from dlfa_spacy.alignment.training.settings import TrainSettings
+from dlfa_spacy.alignment.training.train import train as train_method
 from dlfa_spacy.analysis.sources import open_source
 from dlfa_spacy.analysis.tables import write_csv
+from dlfa_spacy.cli.align import held_out_retrieval
 from dlfa_spacy.corpora.files import write_text
+from dlfa_spacy.encoder.loading import load_encoder
+from dlfa_spacy.encoder.pieces import PieceTokenizer
 from dlfa_spacy.evaluation.aligned.measure import MeasureOptions, measure
 from dlfa_spacy.evaluation.aligned.text import read_eval_texts
 from dlfa_spacy.evaluation.tables import markdown_table, percent
@@ -50,7 +64,9 @@ METHODS: dict[str, tuple[str, list[str]]] = {
 # The maps are solved for, over every pair at once: fewer do.
 CLBT_LIMIT = 200
 LOSSES = ("cz", "info")
-SIZES = (8, 16, 32, 64, 128)
+PRECISIONS = ("bf16", "fp32")
+# The ends first, so that a run that is broken off has something to say.
+SIZES = (8, 128, 32, 16, 64)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 Parallel = Annotated[Path, typer.Argument(help="Folder of <xx>-en.tsv to train on.")]
@@ -120,35 +136,60 @@ def losses(
     pairs: Annotated[int, typer.Option(help="Trained on in each run, whatever the batch.")] = 512,
     learn_rate: Rate = 1e-4,
     max_length: int = 48,
+    limit: Annotated[int, typer.Option(help="Pairs of a language to draw from.")] = 400,
+    kept: Annotated[int, typer.Option(help="Pairs of a language to measure with.")] = 20,
 ) -> None:
     """ML-CTL with CZ-NCE and with InfoNCE: batches of 8 to 128, fp32 and bfloat16. Without masked
     language modelling, which would be the same in all."""
-    dictionaries = make_dictionaries(parallel, out)
+    names = LANGUAGES.split(",")
+    known = read_dictionaries(make_dictionaries(parallel, out), names)
+    corpus = list(ParallelCorpus(parallel, languages=names, dictionaries=known, limit=limit))
+    places: dict[str, int] = {}
+    text, held_out = [], []
+    for pair in corpus:
+        places[pair.language] = places.get(pair.language, 0) + 1
+        (held_out if places[pair.language] <= kept else text).append(pair)
+    before: float | None = None
     rows = []
     for size in SIZES:
-        for precision in ("bf16", "fp32"):
+        for precision in PRECISIONS:
             for loss in LOSSES:
-                folder = out / "losses" / f"{loss}-{size}-{precision}"
-                options = ["--steps", pairs // size, "--batch-size", size, "--held-out", 20]
-                options += ["--learn-rate", learn_rate, "--max-length", max_length]
-                options += ["--limit", 400, *(["--bf16"] if precision == "bf16" else [])]
-                changes = [f"loss={loss}", "mlm_weight=0.0"]
-                align("ml-ctl", changes, parallel, dictionaries, folder, options)
-                report = json.loads((folder / "alignment.json").read_text(encoding="utf-8"))
-                found = [row["loss"] for row in report["losses"]]
-                rows.append(
-                    {
+                cache = out / "losses" / f"{loss}-{size}-{precision}-{pairs}.json"
+                if not cache.is_file():
+                    torch.manual_seed(0)
+                    found = load_encoder(ENCODER, {}, {})
+                    pieces = PieceTokenizer(found.tokenizer)
+                    room = max_length - pieces.frames.single_size
+                    changes = {"loss": loss, "mlm_weight": 0.0}
+                    method = create_method("ml-ctl", found.transformer, found.tokenizer, changes)
+                    collate = Collator(pieces, max_length)
+                    look = held_out_retrieval(make_examples(held_out, pieces, room), collate)
+                    if before is None:
+                        before = score(method, look)
+                    how = TrainSettings(
+                        pairs // size, size, learn_rate=learn_rate, bf16=precision == "bf16"
+                    )
+                    steps = train_method(method, make_examples(text, pieces, room), collate, how)
+                    row = {
                         "loss": loss,
                         "batch_size": size,
                         "precision": precision,
-                        "steps": len(found),
-                        "first_loss": found[0],
-                        "last_loss": found[-1],
-                        "before": report["retrieval"]["before"]["score"],
-                        "after": report["retrieval"]["after"]["score"],
+                        "steps": len(steps),
+                        "first_loss": steps[0]["loss"],
+                        "last_loss": steps[-1]["loss"],
+                        "before": before,
+                        "after": score(method, look),
                     }
-                )
-                write_csv(table, rows)
+                    write_text(cache, json.dumps(row))
+                    print(row, flush=True)
+                rows.append(json.loads(cache.read_text(encoding="utf-8")))
+                write_csv(table, sorted(rows, key=lambda row: int(row["batch_size"])))
+
+
+def score(method: Method, look: Callable[[Method], dict[str, float]]) -> float:
+    method.eval()
+    with torch.no_grad():
+        return look(method)["score"]
 
 
 @app.command()
@@ -257,18 +298,18 @@ def losses_table(rows: list[dict[str, str]]) -> str:
     """RETURNS (str): Retrieval after, and its gain, by batch size."""
 
     def cells() -> Iterator[list[str]]:
-        for size in dict.fromkeys(row["batch_size"] for row in rows):
+        for size in sorted({row["batch_size"] for row in rows}, key=int):
             own = [row for row in rows if row["batch_size"] == size]
             known = {(row["loss"], row["precision"]): row for row in own}
             line = [size, own[0]["steps"]]
-            for precision in ("fp32", "bf16"):
+            for precision in PRECISIONS:
                 for loss in LOSSES:
                     row = known.get((loss, precision))
                     line.append(percent(float(row["after"])) if row else "–")
             yield line
 
     header = ["batch", "steps"]
-    header += [f"{loss}, {precision}" for precision in ("fp32", "bf16") for loss in LOSSES]
+    header += [f"{loss}, {precision}" for precision in PRECISIONS for loss in LOSSES]
     before = percent(float(rows[0]["before"]))
     return markdown_table(header, cells()) + f"\nBefore: {before}.\n"
 
