@@ -15,10 +15,16 @@ from pipelines import TEXTS, Bench, bench, errors_by_layer
 from spacy.cli.init_config import fill_config
 from spacy.cli.train import train as spacy_train
 from spacy.tokens import DocBin
+from spacy.util import registry
+from sweeps import make_corpus
 from test_alignment_training import write_text
+from thinc.api import Config
 from torch import Tensor, nn
 
 from dlfa_spacy.alignment.joint import build_realign_v1
+from dlfa_spacy.evaluation.sweep.plan import read_plan
+from dlfa_spacy.evaluation.sweep.prepare import make_runs
+from dlfa_spacy.evaluation.sweep.run import run_config
 
 SCALES = {"coefficient": 0.3, "batch_size": 100, "seed": 5}
 
@@ -135,6 +141,19 @@ def test_a_pipeline_is_trained_with_it_saved_and_loaded(bert: str, tmp_path: Pat
     again = spacy.load(tmp_path / "again")
     for doc in gold_docs(spacy.blank("xx")):
         assert [t.tag_ for t in joint(doc.text)] == [t.tag_ for t in again(doc.text)]
+
+
+def test_a_sweep_s_plan_can_ask_for_it(bert: str, tmp_path: Path) -> None:
+    block = '{"@callbacks": "dlfa_spacy.realign.v1", "parallel": "text", "every": 2}'
+    (tmp_path / "plan.cfg").write_text(
+        f'[sweep]\ncorpus = "{make_corpus(tmp_path / "corpus")}"\ntasks = ["pos"]\n'
+        f'methods = ["last"]\n\n[sweep.encoders]\ntiny = "{bert}"\n\n'
+        f"[sweep.overrides]\ntraining.before_update = {block}\n"
+    )
+    (run,) = make_runs(read_plan(tmp_path / "plan.cfg"), tmp_path / "out")
+    written = run_config(run, 24).to_str(interpolate=False)
+    block = Config().from_str(written, interpolate=False)["training"]["before_update"]
+    assert registry.resolve({"block": block})["block"].every == 2
 
 
 @pytest.mark.parametrize(
