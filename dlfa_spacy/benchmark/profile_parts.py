@@ -1,9 +1,15 @@
-"""Where the time of prediction goes, by cProfile: the encoder, and what stands around it."""
+"""Where the time of prediction goes, by cProfile: the encoder, and what stands around it.
+
+In seconds of the processor on one thread, which a busy machine changes little.
+"""
 
 from __future__ import annotations
 
 import cProfile
 import pstats
+import time
+
+import torch
 
 from .bench import Bench
 from .figures import Figure, figure
@@ -39,11 +45,14 @@ def run(bench: Bench, shape: str) -> list[Figure]:
     nlp = build(bench.encoder_folder(shape), System(AGGREGATION))
     annotate(nlp, texts)
     rounds: dict[str, list[float]] = {}
-    for _ in range(min(3, bench.sizes.rounds)):
-        profiler = cProfile.Profile()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    for _ in range(bench.sizes.rounds):
+        profiler = cProfile.Profile(time.process_time)
         profiler.runcall(annotate, nlp, texts)
         for part, seconds in parts(pstats.Stats(profiler)).items():
             rounds.setdefault(part, []).append(seconds)
+    torch.set_num_threads(threads)
     return [
         figure("profile", shape, bench.label, part, "seconds", seconds, words)
         for part, seconds in rounds.items()
