@@ -1,6 +1,7 @@
 """`dlfa optimize`: smaller pipelines that predict the same, each step alone and all together."""
 
 import copy
+import json
 import pickle
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,8 @@ import srsly
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from life import (
-    TEXTS,
-    annotations,
-    assert_same,
-    initialized,
-    listener,
-    stock_listener,
-    trained,
-)
+from life import TEXTS, annotations, assert_same, initialized, stock_listener
+from optimized import attention, encoder, mean, mix, module_of, run, saved, trained
 from spacy.language import Language
 from spacy.util import load_model_from_config
 from tiny import tiny_bert, tiny_deberta, tiny_electra, tiny_xlm_roberta, wordpiece_vocab
@@ -32,55 +26,14 @@ from dlfa_spacy.aggregators import LayerAttention, ScalarMix
 from dlfa_spacy.aggregators.selected_layers import SelectedLayers
 from dlfa_spacy.cli import app
 from dlfa_spacy.encoder.int8 import Int8Linear, quantize
-from dlfa_spacy.encoder.model import TransformerModel
+from dlfa_spacy.encoder.int8_embedding import Int8Embedding
 from dlfa_spacy.encoder.pieces import PieceTokenizer
 from dlfa_spacy.optimization.cut import cut_encoders
 from dlfa_spacy.optimization.drop import drop_layers
-from dlfa_spacy.optimization.optimize import Options, Step, optimize
+from dlfa_spacy.optimization.optimize import Options, optimize
+from dlfa_spacy.optimization.pieces_kept import kept_ids
 from dlfa_spacy.optimization.readers import encoders_in_use
 from dlfa_spacy.optimization.vocabulary import trim_vocabularies
-
-
-def encoder(nlp: Language) -> TransformerModel:
-    return nlp.get_pipe("transformer").model  # type: ignore[attr-defined, no-any-return]
-
-
-def mean(*layers: int) -> dict[str, Any]:
-    block = listener("mean")
-    block["aggregation"]["layers"] = list(layers)
-    return block
-
-
-def mix() -> dict[str, Any]:
-    return listener("mix")
-
-
-def attention(residual: bool = True) -> dict[str, Any]:
-    block = listener("attention")
-    block["aggregation"]["residual"] = residual
-    return block
-
-
-def module_of(nlp: Language, name: str) -> Any:
-    (found,) = encoders_in_use(nlp)
-    return next(reading.module for reading in found.readings if reading.component == name)
-
-
-def texts_of(nlp: Language) -> list[Any]:
-    return [nlp.make_doc(text) for text in TEXTS]
-
-
-def saved(nlp: Language, folder: Path) -> str:
-    folder.parent.mkdir(exist_ok=True)
-    nlp.to_disk(folder)
-    return str(folder)
-
-
-def run(nlp: Language, folder: Path, **options: Any) -> tuple[Language, list[Step]]:
-    source = saved(nlp, folder / "model")
-    steps = optimize(source, folder / "out", Options(**options), texts_of)
-    return spacy.load(folder / "out"), steps
-
 
 # Cutting
 
@@ -89,7 +42,7 @@ def run(nlp: Language, folder: Path, **options: Any) -> tuple[Language, list[Ste
 def test_blocks_that_nobody_reads_are_taken_out(make: Any, tmp_path: Path) -> None:
     (tmp_path / "encoder").mkdir()
     folder = make(tmp_path / "encoder")
-    nlp = trained(folder, {"tagger": mean(-4, -3), "ner": mean(1, -5)}, steps=1)
+    nlp = trained(folder, {"tagger": mean(-4, -3), "ner": mean(1, -5)})
     found, steps = run(nlp, tmp_path)
     assert encoder(found).num_layers == 2
     assert encoder(found).transformer.config.num_hidden_layers == 2
@@ -276,6 +229,26 @@ def test_int8_layers_compute_what_torch_computes(bert: str) -> None:
     assert next(m for m in again.modules() if isinstance(m, Int8Linear)).in_features == 32
 
 
+def test_rows_of_integers_are_off_by_half_a_step_at_most(bert: str, tmp_path: Path) -> None:
+    nlp = trained(bert)
+    rows = encoder(nlp).transformer.get_input_embeddings()
+    rows.weight.data[5] = 0.0
+    rows.weight.data[6] = 1e-30
+    found, steps = run(nlp, tmp_path, int8_embeddings=True)
+    made = encoder(found).transformer.get_input_embeddings()
+    assert isinstance(made, Int8Embedding) and made.padding_idx == rows.padding_idx
+    ids = torch.arange(rows.num_embeddings)[None]
+    off = (made(ids) - rows(ids)).abs().amax(dim=2)
+    half_a_step = rows.weight.abs().amax(dim=1)[None] / 254
+    assert bool((off <= half_a_step * 1.001 + 1e-12).all())
+    assert bool((made(ids)[0, 5] == 0).all())
+    # One byte a number instead of four, and eight a row.
+    saved_bytes = rows.weight.numel() * 3 - 8 * len(rows.weight)
+    assert abs(steps[1].size - steps[2].size - saved_bytes) < 2000
+    with pytest.raises(ValueError, match="has no embedding of floats"):
+        optimize(tmp_path / "out", tmp_path / "twice", Options(int8_embeddings=True))
+
+
 def test_an_int8_pipeline_is_not_trained(bert: str, tmp_path: Path) -> None:
     found, _ = run(trained(bert), tmp_path, int8=True)
     with pytest.raises(ValueError, match=r"cannot be trained.*int8"):
@@ -309,6 +282,18 @@ def changed(message: dict[str, Any], kind: str) -> dict[str, Any]:
         weights[f"{name}.scale"] = weights[f"{name}.scale"][:3]
     elif kind == "type":
         weights[f"{name}.weight"] = weights[f"{name}.weight"].float()
+    elif kind == "half":
+        # One that was put back from the pipeline before it was optimized.
+        norm = "embeddings.LayerNorm.weight"
+        weights[norm] = weights[norm].float()
+    elif kind == "tokenizer":
+        other = encoder["tokenizer"]
+        spec = json.loads(other["tokenizer.json"])
+        del spec["model"]["vocab"]["Anna"]
+        other["tokenizer.json"] = json.dumps(spec).encode("utf-8")
+    elif kind == "weights":
+        del encoder["weights"]
+        return message
     encoder["weights"] = save(weights)
     return message
 
@@ -316,19 +301,26 @@ def changed(message: dict[str, Any], kind: str) -> dict[str, Any]:
 KINDS = ["format", "storage", "other storage", "layer", "not int8", "settings", "key", "shape"]
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "type"])
-def test_bytes_that_do_not_fit_are_refused(bert: str, kind: str) -> None:
+@pytest.fixture(scope="module")
+def small(bert: str) -> tuple[Language, bytes]:
+    """A pipeline, and its encoder's bytes with int8 layers and half floats."""
     nlp = trained(bert, steps=0)
-    shim = encoder(nlp).shim
-    shim.int8_layers, shim.storage = quantize(encoder(nlp).transformer), "float16"
-    data = shim.to_bytes()
-    copy.deepcopy(shim).from_bytes(data)
+    shim = copy.deepcopy(encoder(nlp).shim)
+    shim.int8_layers, shim.storage = quantize(shim._hfmodel.transformer), "float16"
+    return nlp, shim.to_bytes()
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "type", "half", "tokenizer", "weights"])
+def test_bytes_that_do_not_fit_are_refused(small: tuple[Language, bytes], kind: str) -> None:
+    nlp, data = small
+    shim = copy.deepcopy(encoder(nlp).shim)
+    before = shim.to_bytes()
     message = changed(srsly.msgpack_loads(data), kind)
-    other = trained(bert, steps=0)
-    before = encoder(other).shim.to_bytes()
     with pytest.raises(ValueError, match="Fix: "):
-        encoder(other).shim.from_bytes(srsly.msgpack_dumps(message))
-    assert encoder(other).shim.to_bytes() == before
+        shim.from_bytes(srsly.msgpack_dumps(message))
+    assert shim.to_bytes() == before
+    # Only what was changed is wrong.
+    assert shim.from_bytes(data).int8_layers
 
 
 # The vocabulary
@@ -336,7 +328,8 @@ def test_bytes_that_do_not_fit_are_refused(bert: str, kind: str) -> None:
 
 @pytest.fixture(scope="module", params=[tiny_bert, tiny_xlm_roberta], ids=["wordpiece", "unigram"])
 def trimmed(request: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Language, Language]:
-    nlp = trained(request.param(tmp_path_factory.mktemp("encoder")), ["tagger", "ner"])
+    blocks = {"tagger": attention(), "ner": attention()}
+    nlp = trained(request.param(tmp_path_factory.mktemp("encoder")), blocks)
     other = load_model_from_config(nlp.config).from_bytes(nlp.to_bytes())
     docs = [other.make_doc(text) for text in ("Berlin lives", "Anna ☃ in")]
     trim_vocabularies(encoders_in_use(other), docs)
@@ -382,9 +375,31 @@ def test_the_vocabulary_keeps_order_and_rows(trimmed: Any) -> None:
     assert encoder(other).transformer.config.vocab_size == len(after)
 
 
+def test_choosing_pieces_counts_the_vocabulary_once(trimmed: Any) -> None:
+    """Counting is linear in the vocabulary: once for each piece was hours for mBERT."""
+    nlp, _ = trimmed
+    tokenizer = encoder(nlp).tokenizer
+    counted: list[int] = []
+
+    class Counting:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(tokenizer, name)
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            return tokenizer(*args, **kwargs)
+
+        def __len__(self) -> int:
+            counted.append(1)
+            return len(tokenizer)
+
+    spec = json.loads(tokenizer.backend_tokenizer.to_str())
+    assert len(kept_ids(Counting(), spec, ["Berlin lives"])) > 100
+    assert len(counted) < 5
+
+
 def test_an_unknown_word_of_the_texts_stays_unknown(tmp_path: Path) -> None:
     """ "abc" then no "##d"; without "abc", "ab" and "##cd" would get through."""
-    nlp = trained(tiny_bert(tmp_path), ["tagger"], steps=0)
+    nlp = trained(tiny_bert(tmp_path), steps=0)
     folder = tmp_path / "other"
     folder.mkdir()
     vocab = [p for p in wordpiece_vocab() if p != "##d"] + ["abc", "ab", "##cd", "x", "##ab"]
@@ -432,24 +447,24 @@ ALONE: list[dict[str, Any]] = [
     {"drop": 0.19},
     {"trim": True},
     {"int8": True},
+    {"int8_embeddings": True},
     {"half": "float16"},
-    {"drop": 0.19, "trim": True, "int8": True, "half": "float16"},
+    {"drop": 0.19, "trim": True, "int8": True, "int8_embeddings": True, "half": "float16"},
 ]
 
 
 @pytest.mark.parametrize("options", ALONE, ids=lambda o: "+".join(o) or "cut")
 def test_every_option_survives_saving(bert: str, tmp_path: Path, options: dict[str, Any]) -> None:
-    nlp = trained(bert, {"tagger": mix(), "ner": mean(0, -4), "textcat": mix()})
-    for name in ("tagger", "textcat"):
-        module_of(nlp, name).logits.data = torch.tensor([0.1, 0.3, 0.2, 0.1, -0.5])
+    nlp = trained(bert, {"tagger": mix(), "ner": mean(0, -4)})
+    module_of(nlp, "tagger").logits.data = torch.tensor([0.1, 0.3, 0.2, 0.1, -0.5])
     found, steps = run(nlp, tmp_path, **options)
     assert steps[-1].size < steps[0].size
     assert_same(found, load_model_from_config(found.config).from_bytes(found.to_bytes()))
-    found.to_disk(tmp_path / "again")
-    assert_same(found, spacy.load(tmp_path / "again"))
     assert_same(found, pickle.loads(pickle.dumps(found)))
-    names = [entry["step"] for entry in spacy.load(tmp_path / "again").meta["optimized"]]
-    assert names == [step.name for step in steps[1:]]
+    found.to_disk(tmp_path / "again")
+    again = spacy.load(tmp_path / "again")
+    assert_same(found, again)
+    assert [entry["step"] for entry in again.meta["optimized"]] == [x.name for x in steps[1:]]
     if set(options) <= {"trim"}:
         assert_same(nlp, found)
 
@@ -458,7 +473,9 @@ def test_everything_together_in_processes_and_as_a_package(bert: str, tmp_path: 
     from spacy.cli.package import package
 
     nlp = trained(bert, {"tagger": mix(), "ner": mean(0, -4)})
-    found, _ = run(nlp, tmp_path, drop=0.19, trim=True, int8=True, half="bfloat16")
+    found, _ = run(
+        nlp, tmp_path, drop=0.19, trim=True, int8=True, int8_embeddings=True, half="bfloat16"
+    )
     one = annotations(found.pipe(TEXTS, batch_size=2))
     assert annotations(found.pipe(TEXTS, batch_size=2, n_process=2)) == one
     (tmp_path / "packages").mkdir()

@@ -170,6 +170,11 @@ class EncoderShim(HFShim):
             config = AutoConfig.from_pretrained(folder)
             tokenizer = _load_tokenizer(folder, saved["use_fast"])
         _check_pieces(tokenizer, saved.get("n_pieces"))
+        if found != ONNX_FORMAT and "weights" not in saved:
+            raise ValueError(
+                f"The saved encoder has the fields {sorted(saved)}, and no weights. Expected the "
+                "bytes that nlp.to_disk wrote. Fix: copy the pipeline again, or train again."
+            )
         if found == ONNX_FORMAT:
             transformer = onnx_from_message(saved.get("onnx"), config)
         else:

@@ -35,7 +35,9 @@ def kept_ids(tokenizer: Any, spec: dict[str, Any], texts: Iterable[str]) -> list
         kept.update(ids)
         if model["type"] == WORDPIECE and tokenizer.unk_token_id in ids:
             kept.update(_before_unknown(tokenizer, model, vocab, text))
-    return sorted(i for i in kept if i < len(tokenizer))
+    # Counted once: the tokenizer goes through its added tokens each time.
+    size = len(tokenizer)
+    return sorted(i for i in kept if i < size)
 
 
 def vocabulary(model: dict[str, Any]) -> dict[str, int]:

@@ -4,6 +4,7 @@ import copy
 from pathlib import Path
 from typing import Any
 
+import srsly
 from spacy.language import Language
 from spacy.util import load_model_from_config
 from thinc.api import Config
@@ -49,8 +50,11 @@ def stock_pipeline(nlp: Language, folder: Path) -> Language:
         components[name] = _stock_block(components[name], name)
         labels = getattr(nlp.get_pipe(name), "label_data", None)
         if labels:
+            # A file, as `spacy init labels` writes it: a config cannot hold those of ner.
+            path = folder / f"labels-{name}.json"
+            srsly.write_json(path, labels)
             settings = config["initialize"]["components"].setdefault(name, {})
-            settings["labels"] = labels
+            settings["labels"] = {"@readers": "spacy.read_labels.v1", "path": str(path)}
     made = load_model_from_config(Config(config), auto_fill=True, validate=False)
     made.initialize()
     return made
