@@ -61,7 +61,7 @@ PRESETS = {
         words={"own": 1_500, "base": 500},
         rounds=3,
         kinds={"tweets": 600, "paragraphs": 600, "articles": 1_000, "books": 10_000},
-        train_texts=12,
+        train_texts=10,
         wordpieces=(1_000, 10_000, 100_000),
         docs=10_000,
     ),

@@ -34,7 +34,8 @@ def run(bench: Bench, shape: str) -> list[Figure]:
             bare_runs = [name for name in runs if name.startswith(BARE)]
             for name in bare_runs[1:]:
                 del runs[name]
-        seconds = measure(runs, 1 if kind == LONG else min(3, bench.sizes.rounds))
+        is_long = kind == LONG
+        seconds = measure(runs, 1 if is_long else bench.sizes.rounds, warm_up=not is_long)
         figures += [
             figure("lengths", shape, kind, name, "seconds", taken, words)
             for name, taken in seconds.items()

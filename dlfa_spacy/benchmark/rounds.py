@@ -10,16 +10,20 @@ from rich.progress import track
 Run = Callable[[], Any]
 
 
-def measure(systems: Mapping[str, Run], rounds: int) -> dict[str, list[float]]:
+def measure(
+    systems: Mapping[str, Run], rounds: int, warm_up: bool = True
+) -> dict[str, list[float]]:
     """Run all systems once to warm up, then in turn, round after round.
 
     systems (Mapping[str, Run]): Name -> what runs once. A float it returns is taken for the
         seconds: what another process measured.
     rounds (int): Timed rounds.
+    warm_up (bool): Not for what takes so long that its beginning does not count.
     RETURNS (Dict[str, List[float]]): Seconds of each round, the warm-up left out.
     """
     seconds: dict[str, list[float]] = {name: [] for name in systems}
-    for i in track(range(rounds + 1), description="Rounds", transient=True):
+    first = 0 if warm_up else 1
+    for i in track(range(first, rounds + 1), description="Rounds", transient=True):
         for name, run in systems.items():
             start = time.perf_counter()
             found = run()
