@@ -32,8 +32,10 @@ def forward(
     if not full:
         width = cast(int, model.get_dim("nO")) if model.has_dim("nO") else 0
         return [ops.alloc2f(0, width) for _ in docs], lambda d_tokens: []
-    rows = [len(cast(Floats2d, arrays[i])) for i in full]
-    vectors = xp.concatenate([arrays[i] for i in full])
+    parts = [cast(Floats2d, arrays[i]) for i in full]
+    rows = [len(part) for part in parts]
+    # A single Doc, however long, needs no copy.
+    vectors = parts[0] if len(parts) == 1 else xp.concatenate(parts)
     if not model.has_dim("nO"):
         # So that a batch of empty Docs has the same width, also after loading.
         model.set_dim("nO", vectors.shape[1])

@@ -8,6 +8,7 @@ import pytest
 import spacy
 import torch
 from spacy.tokens import Doc
+from spacy_transformers.data_classes import HFObjects
 from tiny import tiny_bert
 from transformers import BertModel
 from typer.testing import CliRunner
@@ -212,6 +213,18 @@ def test_guard_nothing_is_left_on_docs_of_shipped_pipelines(encoder: str) -> Non
         rows = sum(map(len, wordpieces(nlp, texts)))
         # One vector of 32 floats a wordpiece, and its id, its row and its lengths.
         assert found == 0 if cleaner else rows * 32 * 4 < found < rows * 32 * 4 * 1.5
+
+
+def test_guard_loading_draws_no_random_weights(encoder: str) -> None:
+    nlp = build(encoder, System("last"))
+    shim = nlp.get_pipe("transformer").model.shim  # type: ignore[attr-defined]
+    content = shim.to_bytes()
+    before = torch.random.get_rng_state()
+    loaded = type(shim)(HFObjects(None, None, None, {}, {}), False, {}).from_bytes(content)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    own, other = shim._model.state_dict(), loaded._model.state_dict()
+    assert own.keys() == other.keys()
+    assert all(torch.equal(own[key], other[key]) for key in own)
 
 
 def test_bytes_of_a_view_are_those_of_the_whole_array() -> None:

@@ -172,8 +172,7 @@ class LayerBatch(FullTransformerBatch):
                 data.append(TransformerData.empty())
                 continue
             output = ModelOutput(last_hidden_state=array[None, begin:end])
-            first, last = self._doc_window_range(i)
-            output[WINDOW_LENGTHS] = self.windows.lengths[first:last]
+            output[WINDOW_LENGTHS] = self.windows.doc_window_lengths(i)
             data.append(DocPieces(self._doc_pieces(i), output, self.windows.doc_align(i), self))
         return data
 
@@ -208,8 +207,7 @@ class LayerBatch(FullTransformerBatch):
             # A copy: a view of one Doc would keep the whole batch alive.
             output[name] = rows.copy()
         if self.ledger is None:
-            first, last = self._doc_window_range(i)
-            output[WINDOW_LENGTHS] = self.windows.lengths[first:last].copy()
+            output[WINDOW_LENGTHS] = self.windows.doc_window_lengths(i).copy()
         return DocPieces(
             self._doc_pieces(i), output, self.windows.doc_align(i), self._train_batch, self._model
         )
@@ -223,10 +221,6 @@ class LayerBatch(FullTransformerBatch):
         types = self.windows.types
         own_types = None if types is None else types[begin:end].copy()
         return Wordpieces(self.windows.ids[begin:end].copy(), self._tokenizer, own_types)
-
-    def _doc_window_range(self, i: int) -> tuple[int, int]:
-        first = int(self.windows.doc_windows[:i].sum())
-        return first, first + int(self.windows.doc_windows[i])
 
 
 def pack_gradients(d_data: Sequence[TransformerData], rows: int, like: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from transformers.utils import ModelOutput
 from ..types import LayerStates
 from .buckets import CPU_BUDGET, GPU_BUDGET, buckets
 from .early_exit import find_blocks, run_up_to
+from .gather import Gathered
 from .reader import Reader
 from .windows import Windows
 
@@ -69,21 +70,14 @@ class PackedEncoder(nn.Module):
             budget = CPU_BUDGET if self.device.type == "cpu" else GPU_BUDGET
         groups = list(buckets(windows.lengths, budget))
         starts = numpy.concatenate([[0], numpy.cumsum(windows.lengths)])
-        rows: list[numpy.ndarray] = []
-        parts: dict[str, list[Tensor]] = {}
+        gathered = Gathered(int(starts[-1]))
         for group in groups:
             lengths = windows.lengths[group]
-            rows.append(_row_numbers(starts[group], lengths))
-            types = None if windows.types is None else windows.types[rows[-1]]
-            ids = windows.ids[rows[-1]]
-            for name, output in self._outputs(ids, types, lengths, layers, consumers).items():
-                parts.setdefault(name, []).append(output)
-        order = torch.from_numpy(numpy.argsort(numpy.concatenate(rows))).to(self.device)
-        packed = ModelOutput()
-        # The last layer first: stock code takes the first gradient for it.
-        for name in sorted(parts, key=lambda name: (name != "last_hidden_state", name)):
-            packed[name] = torch.cat(parts.pop(name)).index_select(0, order)
-        return packed
+            rows = _row_numbers(starts[group], lengths)
+            types = None if windows.types is None else windows.types[rows]
+            ids = windows.ids[rows]
+            gathered.add(rows, self._outputs(ids, types, lengths, layers, consumers))
+        return gathered.in_order()
 
     def consumers(self, readers: Mapping[str, Reader]) -> dict[str, Consumer]:
         """RETURNS (Dict[str, Consumer]): What `forward` calls for some readers."""

@@ -28,6 +28,7 @@ from .onnx_runtime import (
 from .packed import PackedEncoder
 from .pieces import PieceTokenizer
 from .pooler import drop_pooler
+from .uninitialized import without_random_weights
 
 FORMAT = 1
 # What `dlfa optimize` makes: weights of half the width, or int8. Older versions refuse it.
@@ -180,7 +181,9 @@ class EncoderShim(HFShim):
         else:
             attention = msg["transformer_config"].get("attn_implementation")
             settings = {} if attention is None else {"attn_implementation": attention}
-            transformer = AutoModel.from_config(config, **settings)
+            # What is not loaded below is an error, so nothing stays as it comes.
+            with without_random_weights():
+                transformer = AutoModel.from_config(config, **settings)
             place_int8_layers(transformer, int8_layers)
             _load_strictly(transformer, saved["weights"], storage)
             transformer.to(get_torch_default_device())

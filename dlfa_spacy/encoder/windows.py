@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy
 from spacy.tokens import Doc
@@ -45,10 +47,27 @@ class Windows:
     def doc_align(self, doc: int) -> Ragged:
         """RETURNS (Ragged): The alignment of one Doc, to rows counted from its own first row."""
         first, end = self.doc_tokens[doc], self.doc_tokens[doc + 1]
-        begin = int(self.align.lengths[:first].sum()) if first else 0
-        lengths = self.align.lengths[first:end]
-        data = self.align.dataXd[begin : begin + int(lengths.sum())]
-        return Ragged(data - int(self.doc_rows[doc]), lengths.copy())
+        begin, stop = self._align_bounds[first], self._align_bounds[end]
+        data = self.align.dataXd[begin:stop]
+        return Ragged(data - int(self.doc_rows[doc]), self.align.lengths[first:end].copy())
+
+    def doc_window_lengths(self, doc: int) -> IntArray:
+        """RETURNS (IntArray): The lengths of one Doc's windows (a view)."""
+        first, end = self._window_bounds[doc], self._window_bounds[doc + 1]
+        return self.lengths[first:end]
+
+    # Summed once a batch: asked for every Doc, sums up to it would be quadratic.
+
+    @cached_property
+    def _align_bounds(self) -> IntArray:
+        """`(n_tokens + 1,)` where each token's rows begin in `align`."""
+        lengths: Any = self.align.lengths
+        return numpy.concatenate([[0], numpy.cumsum(lengths)]).astype("int64")
+
+    @cached_property
+    def _window_bounds(self) -> IntArray:
+        """`(B + 1,)` where each Doc's windows begin."""
+        return numpy.concatenate([[0], numpy.cumsum(self.doc_windows)]).astype("int64")
 
 
 def segment(
