@@ -25,7 +25,7 @@ from dlfa_spacy.optimization.costs import (
     measure_costs,
     variants,
 )
-from dlfa_spacy.optimization.costs_table import rows, to_csv, to_markdown
+from dlfa_spacy.optimization.costs_table import goal, rows, to_csv, to_markdown
 from dlfa_spacy.optimization.optimize import Options
 from dlfa_spacy.optimization.stock import stock_pipeline
 from dlfa_spacy.optimization.targets import options_for
@@ -90,7 +90,14 @@ def test_the_tables() -> None:
         [ORIGINAL, "8.0", "100 %", "100", "2.00", "–", "–"],
         ["--x", "2.0", "25 %", "300", "6.00", "1.00", "2.0 (ru, NER span F1)"],
     ]
+    assert "6 times stock's words/s: `--x`" in goal(costs) and "all three: none" in goal(costs)
+    smaller.size = 2_250_000
+    assert "quarter of stock's size at most: `--x`" in goal(costs)
+    smaller.scores["ner_span_f1"]["ru"] = 0.395
+    assert "all three: `--x`" in goal(costs)
+    smaller.scores["ner_span_f1"]["ru"], smaller.size = 0.38, 2_000_000
     without = replace(costs, stock=None)
+    assert goal(without) == ""
     assert [row[4] for row in rows(without)] == ["1.00", "3.00"]
     lines = list(csv.DictReader(io.StringIO(to_csv(costs))))
     assert len(lines) == 1 + 2 * 3 and lines[0]["score"] == ""

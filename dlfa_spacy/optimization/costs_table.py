@@ -21,6 +21,36 @@ NO_STOCK_HEADER = [
 ]
 
 
+# What a deployed pipeline is to reach beside stock spaCy: times its words/s, points of mean
+# zero-shot loss, part of its size.
+FASTER, LOSS, SMALLER = 6.0, 0.5, 0.25
+
+
+def goal(costs: Costs) -> str:
+    """RETURNS (str): Which pipelines reach the goal, in a sentence; empty without a stock one."""
+    stock = costs.stock
+    if stock is None:
+        return ""
+    reached = {
+        f"{FASTER:g} times stock's words/s": [
+            row for row in costs.rows if row.words_per_second >= FASTER * stock.words_per_second
+        ],
+        f"{LOSS:g} points of mean loss at most": [
+            row for row in costs.rows[1:] if costs.mean_loss(row) <= LOSS
+        ],
+        "a quarter of stock's size at most": [
+            row for row in costs.rows if row.size <= SMALLER * stock.size
+        ],
+    }
+    every = [row for row in costs.rows if all(row in rows for rows in reached.values())]
+    lines = [
+        f"- {words}: {', '.join(f'`{row.name}`' for row in found) or 'none'}"
+        for words, found in reached.items()
+    ]
+    lines.append(f"- all three: {', '.join(f'`{row.name}`' for row in every) or 'none'}")
+    return "The goal of a deployed pipeline, and who reaches it here:\n\n" + "\n".join(lines) + "\n"
+
+
 def header(costs: Costs) -> list[str]:
     """RETURNS (List[str]): Column names of `rows`."""
     return HEADER if costs.stock is not None else NO_STOCK_HEADER
@@ -77,7 +107,7 @@ def to_markdown(costs: Costs, command: str) -> str:
             "with the same components and labels. What reads it is not trained, so it has speed "
             "and size, and no scores.\n"
         )
-    parts.append(markdown_table(header(costs), rows(costs)))
+    parts += [markdown_table(header(costs), rows(costs)), goal(costs)]
     for metric, whole in costs.rows[0].scores.items():
         languages = sorted(whole, key=lambda x: (x != costs.source, x))
         table = [[costs.rows[0].name, *(f"{100 * whole[x]:.1f}" for x in languages)]]
