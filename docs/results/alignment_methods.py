@@ -289,8 +289,14 @@ def retrieval_tables(rows: list[dict[str, str]]) -> str:
         table.append(cells)
     parts.append("**CKA with English by layer, linear and debiased, mean over languages**\n")
     parts.append(markdown_table(["encoder", *(f"H{layer}" for layer in layers)], table))
-    counts = {int(row["n"]) for row in rows if row["level"] == "sentences"}
-    parts.append(f"Sentences a language: {min(counts)} to {max(counts)}.\n")
+    for level in ("sentences", "words"):
+        counts = {int(row["n"]) for row in rows if row["level"] == level}
+        span = " to ".join(str(n) for n in sorted({min(counts), max(counts)}))
+        parts.append(f"{level.capitalize()} a language: {span}.")
+    missing = [name for name in METHODS if name not in names]
+    if missing:
+        parts.append(f"Not measured: {', '.join(missing)}.")
+    parts.append("")
     return "\n".join(parts)
 
 
