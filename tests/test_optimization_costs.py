@@ -60,6 +60,9 @@ def test_every_option_alone_and_all_together() -> None:
         "--drop-layers --int8 --half": replace(chosen, onnx=False),
         "--drop-layers --int8 --half --onnx": chosen,
     }
+    together = ["--drop-layers --int8 --half", "--drop-layers --int8 --half --onnx"]
+    assert list(variants(chosen, alone=False)) == together
+    assert list(variants(Options(), alone=False)) == ["cut only"]
     assert variants(Options(cut=False, int8=True)) == {"--int8": Options(cut=False, int8=True)}
 
 

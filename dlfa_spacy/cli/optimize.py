@@ -80,6 +80,12 @@ def optimize_cli(
         int, typer.Option(min=1, help="With --corpus: texts of a language to time with.")
     ] = 25,
     rounds: Annotated[int, typer.Option(min=1, help="With --corpus: timed rounds.")] = 5,
+    alone: Annotated[
+        bool,
+        typer.Option(
+            "--alone/--together", help="With --corpus: each option alone, too, or only together."
+        ),
+    ] = True,
     stock: Annotated[
         bool, typer.Option("--stock/--no-stock", help="With --corpus: compare with stock spaCy.")
     ] = True,
@@ -133,7 +139,7 @@ def optimize_cli(
             costs = measure_costs(
                 model,
                 options,
-                Corpus(corpus, comma_list(split), source, limit, timed, rounds),
+                Corpus(corpus, comma_list(split), source, limit, timed, rounds, alone),
                 reader,
                 stock,
                 lambda words: messages().print(words, highlight=False),

@@ -45,6 +45,7 @@ class Corpus:
     limit (int): Texts of a language, a seeded draw; 0 for all.
     timed (int): Texts of each language that speed is measured with.
     rounds (int): Timed rounds; one more to warm up.
+    alone (bool): Each option alone, too; else only together.
     """
 
     folders: Sequence[Path]
@@ -53,6 +54,7 @@ class Corpus:
     limit: int = 0
     timed: int = 25
     rounds: int = 5
+    alone: bool = True
 
 
 @dataclass
@@ -107,16 +109,17 @@ class Costs:
         return statistics.fmean(means)
 
 
-def variants(options: Options) -> dict[str, Options]:
+def variants(options: Options, alone: bool = True) -> dict[str, Options]:
     """RETURNS (Dict[str, Options]): Each option alone, all together, and all but `--onnx`. Blocks
     that nobody reads are taken out in every one of them, unless that is left out."""
     plain = Options(cut=options.cut)
     chosen = [
         x.name for x in fields(options) if x.name != "cut" and getattr(options, x.name) != x.default
     ]
-    found = {"cut only": plain} if options.cut else {}
+    found = {"cut only": plain} if options.cut and (alone or not chosen) else {}
     for name in chosen:
-        found[NAMES[name]] = replace(plain, **{name: getattr(options, name)})
+        if alone or len(chosen) == 1:
+            found[NAMES[name]] = replace(plain, **{name: getattr(options, name)})
     if options.onnx and len(chosen) > 2:
         found[" ".join(NAMES[name] for name in chosen if name != "onnx")] = replace(
             options, onnx=False
@@ -149,7 +152,7 @@ def measure_costs(
         pipelines = {ORIGINAL: spacy.load(source)}
         pipelines[ORIGINAL].to_disk(folder / "original")
         rows = [Cost(ORIGINAL, folder_size(folder / "original"))]
-        for i, (title, chosen) in enumerate(variants(options).items()):
+        for i, (title, chosen) in enumerate(variants(options, corpus.alone).items()):
             on_step(f"Optimizing: {title}")
             target = folder / f"variant_{i}"
             optimize(source, target, chosen, read_texts)
