@@ -25,6 +25,7 @@ from typer.testing import CliRunner
 from dlfa_spacy.aggregators import LayerAttention, ScalarMix
 from dlfa_spacy.aggregators.selected_layers import SelectedLayers
 from dlfa_spacy.cli import app
+from dlfa_spacy.encoder import shim
 from dlfa_spacy.encoder.int8 import Int8Linear, quantize
 from dlfa_spacy.encoder.int8_embedding import Int8Embedding
 from dlfa_spacy.encoder.pieces import PieceTokenizer
@@ -528,11 +529,18 @@ def test_what_was_there_stays_if_the_result_is_broken(
     optimize(source, tmp_path / "out", Options())
     before = {p: p.read_bytes() for p in sorted((tmp_path / "out").rglob("*")) if p.is_file()}
 
-    def forget(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return None
+    load = shim._load_strictly
+    calls = []
 
-    # As if rounded weights had never been loaded.
-    monkeypatch.setattr("dlfa_spacy.encoder.shim._load_strictly", forget)
+    def forget(transformer: torch.nn.Module, *args: Any) -> None:
+        load(transformer, *args)
+        calls.append(transformer)
+        if len(calls) > 1:
+            for weight in transformer.parameters():
+                torch.nn.init.zeros_(weight)
+
+    # As if the rounded weights of the result, which is loaded after the source, were never read.
+    monkeypatch.setattr(shim, "_load_strictly", forget)
     monkeypatch.setattr("dlfa_spacy.optimization.optimize.spacy.load", spacy.load)
     with pytest.raises(ValueError, match="Nothing was written"):
         optimize(source, tmp_path / "out", Options(half="float16"))

@@ -142,7 +142,13 @@ def test_a_wrong_setting_is_named(corpus: Path, bert: str, key: str, value: Any)
         make_plan(corpus, bert, **{key: value})
 
 
-COMMITTED = sorted((Path(__file__).parent.parent / "docs" / "results").glob("*.cfg"))
+RESULTS = Path(__file__).parent.parent / "docs" / "results"
+# The others there are a training config, and a plan that `dlfa align --report` fills in.
+COMMITTED = [
+    path
+    for path in sorted(RESULTS.glob("*.cfg"))
+    if path.stem not in ("deployment", "alignment_embedded")
+]
 
 
 @pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
@@ -150,7 +156,7 @@ def test_a_committed_plan_reads_and_names_methods_of_the_bundled_encoder(path: P
     plan = read_plan(path)
     assert plan.encoders == {"bundled": "assets/encoder"}
     methods = {method.aggregator for method in expand_methods(plan.methods, 6)}
-    assert {"last", "control"} <= methods and len(plan.seeds) >= 3
+    assert {"last", "control"} <= methods and len(plan.seeds) >= (1 if path.stem == "layers" else 3)
     for task in plan.tasks:
         config = make_config(base_of(task), "last", encoder=plan.encoders["bundled"])
         for key in plan.overrides:
@@ -166,7 +172,7 @@ def test_a_committed_plan_reads_and_names_methods_of_the_bundled_encoder(path: P
 
 
 def test_the_committed_plans_are_found() -> None:
-    assert {"tagging", "topics", "xnli", "pawsx"} <= {path.stem for path in COMMITTED}
+    assert {"tagging", "layers", "topics", "xnli", "pawsx"} <= {path.stem for path in COMMITTED}
 
 
 # Runs
