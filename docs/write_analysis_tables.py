@@ -138,8 +138,40 @@ def pipelines_part() -> str:
     return f"{table(header, lines)}\n\n{prose.pipelines(weights, gates, drifts)}"
 
 
+METRICS = {"ner": "ner_span_f1", "pos": "pos_token_accuracy"}
+
+
+def blocks_part() -> str:
+    """RETURNS (str): What drawing blocks anew costs, and what it shows."""
+    rows = rows_of("random_init")
+    lines = {}
+    for task, metric in METRICS.items():
+        for group in sorted({row["group"] for row in rows}):
+            found = prose.where(rows, task=task, metric=metric, group=group)
+            by_language = {row["language"]: float(row["delta"]) for row in found}
+            name = f"{task}, blocks {group.partition(':')[2]}"
+            lines[name] = [by_language[which] for which in ("en", "targets", "gap")]
+    return f"{table(['points', 'en', 'targets', 'gap'], lines)}\n\n{prose.blocks(lines)}"
+
+
+def choice_part() -> str:
+    """RETURNS (str): What choosing a layer costs, by criterion."""
+    rows = [row for row in rows_of("layer_regret") if row["metric"] in METRICS.values()]
+    out = ["| criterion | task | layer | score | best layer | its score | regret |"]
+    out.append("|:---|:---|---:|---:|---:|---:|---:|")
+    for row in rows:
+        score, oracle, regret = (100 * float(row[key]) for key in ("score", "oracle", "regret"))
+        out.append(
+            f"| {row['criterion']} | {row['task']} | {row['layer'] or '–'} | {score:.1f} | "
+            f"{row['oracle_layer']} | {oracle:.1f} | {regret:.1f} |"
+        )
+    return "\n".join(out) + f"\n\n{prose.choice(rows)}"
+
+
 PARTS = {
+    "choice": choice_part,
     "pipelines": pipelines_part,
+    "blocks": blocks_part,
     "cka": cka_part,
     "retrieval": retrieval_part,
     "curves": curves_part,

@@ -24,7 +24,7 @@ def test_the_tables_are_those_of_the_measured_files() -> None:
 def test_no_measured_number_is_typed_by_hand() -> None:
     page = (DOCS / "analysis.md").read_text(encoding="utf-8")
     by_hand, n_parts = re.subn(r"(<!-- analysis:\w+ -->).*?\1", "", page, flags=re.DOTALL)
-    assert n_parts == 5
+    assert n_parts == 7
     by_hand = re.sub(r"```.*?```", "", by_hand, flags=re.DOTALL)
     encoder = by_hand.split("## The bundled encoder")[1].split("## CKA")[0]
     vectors = by_hand.split("What the bundled encoder's vectors")[1].split("**SBERT-WK**")[0]
@@ -55,6 +55,11 @@ def test_what_the_page_says_changes_with_what_was_measured() -> None:
     inside = [{**row, "outside": "0.0"} for row in rows_of("gates")]
     with pytest.raises(ValueError, match="do not support .*product gate is no weight"):
         prose.pipelines(rows_of("layer_weights"), inside, drifts)
+    free = {f"{t}, blocks {b}": [0.1, 0.1, 0.0] for t in ("ner", "pos") for b in ("1-2", "5-6")}
+    with pytest.raises(ValueError, match="do not support .*lowest blocks matter"):
+        prose.blocks({**free, "ner, blocks 3-4": [0.1, -0.1, 0.2]})
+    with pytest.raises(ValueError, match="do not support 'No choice costs more"):
+        prose.choice([{**row, "regret": "0.03"} for row in rows_of("layer_regret")])
     lines = {**script["vectors_lines"](), "SBERT-WK": [99.0, 99.5, 99.0, 99.5]}
     with pytest.raises(ValueError, match="SBERT-WK finds the fewest"):
         prose.vectors(lines)
