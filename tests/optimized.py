@@ -76,3 +76,21 @@ def run(nlp: Language, folder: Path, **options: Any) -> tuple[Language, list[Ste
     source = saved(nlp, folder / "model")
     steps = optimize(source, folder / "out", Options(**options), texts_of)
     return spacy.load(folder / "out"), steps
+
+
+def packaged(model: Path, folder: Path) -> Language:
+    """RETURNS (Language): A saved pipeline, loaded from the package that spaCy makes of it."""
+    # Imported here: spaCy's command line takes a second.
+    from spacy.cli.package import package
+
+    folder.mkdir()
+    package(
+        model,
+        folder,
+        name="tiny",
+        version="1.2.3",
+        create_sdist=False,
+        create_wheel=False,
+        silent=True,
+    )
+    return spacy.load(folder / "xx_tiny-1.2.3" / "xx_tiny" / "xx_tiny-1.2.3")

@@ -144,6 +144,13 @@ def test_init_config_writes_several_that_differ_in_the_aggregation_alone(tmp_pat
     assert last == dlfa
 
 
+def test_init_config_refuses_an_empty_list_of_aggregations(tmp_path: Path) -> None:
+    arguments = ["init-config", str(tmp_path / "x.cfg"), "--aggregation", ""]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1 and "aggregation" in result.output
+    assert not (tmp_path / "x.cfg").exists()
+
+
 def test_init_config_sets_up_a_text_classifier(bert: str, tmp_path: Path) -> None:
     out = tmp_path / "textcat.cfg"
     arguments = ["init-config", str(out), "--task", "textcat", "--encoder", bert]

@@ -21,7 +21,7 @@ from life import (
     listener,
     stock_listener,
 )
-from optimized import encoder, mean, mix, module_of, run, saved, texts_of, trained
+from optimized import encoder, mean, mix, module_of, packaged, run, saved, texts_of, trained
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import load_model_from_config
@@ -191,8 +191,6 @@ def test_a_trimmed_vocabulary_is_trimmed_in_the_graph(bert: str, tmp_path: Path)
 
 
 def test_saving_processes_and_packages(bert: str, tmp_path: Path) -> None:
-    from spacy.cli.package import package
-
     nlp = trained(bert, {"tagger": mix(), "ner": mean(0, -4)})
     found, _ = run(nlp, tmp_path, onnx=True)
     assert_same(found, load_model_from_config(found.config).from_bytes(found.to_bytes()))
@@ -201,18 +199,7 @@ def test_saving_processes_and_packages(bert: str, tmp_path: Path) -> None:
     assert_same(found, spacy.load(tmp_path / "again"))
     one = annotations(found.pipe(TEXTS, batch_size=2))
     assert annotations(found.pipe(TEXTS, batch_size=2, n_process=2)) == one
-    (tmp_path / "packages").mkdir()
-    package(
-        tmp_path / "out",
-        tmp_path / "packages",
-        name="tiny",
-        version="1.2.3",
-        create_sdist=False,
-        create_wheel=False,
-        silent=True,
-    )
-    folder = tmp_path / "packages" / "xx_tiny-1.2.3" / "xx_tiny" / "xx_tiny-1.2.3"
-    assert_same(found, spacy.load(folder))
+    assert_same(found, packaged(tmp_path / "out", tmp_path / "packages"))
 
 
 def test_listeners_are_replaced(bert: str, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from life import TEXTS, annotations, assert_same, initialized, stock_listener
-from optimized import attention, encoder, mean, mix, module_of, run, saved, trained
+from optimized import attention, encoder, mean, mix, module_of, packaged, run, saved, trained
 from spacy.language import Language
 from spacy.util import load_model_from_config
 from tiny import tiny_bert, tiny_deberta, tiny_electra, tiny_xlm_roberta, wordpiece_vocab
@@ -478,28 +478,15 @@ def test_every_option_survives_saving(bert: str, tmp_path: Path, options: dict[s
 
 
 def test_everything_together_in_processes_and_as_a_package(bert: str, tmp_path: Path) -> None:
-    from spacy.cli.package import package
-
     nlp = trained(bert, {"tagger": mix(), "ner": mean(0, -4)})
     found, _ = run(
         nlp, tmp_path, drop=0.19, trim=True, int8=True, int8_embeddings=True, half="bfloat16"
     )
     one = annotations(found.pipe(TEXTS, batch_size=2))
     assert annotations(found.pipe(TEXTS, batch_size=2, n_process=2)) == one
-    (tmp_path / "packages").mkdir()
-    package(
-        tmp_path / "out",
-        tmp_path / "packages",
-        name="tiny",
-        version="1.2.3",
-        create_sdist=False,
-        create_wheel=False,
-        silent=True,
-    )
-    package_folder = tmp_path / "packages" / "xx_tiny-1.2.3" / "xx_tiny" / "xx_tiny-1.2.3"
-    packaged = spacy.load(package_folder)
-    assert encoder(packaged).shim.int8_layers and encoder(packaged).shim.storage == "bfloat16"
-    assert_same(found, packaged)
+    package = packaged(tmp_path / "out", tmp_path / "packages")
+    assert encoder(package).shim.int8_layers and encoder(package).shim.storage == "bfloat16"
+    assert_same(found, package)
 
 
 # The folder that is written, and the command

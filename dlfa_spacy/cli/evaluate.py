@@ -155,9 +155,10 @@ def evaluate_cli(
                     on_doc=on_doc,
                 )
 
-            evaluations = [(score(gold_tokens), out)]
+            first = score(gold_tokens)
+            evaluations = [(first, out)]
             if raw_out is not None:
-                evaluations.append((score(False), raw_out))
+                evaluations.append((score(False) if gold_tokens else first, raw_out))
         for evaluation, target in evaluations:
             paths = write_evaluation(evaluation, target) if target is not None else []
             if not quiet:

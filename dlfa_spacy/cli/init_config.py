@@ -88,7 +88,8 @@ def init_config_cli(
         from ..recipes import make_config
 
         number = int(layer) if layer is not None and layer.lstrip("-").isdigit() else layer
-        names = comma_list(aggregation)
+        # Nothing at all is no aggregation either, and is refused as one.
+        names = comma_list(aggregation) or [aggregation]
         configs = {
             name: make_config(
                 task,
