@@ -11,10 +11,9 @@ import torch
 from spacy.language import Language
 from spacy.tokens import Doc
 from torch import nn
-from transformers import BertModel
 
 from ..encoder.model import TransformerModel
-from .packed_bert import packed_forward
+from ..encoder.packed_rows import packed_layers, runs_packed
 from .texts import Text
 
 BARE = "bare forward"
@@ -52,7 +51,7 @@ def bare_forwards(model: nn.Module, windows: Windows) -> dict[str, Callable[[], 
     for size in PADDED:
         batches = [ordered[i : i + size] for i in range(0, len(ordered), size)]
         found[f"{BARE}, padded by {size}"] = functools.partial(_run, model, batches)
-    if isinstance(model, BertModel):
+    if runs_packed(model):
         packs = list(_packs(ordered, budget))
         found[f"{BARE}, packed"] = functools.partial(_run_packed, model, packs)
     return found
@@ -75,10 +74,13 @@ def _run(model: nn.Module, batches: Sequence[Windows]) -> None:
             )
 
 
-def _run_packed(model: BertModel, packs: Sequence[Windows]) -> None:
+def _run_packed(model: nn.Module, packs: Sequence[Windows]) -> None:
+    last = int(model.config.num_hidden_layers)  # type: ignore[union-attr, arg-type]
     with torch.inference_mode():
         for pack in packs:
-            packed_forward(model, pack)
+            ids = numpy.fromiter(itertools.chain.from_iterable(pack), dtype="int64")
+            lengths = numpy.array([len(row) for row in pack])
+            packed_layers(model, ids, None, lengths, [last])
 
 
 def _equal(ordered: Windows, budget: int) -> Iterator[Windows]:

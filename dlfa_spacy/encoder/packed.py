@@ -13,6 +13,7 @@ from ..types import LayerStates
 from .buckets import CPU_BUDGET, GPU_BUDGET, buckets
 from .early_exit import find_blocks, run_up_to
 from .gather import Gathered
+from .packed_rows import packed_layers, runs_packed
 from .reader import Reader
 from .windows import Windows
 
@@ -62,21 +63,24 @@ class PackedEncoder(nn.Module):
         windows (Windows): N wordpieces in W windows.
         layers (List[int]): The layers wanted.
         consumers (Mapping[str, Consumer]): Called bucket by bucket instead of keeping the layers.
-        budget (int): Padded wordpieces in one forward pass; by default what suits the device.
+        budget (int): Wordpieces in one forward pass, padding included; by default what suits the
+            device.
         RETURNS (ModelOutput): Without consumers `last_hidden_state` and `layer_{l}`, `(N, E)` each,
             with their graph if gradients are on. With consumers one `(N, E)` for each.
         """
         if budget is None:
             budget = CPU_BUDGET if self.device.type == "cpu" else GPU_BUDGET
-        groups = list(buckets(windows.lengths, budget))
+        groups = list(buckets(windows.lengths, budget, pads=not self._runs_packed()))
         starts = numpy.concatenate([[0], numpy.cumsum(windows.lengths)])
         gathered = Gathered(int(starts[-1]))
-        for group in groups:
-            lengths = windows.lengths[group]
-            rows = _row_numbers(starts[group], lengths)
-            types = None if windows.types is None else windows.types[rows]
-            ids = windows.ids[rows]
-            gathered.add(rows, self._outputs(ids, types, lengths, layers, consumers))
+        # Around all buckets, so that the weights are cast once.
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.uses_bfloat16):
+            for group in groups:
+                lengths = windows.lengths[group]
+                rows = _row_numbers(starts[group], lengths)
+                types = None if windows.types is None else windows.types[rows]
+                ids = windows.ids[rows]
+                gathered.add(rows, self._outputs(ids, types, lengths, layers, consumers))
         return gathered.in_order()
 
     def consumers(self, readers: Mapping[str, Reader]) -> dict[str, Consumer]:
@@ -101,11 +105,14 @@ class PackedEncoder(nn.Module):
     ) -> dict[str, Tensor]:
         """Run one bucket. ids `(n,)`, types `(n,)`, lengths `(b,)`; RETURNS the layers, or what
         consumers make of them, `(n, E)` each."""
-        states = self._encode(ids, types, lengths, layers)
+        hidden = self._encode(ids, types, lengths, layers or [self.num_layers])
         if consumers is None:
-            return {layer_key(x, self.num_layers): h for x, h in states.layers.items()}
+            return {layer_key(x, self.num_layers): h for x, h in hidden.items()}
+        states = LayerStates(hidden, self.num_layers)
         counts = torch.from_numpy(lengths).to(self.device)
-        return {name: consume(states, counts) for name, consume in consumers.items()}
+        # Aggregators compute in fp32.
+        with torch.autocast("cpu", enabled=False):
+            return {name: consume(states, counts) for name, consume in consumers.items()}
 
     def _pad(
         self, ids: numpy.ndarray, types: numpy.ndarray | None, lengths: numpy.ndarray
@@ -123,14 +130,32 @@ class PackedEncoder(nn.Module):
         padded_types[real] = types
         return padded, real, padded_types
 
+    def _runs_packed(self) -> bool:
+        """Whether the encoder reads packed rows, without padding."""
+        return runs_packed(self.transformer)
+
     def _encode(
         self,
         ids: numpy.ndarray,
         types: numpy.ndarray | None,
         lengths: numpy.ndarray,
         layers: list[int],
-    ) -> LayerStates:
-        """RETURNS (LayerStates): The layers of one bucket, `(n, E)` each."""
+    ) -> dict[int, Tensor]:
+        """RETURNS (Dict[int, Tensor]): The layers of one bucket, `(n, E)` each."""
+        if self._runs_packed():
+            known = types if self.takes_types else None
+            hidden = packed_layers(self.transformer, ids, known, lengths, layers)
+        else:
+            hidden = self._encode_padded(ids, types, lengths, layers)
+        return {layer: h.float() for layer, h in hidden.items()} if self.uses_bfloat16 else hidden
+
+    def _encode_padded(
+        self,
+        ids: numpy.ndarray,
+        types: numpy.ndarray | None,
+        lengths: numpy.ndarray,
+        layers: list[int],
+    ) -> dict[int, Tensor]:
         padded, real, padded_types = self._pad(ids, types, lengths)
         mask = torch.from_numpy(real).to(self.device)
         kwargs = {
@@ -140,16 +165,10 @@ class PackedEncoder(nn.Module):
         }
         if padded_types is not None:
             kwargs["token_type_ids"] = torch.from_numpy(padded_types).to(self.device)
-        # Only the encoder: aggregators compute in fp32.
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.uses_bfloat16):
-            hidden = self._hidden_states(kwargs, layers)
-        if self.uses_bfloat16:
-            hidden = {layer: h.float() for layer, h in hidden.items()}
+        hidden = self._hidden_states(kwargs, layers)
         if real.all():
-            packed = {layer: h.reshape(-1, h.shape[-1]) for layer, h in hidden.items()}
-        else:
-            packed = {layer: h[mask] for layer, h in hidden.items()}
-        return LayerStates(packed, self.num_layers)
+            return {layer: h.reshape(-1, h.shape[-1]) for layer, h in hidden.items()}
+        return {layer: h[mask] for layer, h in hidden.items()}
 
     @property
     def uses_bfloat16(self) -> bool:
@@ -157,8 +176,6 @@ class PackedEncoder(nn.Module):
 
     def _hidden_states(self, kwargs: dict[str, object], layers: list[int]) -> dict[int, Tensor]:
         num_layers = self.num_layers
-        if not layers:
-            layers = [num_layers]
         if max(layers) < num_layers:
             blocks = find_blocks(self.transformer, num_layers)
             if blocks is not None:
