@@ -18,11 +18,12 @@ from .pipelines import System, annotate, build
 AGGREGATION = "attention"
 # Part -> functions that do it, as (end of the file's name, function); and those inside them that
 # are parts of their own.
+ENCODER = [("encoder/packed.py", "_hidden_states"), ("encoder/packed_rows.py", "packed_layers")]
 PARTS: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
-    "encoder": ([("encoder/packed.py", "_hidden_states")], []),
+    "encoder": (ENCODER, []),
     "buckets, padding, packing": (
         [("encoder/packed.py", "forward")],
-        [("encoder/packed.py", "_hidden_states"), ("dlfa_spacy/listener.py", "consume")],
+        [*ENCODER, ("dlfa_spacy/listener.py", "consume")],
     ),
     "aggregation": ([("dlfa_spacy/listener.py", "consume")], []),
     "tokenizer": ([("encoder/pieces.py", "__call__")], []),

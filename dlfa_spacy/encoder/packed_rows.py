@@ -86,15 +86,14 @@ def _attend(attention: Any, hidden: Tensor, stretches: Sequence[Stretch]) -> Ten
         attention.value(hidden).split(sizes),
         strict=True,
     )
-    mixed = [
-        scaled_dot_product_attention(
-            *(part.view(*stretch, heads, -1).transpose(1, 2) for part in (query, key, value)),
-            dropout_p=dropout,
+    mixed = []
+    for (count, length), *projected in parts:
+        # (count * length, E) -> (count, heads, length, E / heads)
+        query, key, value = (
+            part.view(count, length, heads, -1).transpose(1, 2) for part in projected
         )
-        .transpose(1, 2)
-        .reshape(len(query), -1)
-        for stretch, query, key, value in parts
-    ]
+        context = scaled_dot_product_attention(query, key, value, dropout_p=dropout)
+        mixed.append(context.transpose(1, 2).reshape(count * length, -1))
     return mixed[0] if len(mixed) == 1 else torch.cat(mixed)
 
 
