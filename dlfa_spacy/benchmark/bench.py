@@ -58,8 +58,8 @@ PRESETS = {
         docs=4_000,
     ),
     "full": Sizes(
-        words={"own": 1_500, "base": 500},
-        rounds=3,
+        words={"own": 1_500, "base": 1_500},
+        rounds=5,
         kinds={"tweets": 600, "paragraphs": 600, "articles": 1_000, "books": 10_000},
         train_texts=10,
         wordpieces=(1_000, 10_000, 100_000),
