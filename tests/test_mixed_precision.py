@@ -8,7 +8,8 @@ import torch
 from spacy.training import Example
 from spacy.util import load_model_from_config
 
-from dlfa_spacy.encoder.packed import has_bfloat16
+from dlfa_spacy.encoder.bfloat16 import has_bfloat16
+from dlfa_spacy.encoder.int8 import quantize
 from dlfa_spacy.inspection import find_encoder
 from dlfa_spacy.recipes import make_config
 
@@ -96,3 +97,61 @@ def test_a_cpu_without_bfloat16_computes_in_fp32(bert, monkeypatch):
     mixed.packed.transformer.load_state_dict(exact.packed.transformer.state_dict())
     docs = [spacy.blank("xx")(text) for text in TEXTS]
     torch.testing.assert_close(mixed.encode(docs, [4]).states[4], exact.encode(docs, [4]).states[4])
+
+
+def last_layer(nlp) -> torch.Tensor:
+    docs = [nlp.make_doc(text) for text in TEXTS]
+    return find_encoder(nlp).encode(docs, [4]).states[4]
+
+
+@needs_bfloat16
+def test_weights_are_cast_once_for_as_long_as_they_stay(bert):
+    nlp = pipeline(bert, True)
+    kept = find_encoder(nlp).packed.bfloat16_blocks
+    first = last_layer(nlp)
+    blocks = kept.of(find_encoder(nlp).packed.transformer.encoder.layer)
+    assert {p.dtype for block in blocks for p in block.parameters()} == {torch.bfloat16}
+    assert torch.equal(last_layer(nlp), first)
+    assert all(a is b for a, b in zip(kept._blocks, blocks, strict=True))
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("between", [False, True])
+def test_after_a_step_the_new_weights_predict(bert, between):
+    nlp = pipeline(bert, True)
+    optimizer = nlp.resume_training()
+    optimizer.learn_rate = 0.01
+    for _ in range(3):
+        before = last_layer(nlp)
+        nlp.update(examples(nlp), sgd=False if between else optimizer)
+        if between:
+            # As an annotating component does, when gradients are there and the step is not made.
+            last_layer(nlp)
+            for name in ("transformer", "textcat"):
+                nlp.get_pipe(name).finish_update(optimizer)
+        after = last_layer(nlp)
+        fresh = pipeline(bert, True)
+        find_encoder(fresh).from_bytes(find_encoder(nlp).to_bytes())
+        assert torch.equal(after, last_layer(fresh))
+    assert not torch.equal(after, before)
+
+
+@needs_bfloat16
+def test_other_weights_predict_as_soon_as_they_are_loaded(bert):
+    nlp = pipeline(bert, True)
+    transformer = find_encoder(nlp).packed.transformer
+    before = last_layer(nlp)
+    state = {name: tensor.clone() for name, tensor in transformer.state_dict().items()}
+    transformer.load_state_dict({name: 1.5 * tensor for name, tensor in state.items()})
+    assert not torch.allclose(last_layer(nlp), before, atol=0.1)
+    transformer.load_state_dict(state)
+    assert torch.equal(last_layer(nlp), before)
+
+
+@needs_bfloat16
+def test_int8_layers_stay_int8_beside_bfloat16(bert):
+    nlp = pipeline(bert, True)
+    exact = last_layer(nlp)
+    quantize(find_encoder(nlp).packed.transformer)
+    found = last_layer(nlp)
+    assert 0 < (found - exact).norm() / exact.norm() < 0.2

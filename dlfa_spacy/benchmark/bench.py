@@ -61,7 +61,7 @@ PRESETS = {
         words={"own": 1_500, "base": 1_500},
         rounds=5,
         kinds={"tweets": 600, "paragraphs": 600, "articles": 1_000, "books": 10_000},
-        train_texts=10,
+        train_texts=32,
         wordpieces=(1_000, 10_000, 100_000),
         docs=10_000,
     ),

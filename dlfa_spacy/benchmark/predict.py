@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers import AutoModel
 
-from ..encoder.packed import has_bfloat16
+from ..encoder.bfloat16 import has_bfloat16
 from ..recipes import available
 from .bench import Bench
 from .figures import Figure, figure

@@ -1,8 +1,9 @@
 """A Hugging Face encoder that reads packed windows and returns packed layers."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy
 import torch
@@ -10,9 +11,11 @@ from torch import Tensor, nn
 from transformers.utils import ModelOutput
 
 from ..types import LayerStates
+from .bfloat16 import Bfloat16Blocks, has_bfloat16
 from .buckets import CPU_BUDGET, GPU_BUDGET, buckets
 from .early_exit import find_blocks, run_up_to
 from .gather import Gathered
+from .int8 import Int8Linear
 from .packed_rows import packed_layers, runs_packed
 from .reader import Reader
 from .windows import Windows
@@ -39,6 +42,7 @@ class PackedEncoder(nn.Module):
         super().__init__()
         self.transformer = transformer
         self.mixed_precision = mixed_precision
+        self.bfloat16_blocks = Bfloat16Blocks()
 
     @property
     def num_layers(self) -> int:
@@ -73,6 +77,8 @@ class PackedEncoder(nn.Module):
         groups = list(buckets(windows.lengths, budget, pads=not self._runs_packed()))
         starts = numpy.concatenate([[0], numpy.cumsum(windows.lengths)])
         gathered = Gathered(int(starts[-1]))
+        if torch.is_grad_enabled():
+            self.bfloat16_blocks.forget()
         # Around all buckets, so that the weights are cast once.
         with torch.autocast("cpu", torch.bfloat16, enabled=self.uses_bfloat16):
             for group in groups:
@@ -144,10 +150,22 @@ class PackedEncoder(nn.Module):
         """RETURNS (Dict[int, Tensor]): The layers of one bucket, `(n, E)` each."""
         if self._runs_packed():
             known = types if self.takes_types else None
-            hidden = packed_layers(self.transformer, ids, known, lengths, layers)
+            hidden = packed_layers(
+                self.transformer, ids, known, lengths, layers, self._blocks_to_run()
+            )
         else:
             hidden = self._encode_padded(ids, types, lengths, layers)
         return {layer: h.float() for layer, h in hidden.items()} if self.uses_bfloat16 else hidden
+
+    def _blocks_to_run(self) -> Sequence[nn.Module] | None:
+        """RETURNS (Optional[Sequence[Module]]): Blocks in bfloat16, if nothing trains through
+        them."""
+        if not self.uses_bfloat16 or torch.is_grad_enabled():
+            return None
+        blocks: Any = self.transformer.encoder.layer  # type: ignore[union-attr]
+        if any(isinstance(module, Int8Linear) for module in blocks.modules()):
+            return None
+        return self.bfloat16_blocks.of(blocks)
 
     def _encode_padded(
         self,
@@ -189,14 +207,6 @@ class PackedEncoder(nn.Module):
             layer: output.last_hidden_state if layer == num_layers else output.hidden_states[layer]
             for layer in layers
         }
-
-
-def has_bfloat16() -> bool:
-    """RETURNS (bool): Whether the CPU multiplies bfloat16 matrices: elsewhere it is emulated, and
-    slower than fp32."""
-    amx: Callable[[], bool] = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    avx512: Callable[[], bool] = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    return avx512() or amx()
 
 
 def _row_numbers(starts: numpy.ndarray, lengths: numpy.ndarray) -> numpy.ndarray:

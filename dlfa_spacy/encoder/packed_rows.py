@@ -46,6 +46,7 @@ def packed_layers(
     types: IntArray | None,
     lengths: IntArray,
     layers: Iterable[int],
+    blocks: Sequence[nn.Module] | None = None,
 ) -> dict[int, Tensor]:
     """Run BERT over packed windows, up to the highest layer wanted.
 
@@ -54,6 +55,7 @@ def packed_layers(
     types (Optional[Ints1d]): `(n,)` their token types.
     lengths (Ints1d): `(w,)` of the windows, shortest first.
     layers (Iterable[int]): The layers wanted; 0 are the embeddings.
+    blocks (Optional[Sequence[Module]]): Run these instead of its own, in the type of their weights.
     RETURNS (Dict[int, Tensor]): `(n, E)` each, with its graph if gradients are on.
     """
     wanted = set(layers)
@@ -66,7 +68,12 @@ def packed_layers(
     )[0]
     stretches = [(len(list(same)), n) for n, same in itertools.groupby(lengths.tolist())]
     found = {0: hidden}
-    for number, block in enumerate(transformer.encoder.layer[: max(wanted)], start=1):
+    if blocks is None:
+        blocks = transformer.encoder.layer
+    else:
+        hidden = hidden.to(next(blocks[0].parameters()).dtype)
+    block: Any
+    for number, block in enumerate(blocks[: max(wanted)], start=1):
         attended = block.attention.output(_attend(block.attention.self, hidden, stretches), hidden)
         hidden = block.output(block.intermediate(attended), attended)
         if number in wanted:

@@ -102,6 +102,7 @@ class EncoderShim(HFShim):
     def _step(self, optimizer: Optimizer) -> None:
         if self._model is not None:
             super().finish_update(optimizer)
+            self._model.bfloat16_blocks.forget()
             # What was learnt now does not fit into half floats.
             self.storage = "float32"
 

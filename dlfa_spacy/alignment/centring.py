@@ -1,0 +1,122 @@
+"""What alignment has to beat: each language's mean vector, taken away from a trained pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
+
+import numpy
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.util import minibatch
+from spacy_transformers import Transformer
+from thinc.api import Model
+
+from ..corpora.language import get_language
+from ..recipes import listeners
+from .mapped_tokens import build_mapped_tokens_v1
+
+NAME = "dlfa_spacy.MappedTokens.v1"
+ENGLISH = "en"
+
+
+def center_languages(nlp: Language, docs: Iterable[Doc], batch_size: int = 64) -> dict[str, int]:
+    """Move the token vectors of every language to where the English ones lie, in each component
+    that listens to an encoder of ours: y = x - mean_lang + mean_en.
+
+    Nothing is trained: this is the free baseline of cross-lingual alignment. The pipeline is
+    changed in place and saved as any other. From then on a Doc's language is read from
+    `doc._.language`; one without a language is left as it is. A mean is over the tokens that have
+    wordpieces.
+
+    nlp (Language): A trained pipeline.
+    docs (Iterable[Doc]): Unannotated text of each language, English too, with `doc._.language`.
+    batch_size (int): Docs encoded at a time.
+    RETURNS (Dict[str, int]): The tokens that went into each language's mean.
+    RAISES (ValueError): There is no component to change, no English text, or no other text.
+
+    Source: Libovický, Rosa & Fraser 2020 (On the Language Neutrality of Pre-trained Multilingual
+    Representations).
+    """
+    layers = _layers(nlp)
+    if not layers:
+        raise ValueError(
+            "No component of this pipeline has a dlfa_spacy.TransformerListener.v1 whose token "
+            f"vectors could be centred (found {nlp.pipe_names}). Fix: a tagger or ner that listens."
+        )
+    sums, counts = _means(nlp, docs, [layer for _, layer in layers], batch_size)
+    languages = sorted(set(counts) - {ENGLISH})
+    if ENGLISH not in counts or not languages:
+        raise ValueError(
+            f"Centring needs text in English and in other languages, found {sorted(counts)}. Fix: "
+            "give Docs of each, with doc._.language set."
+        )
+    for i, (name, layer) in enumerate(layers):
+        means = {language: sums[language][i] / counts[language] for language in counts}
+        wrapped = _centred(layer, languages, means)
+        nlp.get_pipe(name).model.replace_node(layer, wrapped)  # type: ignore[attr-defined]
+    for name in dict.fromkeys(name for name, _ in layers):
+        config: dict[str, Any] = nlp._pipe_configs[name]
+        for block in listeners(config["model"]):
+            inner = dict(block)
+            block.clear()
+            block.update({"@architectures": NAME, "maps": "", "tok2vec": inner})
+    return counts
+
+
+def _layers(nlp: Language) -> list[tuple[str, Model]]:
+    """RETURNS (List[Tuple[str, Model]]): Component and layer of every listener of ours, with its
+    pooling."""
+    return [
+        (name, node)
+        for name, pipe in nlp.pipeline
+        if isinstance(getattr(pipe, "model", None), Model)
+        for node in pipe.model.walk()  # type: ignore[attr-defined]
+        if node.has_ref("listener")
+    ]
+
+
+def _means(
+    nlp: Language, docs: Iterable[Doc], layers: Sequence[Model], batch_size: int
+) -> tuple[dict[str, list[numpy.ndarray]], dict[str, int]]:
+    """RETURNS: The sum of each language's vectors, `(E,)` for each layer, and how many."""
+    sums: dict[str, list[numpy.ndarray]] = {}
+    counts: dict[str, int] = {}
+    found: list[Any] = [layer.get_ref("listener") for layer in layers]
+    upstream = {listener.upstream_name for listener in found}
+    encoders = [
+        pipe
+        for name, pipe in nlp.pipeline
+        if name in upstream or ("*" in upstream and isinstance(pipe, Transformer))
+    ]
+    for batch in minibatch(docs, batch_size):
+        for encoder in encoders:
+            batch = list(encoder.pipe(batch, batch_size=batch_size))  # type: ignore[attr-defined]
+        for i, layer in enumerate(layers):
+            for doc, predicted in zip(batch, layer.predict(batch), strict=True):
+                language = get_language(doc)
+                if not language:
+                    continue
+                vectors: Any = layer.ops.to_numpy(predicted)
+                rows = vectors[vectors.any(axis=1)]
+                sums.setdefault(language, [numpy.zeros(vectors.shape[1]) for _ in layers])
+                sums[language][i] += rows.sum(axis=0, dtype="float64")
+                if i == 0:
+                    counts[language] = counts.get(language, 0) + len(rows)
+    return sums, {language: count for language, count in counts.items() if count}
+
+
+def _centred(layer: Model, languages: Sequence[str], means: Mapping[str, numpy.ndarray]) -> Model:
+    """RETURNS (Model): The layer, whose vectors are moved by language."""
+    wrapped: Any = build_mapped_tokens_v1("", layer)
+    width = len(means[ENGLISH])
+    tables = {
+        "W": numpy.stack([numpy.eye(width)] * len(languages)),
+        "means": numpy.stack([means[language] for language in languages]),
+        "english": numpy.stack([means[ENGLISH]] * len(languages)),
+    }
+    for name, table in tables.items():
+        wrapped.set_param(name, wrapped.ops.asarray(table.astype("f")))
+    wrapped.attrs["languages"] = list(languages)
+    wrapped.set_dim("nO", width, force=True)
+    return cast(Model, wrapped)

@@ -1,0 +1,216 @@
+"""Zero-shot scores on aligned encoders: the free baseline beside a sweep, and the tables.
+
+    dlfa sweep docs/results/aligned.cfg --out sweeps/aligned --jobs 2 --keep-models
+    python docs/results/alignment_zero_shot.py center sweeps/aligned docs/results/aligned.csv
+    python docs/results/alignment_zero_shot.py page docs/results/alignment.md
+
+`center` takes the sweep's scores, and adds those of the pipelines on the bundled encoder with each
+language's mean vector taken away. Means are over the texts that are scored, without their
+annotation, and over those of English dev.
+"""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Annotated, Any
+
+import spacy
+import typer
+from rich.progress import track
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from dlfa_spacy.alignment.centring import center_languages
+from dlfa_spacy.analysis.tables import write_csv
+from dlfa_spacy.corpora.files import write_text
+from dlfa_spacy.corpora.language import set_language
+from dlfa_spacy.corpora.loading import read_docs
+from dlfa_spacy.evaluation.evaluate import evaluate_language
+from dlfa_spacy.evaluation.folder import LanguageFiles
+from dlfa_spacy.evaluation.names import MAIN
+from dlfa_spacy.evaluation.significance import Scores, corrected, significance
+from dlfa_spacy.evaluation.sweep.plan import PLAN, read_plan
+from dlfa_spacy.evaluation.sweep.prepare import make_runs
+from dlfa_spacy.evaluation.sweep.run import score_rows
+from dlfa_spacy.evaluation.sweep.settings import MODEL, DataFile, RunSettings
+from dlfa_spacy.evaluation.sweep.table import COLUMNS, SQLITE, ResultsTable
+from dlfa_spacy.evaluation.tables import markdown_table, percent, points
+
+PLAIN, CENTRED = "bundled", "bundled, centred"
+ENGLISH = "en"
+# Languages of the parallel text of alignment_methods.py.
+ALIGNED = {"ar", "cs", "de", "es", "fi", "fr", "hi", "ko", "ru", "tr", "zh"}
+# A classifier reads sequences of wordpieces, and not the token vectors that are centred.
+TAGGING = ("pos", "ner")
+METRICS = {"pos": MAIN["pos"], "ner": MAIN["ner"], "xnli": MAIN["textcat"]}
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+
+
+@app.command()
+def center(
+    sweep: Annotated[Path, typer.Argument(help="The sweep's folder, its models kept.")],
+    table: Annotated[Path, typer.Argument(help="The CSV file to write.")],
+) -> None:
+    """Score centred pipelines, and write their scores beside those of the sweep."""
+    rows = [dict(zip(COLUMNS, row, strict=True)) for row in ResultsTable(sweep / SQLITE).rows()]
+    runs = [
+        run
+        for run in make_runs(read_plan(sweep / PLAN), sweep)
+        if run.encoder == PLAIN and run.task in TAGGING and run.aggregator == "last"
+    ]
+    for run in track(runs, description="Centring", transient=True):
+        nlp = spacy.load(sweep / "runs" / run.name / MODEL)
+        center_languages(nlp, unannotated(nlp, run))
+        key = {**run.key, "encoder": CENTRED}
+        rows += [{**key, **row} for test in run.tests for row in score(nlp, run, test)]
+    rows.sort(key=lambda row: [str(row[name]) for name in COLUMNS])
+    cells = [{name: "" if row[name] is None else row[name] for name in COLUMNS} for row in rows]
+    write_csv(table, cells)
+
+
+def unannotated(nlp: Language, run: RunSettings) -> Iterator[Doc]:
+    """YIELDS (Doc): The texts that are scored, and of English those of dev alone."""
+    for file_ in run.tests:
+        if file_.language != ENGLISH or file_.split == "dev":
+            for gold in read_docs(Path(file_.path), vocab=nlp.vocab, language=file_.language):
+                words = [token.text for token in gold]
+                doc = Doc(nlp.vocab, words=words, spaces=[bool(t.whitespace_) for t in gold])
+                set_language(doc, file_.language)
+                yield doc
+
+
+def score(nlp: Language, run: RunSettings, test: DataFile) -> list[dict[str, Any]]:
+    from dlfa_spacy.evaluation.tasks import pipeline_tasks
+
+    files = LanguageFiles(test.language, test.split, [Path(test.path)])
+    return score_rows(evaluate_language(nlp, files, pipeline_tasks(nlp)))
+
+
+@app.command()
+def page(path: Annotated[Path, typer.Argument(help="The page; the tables lie beside it.")]) -> None:
+    """Write the tables between the markers of the page."""
+    text = path.read_text(encoding="utf-8")
+    for marker, name, make in (
+        ("zero-shot", "aligned.csv", zero_shot_tables),
+        ("fusion", "aligned_fusion.csv", fusion_table),
+    ):
+        table = path.with_name(name)
+        if table.is_file():
+            with table.open(encoding="utf-8", newline="") as file_:
+                made = make(list(csv.DictReader(file_)))
+            mark = f"<!-- {marker} -->"
+            pattern = f"{re.escape(mark)}.*?{re.escape(mark)}"
+            text = re.sub(pattern, f"{mark}\n\n{made}\n{mark}", text, flags=re.DOTALL)
+    write_text(path, text)
+
+
+Rows = list[dict[str, str]]
+
+
+def by_seed(
+    rows: Rows, task: str, encoder: str, method: str = "last"
+) -> dict[int, dict[str, float]]:
+    """RETURNS (Dict[int, Dict[str, float]]): The main score by seed and language, on test."""
+    found: dict[int, dict[str, float]] = {}
+    for row in rows:
+        if (row["task"], row["encoder"], row["aggregator"]) == (task, encoder, method) and (
+            row["metric"] == METRICS[task] and not is_dev(row)
+        ):
+            found.setdefault(int(row["seed"]), {})[row["language"]] = float(row["value"])
+    return found
+
+
+def is_dev(row: Mapping[str, str]) -> bool:
+    return row["language"] == ENGLISH and row["split"] == "dev"
+
+
+def mean(scores: Scores, languages: Iterable[str]) -> list[float]:
+    """RETURNS (List[float]): The mean over languages of each seed."""
+    names = list(languages)
+    return [fmean(run[name] for name in names) for run in scores.values()] if names else []
+
+
+def spread(values: list[float]) -> str:
+    if not values:
+        return "–"
+    sd = f" ± {percent(stdev(values))}" if len(values) > 1 else ""
+    return percent(fmean(values)) + sd
+
+
+def zero_shot_tables(rows: Rows) -> str:
+    """RETURNS (str): A table of each task, every encoder against the bundled one."""
+    parts = []
+    for task, metric in METRICS.items():
+        encoders = [
+            name
+            for name in dict.fromkeys([PLAIN, CENTRED, *(row["encoder"] for row in rows)])
+            if by_seed(rows, task, name)
+        ]
+        if PLAIN not in encoders:
+            continue
+        plain = by_seed(rows, task, PLAIN)
+        targets = sorted({name for run in plain.values() for name in run} - {ENGLISH})
+        others = {name: by_seed(rows, task, name) for name in encoders if name != PLAIN}
+        tested = {
+            name: found
+            for name, scores in others.items()
+            if (found := significance(scores, plain, targets)) is not None
+        }
+        family = corrected(tested)
+        table = []
+        for name in encoders:
+            scores = by_seed(rows, task, name)
+            groups = (
+                [ENGLISH],
+                targets,
+                [code for code in targets if code in ALIGNED],
+                [code for code in targets if code not in ALIGNED],
+            )
+            cells = [name, *(spread(mean(scores, group)) for group in groups)]
+            against = family.get(name)
+            cells += (
+                [points(against.difference), f"{against.p:.3f}", against.verdict]
+                if against
+                else ["", "", ""]
+            )
+            table.append(cells)
+        parts.append(f"**{task}: {metric}, {len(plain)} seeds, mean ± sd**\n")
+        header = ["encoder", "English", "targets", "aligned", "held back"]
+        parts.append(markdown_table([*header, "targets: difference", "p (Holm)", "verdict"], table))
+        held_back = [code for code in targets if code not in ALIGNED]
+        parts.append(
+            f"Targets: {', '.join(targets)}; held back: {', '.join(held_back) or 'none'}.\n"
+        )
+    return "\n".join(parts)
+
+
+def fusion_table(rows: Rows) -> str:
+    """RETURNS (str): The last layer and DLFA, on the bundled encoder and on aligned ones."""
+    table = []
+    for task in METRICS:
+        for name in dict.fromkeys(row["encoder"] for row in rows if row["task"] == task):
+            last, dlfa = (by_seed(rows, task, name, method) for method in ("last", "dlfa"))
+            if not last or not dlfa:
+                continue
+            seeds = sorted(last.keys() & dlfa.keys())
+            targets = sorted({code for run in last.values() for code in run} - {ENGLISH})
+            gains = [
+                fmean(dlfa[seed][code] - last[seed][code] for code in targets) for seed in seeds
+            ]
+            sd = f" ± {percent(stdev(gains))}" if len(gains) > 1 else ""
+            table.append(
+                [
+                    f"{task}, {name}",
+                    spread(mean(last, targets)),
+                    spread(mean(dlfa, targets)),
+                    points(fmean(gains)) + sd,
+                ]
+            )
+    return markdown_table(["task, encoder", "last", "DLFA", "gain of DLFA"], table)
+
+
+if __name__ == "__main__":
+    app()
