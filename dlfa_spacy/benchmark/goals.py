@@ -113,7 +113,7 @@ def _cleaned(figures: Sequence[Figure]) -> float | None:
 
 def _memory(figures: Sequence[Figure]) -> list[Goal]:
     found = []
-    for quantity, name in (("predict", "prediction"), ("train", "a training step")):
+    for quantity, name in (("predict", "prediction"), ("train", "training")):
         rows = find(figures, measure="memory", encoder="base", quantity=quantity)
         ratios = [share(f, stock(rows)) for f in rows if is_plain(f)]
         worst = max((ratio for ratio in ratios if ratio is not None), default=None)
