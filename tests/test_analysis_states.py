@@ -162,10 +162,10 @@ def test_parallel_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content, message",
     [
-        ("one\n", "line 1: found 1 cells"),
-        ("a\tb\n\tone\n", "line 2: found 2 cells, 1 of them empty"),
-        ("a b\tc\t0-0 0-1\n", "link '0-1'.*j below 1"),
-        ("a b\tc\tx\n", "link 'x'"),
+        ("one\n", ":1: found 'one', expected foreign TAB English"),
+        ("a\tb\n\tone\n", ":2: one of the two sides is empty"),
+        ("a b\tc\t0-0 0-1\n", ":1: found '0-1'.*j below 1"),
+        ("a b\tc\tx\n", ":1: found 'x'"),
         ("\n", "found no pair"),
     ],
 )
@@ -180,7 +180,7 @@ def test_missing_text_is_an_error(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="(?s)Fix:"):
             read(tmp_path)
     (tmp_path / "sentences.of.something.tsv").write_text("a\tb\n")
-    with pytest.raises(ValueError, match="cannot tell the language"):
+    with pytest.raises(ValueError, match="cannot tell the languages"):
         parallel_files(tmp_path)
     (tmp_path / "de.txt").write_text("eins\n\n zwei \ndrei\n")
     assert read_raw(raw_files(tmp_path)["de"], limit=2) == ["eins", "zwei"]

@@ -1,14 +1,13 @@
 """Parallel sentences from TSV files: foreign TAB English, with links between words if they have."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-# de-en.tsv, zh-Hant-en.tsv, or de.tsv.
-_NAME = re.compile(r"^(?P<language>[a-z]{2,3}(?:-[A-Z][A-Za-z]{1,3})?)(?:[-_.][a-z]{2,3})?$")
-_LINK = re.compile(r"^(\d+)-(\d+)$")
+from ..alignment.parallel.naming import foreign_language
+from ..alignment.parallel.pharaoh import parse_links
+from ..alignment.parallel.tsv import read_tsv
 
 
 @dataclass(frozen=True)
@@ -59,14 +58,14 @@ def parallel_files(path: str | Path) -> dict[str, Path]:
     """
     path = Path(path)
     if path.is_file():
-        return {_language(path): path}
+        return {foreign_language(path): path}
     files = sorted(path.glob("*.tsv")) if path.is_dir() else []
     if not files:
         raise ValueError(
             f"{path}: found no file and no folder of .tsv files. Expected <language>-en.tsv with "
             "lines of foreign TAB English, or a folder of them. Fix: correct the path."
         )
-    return {_language(file): file for file in files}
+    return {foreign_language(file): file for file in files}
 
 
 def read_parallel(path: str | Path, limit: int = 0) -> ParallelText:
@@ -79,7 +78,7 @@ def read_parallel(path: str | Path, limit: int = 0) -> ParallelText:
     RAISES (ValueError): A line without a tab or with wrong links, or no pairs at all.
     """
     path = Path(path)
-    text = ParallelText(_language(path))
+    text = ParallelText(foreign_language(path))
     seen: tuple[set[str], set[str]] = set(), set()
 
     def fresh() -> Iterator[Pair]:
@@ -100,41 +99,16 @@ def read_parallel(path: str | Path, limit: int = 0) -> ParallelText:
     return text
 
 
-def _language(path: Path) -> str:
-    match = _NAME.match(path.stem)
-    if match is None:
-        raise ValueError(
-            f"{path}: cannot tell the language by the name {path.name!r}. Expected "
-            "<language>-en.tsv, such as de-en.tsv. Fix: rename the file."
-        )
-    return match["language"]
-
-
 def _lines(path: Path) -> Iterator[Pair]:
-    with path.open(encoding="utf-8-sig") as file_:
-        for number, line in enumerate(file_, start=1):
-            cells = [cell.strip() for cell in line.rstrip("\r\n").split("\t")]
-            if not any(cells):
-                continue
-            if len(cells) not in (2, 3) or not cells[0] or not cells[1]:
-                raise ValueError(
-                    f"{path}, line {number}: found {len(cells)} cells, {cells.count('')} of them "
-                    "empty. Expected foreign TAB English (TAB links). Fix: correct the line."
-                )
-            links = _links(cells, f"{path}, line {number}") if len(cells) == 3 else None
-            yield Pair(cells[0], cells[1], links)
-
-
-def _links(cells: list[str], where: str) -> tuple[tuple[int, int], ...]:
-    sizes = len(cells[0].split()), len(cells[1].split())
-    links = []
-    for link in cells[2].split():
-        match = _LINK.match(link)
-        ends = (int(match[1]), int(match[2])) if match else sizes
-        if ends[0] >= sizes[0] or ends[1] >= sizes[1]:
+    for raw in read_tsv(path):
+        foreign, english = raw.source.strip(), raw.target.strip()
+        if not foreign or not english:
             raise ValueError(
-                f"{where}: found the link {link!r}. Expected i-j, i below {sizes[0]} and j below "
-                f"{sizes[1]}, the words between blanks. Fix: correct the third column."
+                f"{raw.where}: one of the two sides is empty. Expected foreign TAB English (TAB "
+                "links). Fix: correct the line."
             )
-        links.append(ends)
-    return tuple(links)
+        links = None
+        if raw.links is not None:
+            sizes = len(foreign.split()), len(english.split())
+            links = tuple(parse_links(raw.links, *sizes, *raw.place))
+        yield Pair(foreign, english, links)

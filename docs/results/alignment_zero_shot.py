@@ -93,21 +93,24 @@ def score(nlp: Language, run: RunSettings, test: DataFile) -> list[dict[str, Any
 def page(path: Annotated[Path, typer.Argument(help="The page; the tables lie beside it.")]) -> None:
     """Write the tables between the markers of the page."""
     text = path.read_text(encoding="utf-8")
-    for marker, name, make in (
-        ("zero-shot", "aligned.csv", zero_shot_tables),
-        ("fusion", "aligned_fusion.csv", fusion_table),
+    for marker, names, make in (
+        ("zero-shot", ["aligned.csv"], zero_shot_tables),
+        ("fusion", ["aligned.csv", "aligned_fusion.csv"], fusion_table),
     ):
-        table = path.with_name(name)
-        if table.is_file():
-            with table.open(encoding="utf-8", newline="") as file_:
-                made = make(list(csv.DictReader(file_)))
+        tables = [path.with_name(name) for name in names]
+        if all(table.is_file() for table in tables):
             mark = f"<!-- {marker} -->"
-            pattern = f"{re.escape(mark)}.*?{re.escape(mark)}"
-            text = re.sub(pattern, f"{mark}\n\n{made}\n{mark}", text, flags=re.DOTALL)
+            made = f"{mark}\n\n{make([row for table in tables for row in read(table)])}\n{mark}"
+            text = re.sub(f"{mark}.*?{mark}", lambda _, made=made: made, text, flags=re.DOTALL)
     write_text(path, text)
 
 
 Rows = list[dict[str, str]]
+
+
+def read(table: Path) -> Rows:
+    with table.open(encoding="utf-8", newline="") as file_:
+        return list(csv.DictReader(file_))
 
 
 def by_seed(

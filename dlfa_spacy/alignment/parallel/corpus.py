@@ -134,8 +134,7 @@ class ParallelCorpus:
         if raw.links is not None:
             # Whoever counted these words separated them by blanks.
             words = source.split(), target.split()
-            path, _, line = raw.where.rpartition(":")
-            links = parse_links(raw.links, len(words[0]), len(words[1]), path, int(line))
+            links = parse_links(raw.links, len(words[0]), len(words[1]), *raw.place)
             return SentencePair(raw.language, *words, one_to_one(links), source, target)
         words = self._split(source), self._split(target)
         links = []

@@ -25,6 +25,12 @@ class RawPair:
     where: str
     links: str | None = None
 
+    @property
+    def place(self) -> tuple[str, int]:
+        """File and line."""
+        path, _, line = self.where.rpartition(":")
+        return path, int(line)
+
 
 def clean(text: str) -> str:
     """Leave one space between words and none around them.

@@ -1,0 +1,92 @@
+"""What packed rows, their budget, and blocks that are cast once are worth.
+
+    python benchmarks/packing.py --page docs/benchmarks.md
+
+Prediction with the bundled encoder, attention and ner: as it is shipped, and with one thing
+changed, in one process and interleaved rounds; medians and ratios.
+"""
+
+import functools
+import statistics
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Annotated, Any
+from unittest.mock import patch
+
+import torch
+import typer
+
+from dlfa_spacy.benchmark.bench import PRESETS, Bench
+from dlfa_spacy.benchmark.machine import describe
+from dlfa_spacy.benchmark.pipelines import System, annotate, build
+from dlfa_spacy.benchmark.rounds import measure
+from dlfa_spacy.encoder.bfloat16 import has_bfloat16
+from dlfa_spacy.encoder.packed import PackedEncoder
+from dlfa_spacy.evaluation.readme import insert_between_markers
+from dlfa_spacy.evaluation.tables import markdown_table
+
+LANGUAGES = ("en", "de", "es", "ru", "zh", "ar")
+BUDGETS = (256, 512, 2_048, 4_096)
+SHIPPED, SHIPPED_BF16 = "fp32, as shipped", "bfloat16, as shipped"
+Change = Callable[[], AbstractContextManager[Any]]
+
+
+def main(
+    encoder: Annotated[str, typer.Option(help="Folder of a BERT.")] = "assets/encoder",
+    corpus: Annotated[Path, typer.Option(help="Folder of <lang>/test.conllu.")] = Path(
+        "assets/corpus"
+    ),
+    rounds: Annotated[int, typer.Option(help="Timed rounds; one more to warm up.")] = 7,
+    threads: Annotated[int, typer.Option(help="Threads of torch.")] = 1,
+    page: Annotated[
+        Path | None,
+        typer.Option(help="Put the table between the markers <!-- dlfa:packing --> of this file."),
+    ] = None,
+) -> None:
+    torch.set_num_threads(threads)
+    with tempfile.TemporaryDirectory() as folder:
+        sizes = PRESETS["full"]
+        texts = Bench(encoder, corpus, LANGUAGES, sizes, threads, Path(folder)).sentences("own")
+    words = sum(len(text.words) for text in texts)
+    plain = build(encoder, System("attention"))
+
+    def run(nlp: Any, budget: int | None, change: Change) -> None:
+        nlp.get_pipe("transformer").model.max_batch_items = budget
+        with change():
+            annotate(nlp, texts)
+
+    systems = {SHIPPED: functools.partial(run, plain, None, nullcontext)}
+    systems["fp32, padded windows of similar length"] = functools.partial(run, plain, None, padded)
+    for budget in BUDGETS:
+        name = f"fp32, {budget:,} wordpieces in a forward pass"
+        systems[name] = functools.partial(run, plain, budget, nullcontext)
+    if has_bfloat16():
+        mixed = build(encoder, System("attention", mixed_precision=True))
+        systems[SHIPPED_BF16] = functools.partial(run, mixed, None, nullcontext)
+        systems["bfloat16, by autocast"] = functools.partial(run, mixed, None, autocast)
+    seconds = {name: statistics.median(times) for name, times in measure(systems, rounds).items()}
+    rows = [
+        [name, f"{words / taken:,.0f}", f"{seconds[SHIPPED] / taken:.2f}"]
+        for name, taken in seconds.items()
+    ]
+    table = markdown_table(["prediction", "words/s", f"times “{SHIPPED}”"], rows)
+    note = f"{words:,} words, medians of {rounds} interleaved rounds. ({describe(threads)}.)"
+    print(table)
+    if page is not None:
+        insert_between_markers(page, f"{table}\n{note}", "<!-- dlfa:packing -->")
+
+
+def padded() -> AbstractContextManager[Any]:
+    """What an encoder does that is no BERT."""
+    return patch("dlfa_spacy.encoder.packed.runs_packed", lambda transformer: False)
+
+
+def autocast() -> AbstractContextManager[Any]:
+    """Weights and inputs are cast in every batch, as in training."""
+    return patch.object(PackedEncoder, "_blocks_to_run", lambda self: None)
+
+
+if __name__ == "__main__":
+    typer.run(main)
