@@ -1,11 +1,13 @@
 """What packed rows, their budget, and blocks that are cast once are worth.
 
     python benchmarks/packing.py --page docs/benchmarks.md
+    python benchmarks/packing.py --shape base --page docs/benchmarks.md
 
-Prediction with the bundled encoder, attention and ner: as it is shipped, and with one thing
-changed, in one process and interleaved rounds; medians and ratios.
+Prediction with attention and ner: as it is shipped, and with one thing changed; and the encoder
+alone. In one process and interleaved rounds; medians and ratios.
 """
 
+import copy
 import functools
 import statistics
 import tempfile
@@ -19,8 +21,10 @@ import torch
 import typer
 
 from dlfa_spacy.benchmark.bench import PRESETS, Bench
+from dlfa_spacy.benchmark.limit import BARE, bare_forwards, wordpieces
 from dlfa_spacy.benchmark.machine import describe
 from dlfa_spacy.benchmark.pipelines import System, annotate, build
+from dlfa_spacy.benchmark.predict import bare
 from dlfa_spacy.benchmark.rounds import measure
 from dlfa_spacy.encoder.bfloat16 import has_bfloat16
 from dlfa_spacy.encoder.packed import PackedEncoder
@@ -35,6 +39,7 @@ Change = Callable[[], AbstractContextManager[Any]]
 
 def main(
     encoder: Annotated[str, typer.Option(help="Folder of a BERT.")] = "assets/encoder",
+    shape: Annotated[str, typer.Option(help="own, or base: a BERT-base, weights random.")] = "own",
     corpus: Annotated[Path, typer.Option(help="Folder of <lang>/test.conllu.")] = Path(
         "assets/corpus"
     ),
@@ -42,15 +47,19 @@ def main(
     threads: Annotated[int, typer.Option(help="Threads of torch.")] = 1,
     page: Annotated[
         Path | None,
-        typer.Option(help="Put the table between the markers <!-- dlfa:packing --> of this file."),
+        typer.Option(help="Put the table between the markers <!-- dlfa:packing-SHAPE --> there."),
     ] = None,
 ) -> None:
     torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory() as folder:
-        sizes = PRESETS["full"]
-        texts = Bench(encoder, corpus, LANGUAGES, sizes, threads, Path(folder)).sentences("own")
+        bench = Bench(encoder, corpus, LANGUAGES, PRESETS["full"], threads, Path(folder))
+        texts, made = bench.sentences(shape), bench.encoder_folder(shape)
+        plain = build(made, System("attention"))
+        mixed = build(made, System("attention", mixed_precision=True))
+        model = bare(made, gpu_id=-1)
     words = sum(len(text.words) for text in texts)
-    plain = build(encoder, System("attention"))
+    windows = wordpieces(plain, texts)
+    alone = f"{BARE}, packed"
 
     def run(nlp: Any, budget: int | None, change: Change) -> None:
         nlp.get_pipe("transformer").model.max_batch_items = budget
@@ -63,9 +72,11 @@ def main(
         name = f"fp32, {budget:,} wordpieces in a forward pass"
         systems[name] = functools.partial(run, plain, budget, nullcontext)
     if has_bfloat16():
-        mixed = build(encoder, System("attention", mixed_precision=True))
         systems[SHIPPED_BF16] = functools.partial(run, mixed, None, nullcontext)
         systems["bfloat16, by autocast"] = functools.partial(run, mixed, None, autocast)
+        low = copy.deepcopy(model).bfloat16()
+        systems["bfloat16, encoder alone"] = bare_forwards(low, windows)[alone]
+    systems["fp32, encoder alone"] = bare_forwards(model, windows)[alone]
     seconds = {name: statistics.median(times) for name, times in measure(systems, rounds).items()}
     rows = [
         [name, f"{words / taken:,.0f}", f"{seconds[SHIPPED] / taken:.2f}"]
@@ -75,7 +86,7 @@ def main(
     note = f"{words:,} words, medians of {rounds} interleaved rounds. ({describe(threads)}.)"
     print(table)
     if page is not None:
-        insert_between_markers(page, f"{table}\n{note}", "<!-- dlfa:packing -->")
+        insert_between_markers(page, f"{table}\n{note}", f"<!-- dlfa:packing-{shape} -->")
 
 
 def padded() -> AbstractContextManager[Any]:
