@@ -171,10 +171,13 @@ def bars(
     axes.barh(rows, list(values.values()), height=0.62, color=COLOURS[0])
     axes.set_yticks(rows, list(values), color=_INK)
     axes.invert_yaxis()
+    near = 0.1 * max(values.values(), default=0.0)
     for row, value in zip(rows, values.values(), strict=True):
+        # The line would run through a number that stands before it.
+        end = mark if mark is not None and 0 <= mark - value < near else value
         axes.annotate(
             f"{round(value, 2) + 0.0:.2f}",
-            (value, row),
+            (end, row),
             xytext=(4, 0),
             textcoords="offset points",
             va="center",
