@@ -365,7 +365,7 @@ def errors_by_layer(ours: nn.Module, reference: nn.Module) -> dict[str, float]:
     """Compare the gradients of all parameters of two copies of a module.
 
     RETURNS: Part (embeddings, a layer) -> the largest error of a parameter's gradient, relative to
-        its own norm, or to a twentieth of its part's where it is next to nothing (a bias under
+        its own norm, or to a hundredth of its part's where it is next to nothing (a bias under
         batch norm, or that of an attention key, has no gradient but rounding).
     """
     expected = {n: _grad(p) for n, p in reference.named_parameters()}
@@ -376,7 +376,7 @@ def errors_by_layer(ours: nn.Module, reference: nn.Module) -> dict[str, float]:
         norms[part(name)] = max(norms.get(part(name), 0.0), float(gradient.norm()))
     errors: dict[str, float] = {}
     for name, gradient in expected.items():
-        floor = max(float(gradient.norm()), 5e-2 * norms[part(name)], 1e-12)
+        floor = max(float(gradient.norm()), 1e-2 * norms[part(name)], 1e-12)
         error = float((found[name] - gradient).norm()) / floor
         errors[part(name)] = max(errors.get(part(name), 0.0), error)
     return errors

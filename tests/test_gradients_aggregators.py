@@ -7,7 +7,15 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pipelines import AGGREGATIONS, Bench, bench, build, errors_by_layer, make_examples
+from pipelines import (
+    AGGREGATIONS,
+    Bench,
+    aggregator,
+    bench,
+    build,
+    errors_by_layer,
+    make_examples,
+)
 from spacy.language import Language
 from thinc.api import Config, registry
 
@@ -73,8 +81,20 @@ PIPELINES: dict[tuple[str, str], Bench] = {}
 def shared_bench(folder: str, kind: str) -> Bench:
     # One for all of hypothesis' examples: building a pipeline takes longer than an example.
     if (folder, kind) not in PIPELINES:
-        PIPELINES[folder, kind] = bench(folder, {"a": kind})
+        made = bench(folder, {"a": kind})
+        for module in (aggregator(made.nlp, "a"), made.heads["a"].module):
+            soften_batch_norm(module)
+        PIPELINES[folder, kind] = made
     return PIPELINES[folder, kind]
+
+
+def soften_batch_norm(module: torch.nn.Module | None) -> None:
+    """Two windows with nearly the same vectors have a variance that is next to nothing, and batch
+    norm amplifies rounding by 1 / sqrt(eps). Packed and padded windows round differently."""
+    assert module is not None
+    for layer in module.modules():
+        if isinstance(layer, torch.nn.BatchNorm1d):
+            layer.eps = 1.0
 
 
 def vectors(nlp: Language, texts: list[str]) -> list[numpy.ndarray]:
