@@ -16,6 +16,7 @@ from .figures import Figure, figure
 from .pipelines import System, annotate, build
 
 AGGREGATION = "attention"
+THREADS = 1
 # Part -> functions that do it, as (end of the file's name, function); and those inside them that
 # are parts of their own.
 ENCODER = [("encoder/packed.py", "_hidden_states"), ("encoder/packed_rows.py", "packed_layers")]
@@ -47,7 +48,7 @@ def run(bench: Bench, shape: str) -> list[Figure]:
     annotate(nlp, texts)
     rounds: dict[str, list[float]] = {}
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(THREADS)
     for _ in range(bench.sizes.rounds):
         profiler = cProfile.Profile(time.process_time)
         profiler.runcall(annotate, nlp, texts)

@@ -52,7 +52,6 @@ def run_benchmark(
     settings: dict[str, str] = {}
     if (out / SETTINGS).is_file():
         settings = dict(srsly.read_json(out / SETTINGS))
-    machine = describe(bench.threads, bench.gpu_id)
     for measure in MEASURES:
         for shape in shapes:
             if measure not in measures or _is_left_out(measure, shape, shapes):
@@ -62,6 +61,8 @@ def run_benchmark(
             module = importlib.import_module(f".{MODULES.get(measure, measure)}", __package__)
             found: list[Figure] = module.run(bench, shape)
             figures = merge(figures, found)
+            threads = getattr(module, "THREADS", bench.threads)
+            machine = describe(threads, bench.gpu_id)
             settings[measure] = f"({datetime.date.today()}; {machine}.)"
             write_csv(out / CSV, figures)
             write_text(out / SETTINGS, srsly.json_dumps(settings, indent=2) + "\n")
