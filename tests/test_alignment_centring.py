@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy
 import pytest
 import spacy
-from life import FACTORIES, pipeline, trained
+from life import FACTORIES, examples, listener, pipeline, trained
 from numpy.testing import assert_allclose
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -93,6 +93,31 @@ def test_without_english_or_another_language_nothing_changes(nlp: Language) -> N
         with pytest.raises(ValueError, match=r"found \[.*Fix"):
             center_languages(nlp, docs(nlp, *languages))
     assert nlp.to_bytes(exclude=["vocab"]) == before
+
+
+def test_a_centred_pipeline_is_not_centred_again(nlp: Language) -> None:
+    center_languages(nlp, docs(nlp, *TEXTS))
+    before = nlp.to_bytes(exclude=["vocab"])
+    with pytest.raises(ValueError, match="tagger, ner are mapped.*Fix"):
+        center_languages(nlp, docs(nlp, *TEXTS))
+    assert nlp.to_bytes(exclude=["vocab"]) == before
+
+
+def test_a_classifier_of_sequences_stays_as_it_is(bert: str, tmp_path: Path) -> None:
+    nlp = trained(bert, ["tagger"])
+    classifier = {"@architectures": "dlfa_spacy.TextCat.v1", "tok2vec": listener("attention")}
+    textcat = nlp.add_pipe("textcat", config={"model": {**classifier, "exclusive_classes": True}})
+    for label in ("A", "B"):
+        textcat.add_label(label)  # type: ignore[attr-defined]
+    textcat.initialize(lambda: examples(nlp), nlp=nlp)  # type: ignore[attr-defined]
+    before = [doc.cats for doc in nlp.pipe(docs(nlp, "de"))]
+    center_languages(nlp, docs(nlp, *TEXTS))
+    nlp.to_disk(tmp_path / "centred")
+    for made in (nlp, spacy.load(tmp_path / "centred")):
+        assert [doc.cats for doc in made.pipe(docs(nlp, "de"))] == before
+    nlp.remove_pipe("tagger")
+    with pytest.raises(ValueError, match="TransformerListener.*Fix"):
+        center_languages(nlp, docs(nlp, *TEXTS))
 
 
 def test_a_pipeline_that_does_not_listen_is_an_error(bert: str) -> None:

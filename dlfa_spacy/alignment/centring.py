@@ -18,6 +18,8 @@ from .mapped_tokens import build_mapped_tokens_v1
 
 NAME = "dlfa_spacy.MappedTokens.v1"
 ENGLISH = "en"
+# Names of the layers that map tokens, and that read a sequence of wordpieces.
+MAPPED, SEQUENCE = "mapped-tokens", "read-sequence"
 
 
 def center_languages(nlp: Language, docs: Iterable[Doc], batch_size: int = 64) -> dict[str, int]:
@@ -27,22 +29,31 @@ def center_languages(nlp: Language, docs: Iterable[Doc], batch_size: int = 64) -
     Nothing is trained: this is the free baseline of cross-lingual alignment. The pipeline is
     changed in place and saved as any other. From then on a Doc's language is read from
     `doc._.language`; one without a language is left as it is. A mean is over the tokens that have
-    wordpieces.
+    wordpieces. A `dlfa_spacy.TextCat.v1` reads sequences of wordpieces and not the vectors of
+    tokens: it stays as it is.
 
     nlp (Language): A trained pipeline.
     docs (Iterable[Doc]): Unannotated text of each language, English too, with `doc._.language`.
     batch_size (int): Docs encoded at a time.
     RETURNS (Dict[str, int]): The tokens that went into each language's mean.
-    RAISES (ValueError): There is no component to change, no English text, or no other text.
+    RAISES (ValueError): There is no component to change, no English text, no other text, or the
+        pipeline has maps already.
 
     Source: Libovický, Rosa & Fraser 2020 (On the Language Neutrality of Pre-trained Multilingual
     Representations).
     """
-    layers = _layers(nlp)
+    nodes = _nodes(nlp)
+    layers = [(name, node) for name, node in nodes if node.has_ref("listener")]
     if not layers:
         raise ValueError(
             "No component of this pipeline has a dlfa_spacy.TransformerListener.v1 whose token "
             f"vectors could be centred (found {nlp.pipe_names}). Fix: a tagger or ner that listens."
+        )
+    mapped = [name for name, node in nodes if node.name == MAPPED]
+    if mapped:
+        raise ValueError(
+            f"The token vectors of {', '.join(mapped)} are mapped by language already ({NAME}), "
+            "expected none that are. Fix: centre the pipeline as it was trained."
         )
     sums, counts = _means(nlp, docs, [layer for _, layer in layers], batch_size)
     languages = sorted(set(counts) - {ENGLISH})
@@ -64,16 +75,16 @@ def center_languages(nlp: Language, docs: Iterable[Doc], batch_size: int = 64) -
     return counts
 
 
-def _layers(nlp: Language) -> list[tuple[str, Model]]:
-    """RETURNS (List[Tuple[str, Model]]): Component and layer of every listener of ours, with its
-    pooling."""
-    return [
-        (name, node)
-        for name, pipe in nlp.pipeline
-        if isinstance(getattr(pipe, "model", None), Model)
-        for node in pipe.model.walk()  # type: ignore[attr-defined]
-        if node.has_ref("listener")
-    ]
+def _nodes(nlp: Language) -> list[tuple[str, Model]]:
+    """RETURNS (List[Tuple[str, Model]]): Every layer of every component that reads tokens, with the
+    component's name."""
+    found: list[tuple[str, Model]] = []
+    for name, pipe in nlp.pipeline:
+        model = getattr(pipe, "model", None)
+        nodes = list(model.walk()) if isinstance(model, Model) else []
+        if not any(node.name == SEQUENCE for node in nodes):
+            found += [(name, node) for node in nodes]
+    return found
 
 
 def _means(
