@@ -15,9 +15,9 @@ from thinc.api import Model
 from ..corpora.language import get_language
 from ..recipes import listeners
 from .mapped_tokens import build_mapped_tokens_v1
+from .parallel.naming import ENGLISH
 
 NAME = "dlfa_spacy.MappedTokens.v1"
-ENGLISH = "en"
 # Names of the layers that map tokens, and that read a sequence of wordpieces.
 MAPPED, SEQUENCE = "mapped-tokens", "read-sequence"
 

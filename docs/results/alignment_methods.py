@@ -13,7 +13,6 @@ it may be killed. One thing runs at a time, with the threads that OMP_NUM_THREAD
 
 import csv
 import json
-import re
 import subprocess
 import sys
 import time
@@ -44,6 +43,7 @@ from dlfa_spacy.encoder.loading import load_encoder
 from dlfa_spacy.encoder.pieces import PieceTokenizer
 from dlfa_spacy.evaluation.aligned.measure import MeasureOptions, measure
 from dlfa_spacy.evaluation.aligned.text import read_eval_texts
+from dlfa_spacy.evaluation.readme import insert_between_markers
 from dlfa_spacy.evaluation.tables import markdown_table, percent
 
 ENCODER = "assets/encoder"
@@ -203,11 +203,7 @@ def page(path: Annotated[Path, typer.Argument(help="The page; the tables lie bes
         if table.is_file():
             with table.open(encoding="utf-8", newline="") as file_:
                 text = make(list(csv.DictReader(file_)))
-            mark = f"<!-- {marker} -->"
-            old = path.read_text(encoding="utf-8")
-            pattern = f"{re.escape(mark)}.*?{re.escape(mark)}"
-            new = re.sub(pattern, lambda _: f"{mark}\n\n{text}\n{mark}", old, flags=re.DOTALL)  # noqa: B023
-            write_text(path, new)
+            insert_between_markers(path, text, f"<!-- {marker} -->")
 
 
 def make_dictionaries(parallel: Path, out: Path) -> Path:

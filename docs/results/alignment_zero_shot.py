@@ -10,7 +10,6 @@ annotation, and over those of English dev.
 """
 
 import csv
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from statistics import fmean, stdev
@@ -18,18 +17,20 @@ from typing import Annotated, Any
 
 import spacy
 import typer
+from alignment_methods import LANGUAGES
 from rich.progress import track
 from spacy.language import Language
 from spacy.tokens import Doc
 
 from dlfa_spacy.alignment.centring import center_languages
+from dlfa_spacy.alignment.parallel.naming import ENGLISH
 from dlfa_spacy.analysis.tables import write_csv
-from dlfa_spacy.corpora.files import write_text
 from dlfa_spacy.corpora.language import set_language
 from dlfa_spacy.corpora.loading import read_docs
 from dlfa_spacy.evaluation.evaluate import evaluate_language
 from dlfa_spacy.evaluation.folder import LanguageFiles
 from dlfa_spacy.evaluation.names import MAIN
+from dlfa_spacy.evaluation.readme import insert_between_markers
 from dlfa_spacy.evaluation.significance import Scores, corrected, significance
 from dlfa_spacy.evaluation.sweep.plan import PLAN, read_plan
 from dlfa_spacy.evaluation.sweep.prepare import make_runs
@@ -39,9 +40,7 @@ from dlfa_spacy.evaluation.sweep.table import COLUMNS, SQLITE, ResultsTable
 from dlfa_spacy.evaluation.tables import markdown_table, percent, points
 
 PLAIN, CENTRED = "bundled", "bundled, centred"
-ENGLISH = "en"
-# Languages of the parallel text of alignment_methods.py.
-ALIGNED = {"ar", "cs", "de", "es", "fi", "fr", "hi", "ko", "ru", "tr", "zh"}
+ALIGNED = set(LANGUAGES.split(","))
 # A classifier reads sequences of wordpieces, and not the token vectors that are centred.
 TAGGING = ("pos", "ner")
 METRICS = {"pos": MAIN["pos"], "ner": MAIN["ner"], "xnli": MAIN["textcat"]}
@@ -92,17 +91,14 @@ def score(nlp: Language, run: RunSettings, test: DataFile) -> list[dict[str, Any
 @app.command()
 def page(path: Annotated[Path, typer.Argument(help="The page; the tables lie beside it.")]) -> None:
     """Write the tables between the markers of the page."""
-    text = path.read_text(encoding="utf-8")
     for marker, names, make in (
         ("zero-shot", ["aligned.csv"], zero_shot_tables),
         ("fusion", ["aligned.csv", "aligned_fusion.csv"], fusion_table),
     ):
         tables = [path.with_name(name) for name in names]
         if all(table.is_file() for table in tables):
-            mark = f"<!-- {marker} -->"
-            made = f"{mark}\n\n{make([row for table in tables for row in read(table)])}\n{mark}"
-            text = re.sub(f"{mark}.*?{mark}", lambda _, made=made: made, text, flags=re.DOTALL)
-    write_text(path, text)
+            made = make([row for table in tables for row in read(table)])
+            insert_between_markers(path, made, f"<!-- {marker} -->")
 
 
 Rows = list[dict[str, str]]
