@@ -10,6 +10,7 @@ from thinc.api import get_torch_default_device
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig
 
+from .int4_folder import is_int4, load_int4
 from .pooler import drop_pooler
 
 KEY = "[components.transformer.model] name"
@@ -78,9 +79,12 @@ def load_encoder(
         config.return_dict = True
         # Half-precision weights are for the disk: training in them does not converge.
         config.torch_dtype = torch.float32
-        transformer, report = AutoModel.from_pretrained(
-            source, config=config, torch_dtype=torch.float32, output_loading_info=True
-        )
+        if is_int4(config):
+            transformer, report = load_int4(source, config), None
+        else:
+            transformer, report = AutoModel.from_pretrained(
+                source, config=config, torch_dtype=torch.float32, output_loading_info=True
+            )
     except Exception as error:
         # Whatever a damaged file raises (safetensors has its own error type), one message.
         offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
@@ -89,9 +93,10 @@ def load_encoder(
             "Expected a folder written by save_pretrained(), or the name of an encoder on the "
             "Hugging Face Hub. Fix: correct the name, repair the files, or download the encoder."
         ) from error
-    _check_loaded(name, report)
-    if any("pooler" in key for key in report["missing_keys"]):
-        drop_pooler(transformer)
+    if report is not None:
+        _check_loaded(name, report)
+        if any("pooler" in key for key in report["missing_keys"]):
+            drop_pooler(transformer)
     transformer.to(get_torch_default_device())
     return HFObjects(tokenizer, transformer, None, tokenizer_config, transformer_config)
 

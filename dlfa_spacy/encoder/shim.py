@@ -6,10 +6,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import srsly
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 from spacy_transformers.data_classes import HFObjects
 from spacy_transformers.layers.hf_shim import HFShim
 from thinc.api import Optimizer, get_torch_default_device
@@ -27,17 +23,18 @@ from .onnx_runtime import (
 )
 from .packed import PackedEncoder
 from .pieces import PieceTokenizer
-from .pooler import drop_pooler
 from .uninitialized import without_random_weights
+from .weights import STORAGE, int4_layers, load_weights, save_weights
 
 FORMAT = 1
 # What `dlfa optimize` makes: weights of half the width, or int8. Older versions refuse it.
 OPTIMIZED_FORMAT = 2
 # An ONNX graph instead of weights.
 ONNX_FORMAT = 3
-STORAGE = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-# Constant tables that transformers has kept in, and left out of, checkpoints over the years.
-CONSTANT_BUFFERS = ("position_ids", "token_type_ids")
+# Some layers in four bits, as the bundled encoder has them.
+INT4_FORMAT = 4
+TOKENIZER = "tokenizer.json"
+FORMATS = (FORMAT, OPTIMIZED_FORMAT, ONNX_FORMAT, INT4_FORMAT)
 
 
 class EncoderShim(HFShim):
@@ -141,20 +138,23 @@ class EncoderShim(HFShim):
                 msg["format"] = ONNX_FORMAT
                 msg["encoder"]["onnx"] = onnx_message(hf.transformer)
                 return cast(bytes, srsly.msgpack_dumps(msg))
-            state = hf.transformer.state_dict()
-            msg["encoder"]["weights"] = save_tensors(_own_tensors(state, self.storage))
-            if optimized:
+            int4 = int4_layers(hf.transformer)
+            msg["encoder"]["weights"] = save_weights(hf.transformer, self.storage, int4)
+            if optimized or int4:
                 msg["encoder"]["storage"] = self.storage
                 msg["encoder"]["int8_layers"] = list(self.int8_layers)
+            if int4:
+                msg["format"] = INT4_FORMAT
+                msg["encoder"]["int4_layers"] = int4
         return cast(bytes, srsly.msgpack_dumps(msg))
 
     def from_bytes(self, bytes_data: bytes) -> "EncoderShim":
         msg = srsly.msgpack_loads(bytes_data)
         found = msg.get("format") if isinstance(msg, dict) else None
-        if found not in (FORMAT, OPTIMIZED_FORMAT, ONNX_FORMAT):
+        if found not in FORMATS:
             raise ValueError(
                 "These bytes do not hold an encoder of dlfa_spacy.TransformerModel.v1: their "
-                f"format is {found}, expected {FORMAT} to {ONNX_FORMAT}. Fix: check "
+                f"format is {found}, expected one of {FORMATS}. Fix: check "
                 "[components.transformer.model] @architectures, or load the pipeline with "
                 "the version that saved it."
             )
@@ -186,7 +186,7 @@ class EncoderShim(HFShim):
             with without_random_weights():
                 transformer = AutoModel.from_config(config, **settings)
             place_int8_layers(transformer, int8_layers)
-            _load_strictly(transformer, saved["weights"], storage)
+            load_weights(transformer, saved["weights"], storage, _int4_layers(saved, found))
             transformer.to(get_torch_default_device())
         # Only now: what fails above leaves the encoder that was here untouched.
         self._hfmodel = hf
@@ -197,7 +197,7 @@ class EncoderShim(HFShim):
 
 def _optimized_settings(saved: dict[str, Any], found: int) -> tuple[str, list[str]]:
     """RETURNS (Tuple[str, List[str]]): How floats were saved, and which layers are int8."""
-    if found != OPTIMIZED_FORMAT:
+    if found not in (OPTIMIZED_FORMAT, INT4_FORMAT):
         return "float32", []
     storage, int8_layers = saved.get("storage"), saved.get("int8_layers")
     if storage not in STORAGE or not isinstance(int8_layers, list):
@@ -213,6 +213,19 @@ def _optimized_settings(saved: dict[str, Any], found: int) -> tuple[str, list[st
             "spacy.require_gpu(), or optimize without --int8."
         )
     return storage, int8_layers
+
+
+def _int4_layers(saved: dict[str, Any], found: int) -> list[str]:
+    """RETURNS (List[str]): Which layers were saved in four bits."""
+    if found != INT4_FORMAT:
+        return []
+    names = saved.get("int4_layers")
+    if not isinstance(names, list):
+        raise ValueError(
+            f"The saved encoder has int4_layers = {names!r}. Expected a list of names. Fix: copy "
+            "the pipeline again, or load it with the version that saved it."
+        )
+    return names
 
 
 def _check_pieces(tokenizer: Any, saved: int | None) -> None:
@@ -250,56 +263,8 @@ def _config_dict(config: Any) -> dict[str, Any]:
 def _tokenizer_files(tokenizer: Any) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as folder:
         tokenizer.save_pretrained(folder)
-        return {path.name: path.read_bytes() for path in Path(folder).iterdir() if path.is_file()}
-
-
-def _own_tensors(
-    state: dict[str, torch.Tensor], storage: str = "float32"
-) -> dict[str, torch.Tensor]:
-    # safetensors refuses tensors that share memory, as tied weights do. Doubles are the scales of
-    # int8 layers, and stay what they are.
-    return {
-        name: (tensor.to(STORAGE[storage]) if tensor.dtype == torch.float32 else tensor)
-        .detach()
-        .cpu()
-        .contiguous()
-        .clone()
-        for name, tensor in state.items()
-    }
-
-
-def _load_strictly(transformer: torch.nn.Module, weights: bytes, storage: str = "float32") -> None:
-    try:
-        state = load_tensors(weights)
-    except SafetensorError as error:
-        raise ValueError(
-            f"The encoder's weights are damaged: {error}. Fix: copy or train the pipeline again."
-        ) from error
-    if not any(key.startswith("pooler.") for key in state):
-        # It had none when it was saved.
-        drop_pooler(transformer)
-    own = transformer.state_dict()
-    missing = [k for k in own if k not in state and not k.endswith(CONSTANT_BUFFERS)]
-    surplus = [k for k in state if k not in own and not k.endswith(CONSTANT_BUFFERS)]
-    misshapen = [
-        f"{k} {tuple(state[k].shape)} instead of {tuple(own[k].shape)}"
-        for k in own
-        if k in state and state[k].shape != own[k].shape
-    ]
-    misshapen += [
-        f"{k} {state[k].dtype} instead of {_saved_type(own[k].dtype, storage)}"
-        for k in own
-        if k in state and state[k].dtype != _saved_type(own[k].dtype, storage)
-    ]
-    if missing or surplus or misshapen:
-        raise ValueError(
-            "The encoder's weights do not fit its configuration: "
-            f"missing {missing[:5]}, surplus {surplus[:5]}, of another shape or type "
-            f"{misshapen[:5]}. Loading them would leave part of the encoder random. Fix: copy or "
-            "train the pipeline again, or use the version of transformers that saved it."
-        )
-    transformer.load_state_dict(state, strict=False)
-
-
-def _saved_type(dtype: torch.dtype, storage: str) -> torch.dtype:
-    return STORAGE[storage] if dtype == torch.float32 else dtype
+        files = {path.name: path.read_bytes() for path in Path(folder).iterdir() if path.is_file()}
+    if tokenizer.is_fast and TOKENIZER in files:
+        # Without the blanks that save_pretrained() puts in: half the bytes of a large vocabulary.
+        files[TOKENIZER] = tokenizer.backend_tokenizer.to_str(pretty=False).encode("utf-8")
+    return files

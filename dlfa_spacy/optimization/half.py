@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from ..encoder.shim import STORAGE
+from ..encoder.weights import STORAGE
 from .readers import EncoderInUse
 
 HALF_TYPES = ("float16", "bfloat16")

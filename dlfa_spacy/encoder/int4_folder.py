@@ -1,0 +1,93 @@
+"""A folder with an encoder in four bits: an ordinary one but for its weights.
+
+`model.safetensors` holds, instead of `LAYER.weight`, `LAYER.nibbles` and `LAYER.scales` (see
+`int4.unpack`), and `config.json` says so under `quantization_config`, so that other libraries
+refuse the folder instead of reading part of it.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from torch import nn
+from transformers import AutoModel, PretrainedConfig
+
+from .int4 import BLOCK
+from .int4_embedding import unpack_embeddings
+from .int4_linear import Int4Linear, plain_linear
+from .uninitialized import without_random_weights
+from .weights import int4_layers, load_weights, save_weights
+
+QUANTIZATION = "quantization_config"
+# Not `quant_method`: an unknown one makes transformers warn and go on with random weights, none at
+# all makes it stop.
+FORMAT = "format"
+METHOD = "dlfa_int4"
+WEIGHTS = "model.safetensors"
+
+
+def is_int4(config: PretrainedConfig) -> bool:
+    """RETURNS (bool): Whether a folder's weights are in four bits, by its configuration."""
+    found = getattr(config, QUANTIZATION, None)
+    return isinstance(found, dict) and found.get(FORMAT) == METHOD
+
+
+def load_int4(folder: str, config: PretrainedConfig) -> nn.Module:
+    """
+    folder (str): Where the encoder is.
+    config (PretrainedConfig): Its configuration; it loses the mark of four bits.
+    RETURNS (Module): The encoder: rows packed, Linear layers in fp32.
+    RAISES (ValueError): The file is missing or damaged, or does not fit the configuration.
+    """
+    block = getattr(config, QUANTIZATION).get("block_size")
+    if block != BLOCK:
+        raise ValueError(f"its blocks have {block} weights, expected {BLOCK}.")
+    delattr(config, QUANTIZATION)
+    path = Path(folder) / WEIGHTS
+    if not path.is_file():
+        raise ValueError(f"the folder has no {WEIGHTS}.")
+    try:
+        with safe_open(path, framework="pt") as file_:
+            names = [
+                key.removesuffix(".nibbles") for key in file_.keys() if key.endswith("nibbles")
+            ]
+    except SafetensorError as error:
+        raise ValueError(f"{WEIGHTS} is damaged: {error}.") from error
+    with without_random_weights():
+        transformer: nn.Module = AutoModel.from_config(config)
+    load_weights(transformer, path.read_bytes(), int4=sorted(names))
+    return transformer
+
+
+def save_int4(transformer: Any, tokenizer: Any, folder: Path) -> None:
+    """Write a folder that `dlfa_spacy.TransformerModel.v1` takes as `name`.
+
+    transformer (PreTrainedModel): Some of whose layers are in four bits.
+    tokenizer (PreTrainedTokenizerBase): Its tokenizer.
+    folder (Path): Is made.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save_pretrained(folder)
+    if tokenizer.is_fast:
+        text = tokenizer.backend_tokenizer.to_str(pretty=False)
+        (folder / "tokenizer.json").write_text(text, encoding="utf-8")
+    weights = save_weights(transformer, "float32", int4_layers(transformer))
+    (folder / WEIGHTS).write_bytes(weights)
+    config = type(transformer.config).from_dict(transformer.config.to_dict())
+    setattr(config, QUANTIZATION, {FORMAT: METHOD, "block_size": BLOCK})
+    config.architectures = [type(transformer).__name__]
+    config.torch_dtype = "float32"
+    config.save_pretrained(folder)
+
+
+def floats(transformer: nn.Module) -> nn.Module:
+    """Turn every layer in four bits into an ordinary one, for libraries that know none.
+
+    transformer (Module): Changed in place.
+    RETURNS (Module): The same encoder.
+    """
+    unpack_embeddings(transformer)
+    for name, module in list(transformer.named_modules()):
+        if isinstance(module, Int4Linear):
+            transformer.set_submodule(name, plain_linear(module))
+    return transformer
