@@ -332,8 +332,9 @@ def main(
     report: Annotated[Path | None, typer.Option(help="JSON with what was compared.")] = None,
 ) -> None:
     """Read, compare, write."""
-    lines = []
-    for path in sorted(texts.glob("*.txt")):
+    lines: list[str] = []
+    paths = sorted(texts.glob("*.txt"))
+    for path in paths:
         found = path.read_text(encoding="utf-8").splitlines()
         lines += [line for line in found[:: max(1, len(found) // per_language)] if line.strip()][
             :per_language
@@ -349,6 +350,7 @@ def main(
         differences = check(
             Engine(Path(folder)), loaded.transformer.eval(), loaded.tokenizer, lines
         )
+        differences["languages"] = len(paths)
         out.mkdir(exist_ok=True)
         for path in made.iterdir():
             shutil.move(path, out / path.name)

@@ -17,6 +17,7 @@ from spacy.training import Corpus, Example
 from tiny import tiny_bert, unigram_tokenizer
 from transformers import AutoModel, AutoTokenizer, BertTokenizer, BertTokenizerFast
 
+from dlfa_spacy.encoder.frames import FIRST, SECOND
 from dlfa_spacy.encoder.model import CutPairWarning
 from dlfa_spacy.encoder.pieces import PieceTokenizer
 from dlfa_spacy.encoder.spans import WordpieceSpans
@@ -270,16 +271,16 @@ def test_the_longest_text_is_cut_first_by_hugging_face_s_rule(is_fast, tmp_path)
                 assert longest_first(first, second, room, is_fast) == expected
 
 
-def test_a_slow_tokenizer_gives_the_same_pairs(tmp_path, bundled):
-    bundled.save_pretrained(tmp_path)
-    slow = BertTokenizer.from_pretrained(tmp_path)
+def test_a_slow_tokenizer_gives_the_same_pairs(tmp_path):
+    slow = BertTokenizer.from_pretrained(tiny_bert(tmp_path))
     assert not slow.is_fast
     texts = parallel_texts()[::25]
     check_equal(slow, pairs_of(texts), texts, 40)
 
 
+@pytest.mark.parametrize("tokenizer", ["bundled", "bert"], indirect=True)
 @pytest.mark.parametrize("getter", ["doc_spans", "sent_spans", "strided_spans"])
-def test_a_pair_is_one_window_whatever_the_span_getter(getter, bundled):
+def test_a_pair_is_one_window_whatever_the_span_getter(getter, tokenizer):
     nlp = spacy.blank("xx")
     nlp.add_pipe("sentencizer")
     spans = spacy.registry.get("span_getters", f"spacy-transformers.{getter}.v1")
@@ -290,22 +291,27 @@ def test_a_pair_is_one_window_whatever_the_span_getter(getter, bundled):
         nlp(""),
         nlp("Another one. And more."),
     ]
-    windows = segment(docs, get_spans, PieceTokenizer(bundled), 128)
+    windows = segment(docs, get_spans, PieceTokenizer(tokenizer), 128)
     begin, end = windows.doc_rows[1:3]
-    expected = bundled("A first. A second.", "A third.\nA fourth.")
+    expected = tokenizer("A first. A second.", "A third.\nA fourth.")
     assert windows.ids[begin:end].tolist() == expected["input_ids"]
-    assert windows.types[begin:end].tolist() == expected["token_type_ids"]
+    types = None if windows.types is None else windows.types[begin:end].tolist()
+    assert types == expected.get("token_type_ids")
     assert windows.doc_windows[1] == 1
 
 
-def test_the_separator_owns_the_special_tokens_between_the_texts(bundled):
+@pytest.mark.parametrize("tokenizer", ["bundled", "bert"], indirect=True)
+def test_the_separator_owns_the_special_tokens_between_the_texts(tokenizer):
     doc = make_pair(OURS, "Anna lives here.", "She does.")
-    windows = segment([doc], WordpieceSpans(), PieceTokenizer(bundled), 128)
+    pieces = PieceTokenizer(tokenizer)
+    windows = segment([doc], WordpieceSpans(), pieces, 128)
     align = windows.doc_align(0)
     starts = numpy.cumsum(align.lengths) - align.lengths
     separator = next(token.i for token in doc if token.text == SEPARATOR)
     rows = align.dataXd[starts[separator] : starts[separator] + align.lengths[separator]]
-    assert windows.ids[rows].tolist() == [bundled.sep_token_id]
+    frames = pieces.frames
+    between = frames[FIRST].after + frames[SECOND].before
+    assert windows.ids[rows].tolist() == between and tokenizer.sep_token_id in between
     owned = sorted(align.dataXd.tolist())
     # All rows but [CLS] and the last [SEP] belong to one token each.
     assert owned == list(range(1, len(windows.ids) - 1))

@@ -37,6 +37,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         ("last", "last", "last", None, "", ""),
         ("mean_upper", "mean_upper", "mean_upper", None, "", ""),
+        ("layer:8", "layer:8", "layer", 8, "", ""),
+        ("layer:-1", "layer:12", "layer", 12, "", ""),
         ("scalar", "scalar", "scalar", None, "", ""),
         ("attention", "attention", "attention", None, "", ""),
         ("dlfa", "dlfa:10", "dlfa", 10, "product", "batch"),
@@ -68,6 +70,7 @@ def test_a_method_has_its_columns(
 @pytest.mark.parametrize(
     "name",
     """first dlfa:12 dlfa:x dlfa:-14 control:3 last:2 reinit_top:0 dlfa_tanh
+    layer layer:13 layer:-14
     reinit reinit: reinit:0-1 reinit:2-1 reinit:12-13 reinit:1-2-3 reinit:-2""".split(),
 )
 def test_a_method_that_does_not_exist_is_named(name: str) -> None:
@@ -79,6 +82,11 @@ def test_a_method_that_does_not_exist_is_named(name: str) -> None:
 def test_all_layers_are_all_lower_ones_and_none_comes_twice() -> None:
     names = [method.name for method in expand_methods(["dlfa", "dlfa:all", "last", "last"], 6)]
     assert names == ["dlfa:4", "dlfa:1", "dlfa:2", "dlfa:3", "dlfa:5", "last"]
+
+
+def test_every_layer_can_be_read_alone() -> None:
+    methods = expand_methods(["layer:all"], 3)
+    assert [method.block["layers"] for method in methods] == [[1], [2], [3]]
 
 
 @pytest.mark.parametrize("depth", [1, 2, 5, 6, 12])

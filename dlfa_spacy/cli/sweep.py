@@ -52,6 +52,13 @@ def sweep_cli(
     learn_rate: Annotated[str, typer.Option(help="2e-5, or by task: pos=3e-4,ner=2e-4.")] = "",
     warmup: Annotated[str, typer.Option(help="Part of the steps; XTREME has none.")] = "",
     batch_size: Annotated[int, typer.Option(help="Texts a batch; XTREME has 32.")] = 0,
+    frozen: Annotated[
+        bool | None,
+        typer.Option(
+            "--frozen/--no-frozen",
+            help="Train nothing of the encoder; each text is encoded once for all runs.",
+        ),
+    ] = None,
     train_limit: Annotated[str, typer.Option(help="Texts to train on, drawn once; 0: all.")] = "",
     dev_limit: Annotated[str, typer.Option(help="Texts of dev, drawn once; 0: all.")] = "",
     test_limit: Annotated[
@@ -123,6 +130,7 @@ def sweep_cli(
             "learn_rate": _per_task("--learn-rate", learn_rate, float),
             "warmup": _per_task("--warmup", warmup, float),
             "batch_size": batch_size,
+            "frozen": frozen,
             "train_limit": _per_task("--train-limit", train_limit, int),
             "dev_limit": _per_task("--dev-limit", dev_limit, int),
             "test_limit": _per_task("--test-limit", test_limit, int),

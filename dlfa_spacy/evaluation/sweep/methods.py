@@ -12,6 +12,7 @@ from ...recipes import available, read_aggregation
 DLFA = "dlfa"
 CONTROL = "control"
 MEAN_UPPER = "mean_upper"
+SINGLE = "layer"
 REINIT_TOP = "reinit_top"
 REINIT = "reinit"
 ALL = "all"
@@ -22,9 +23,9 @@ _FUSION = re.compile(
 )
 _NORMS = {None: "batch", "_batch_norm": "batch", "_layer_norm": "layer", "_no_norm": "none"}
 _HELP = (
-    "last, mean_upper, scalar, attention, dlfa, dlfa:4, dlfa:all, dlfa_sigmoid:4, "
-    "dlfa_layer_norm:4, dlfa_no_norm:4, control, control_sigmoid, reinit_top, reinit_top:2, "
-    "reinit:1-2, reinit:all"
+    "last, layer:8, layer:all, mean_upper, scalar, attention, dlfa, dlfa:4, dlfa:all, "
+    "dlfa_sigmoid:4, dlfa_layer_norm:4, dlfa_no_norm:4, control, control_sigmoid, reinit_top, "
+    "reinit_top:2, reinit:1-2, reinit:all"
 )
 
 
@@ -35,8 +36,8 @@ class Method:
     name (str): As a plan calls it, the layer resolved: "dlfa_sigmoid:4".
     aggregator (str): Its column in the table, as are `layer`, `gate` and `norm`. Of `reinit:1-2`
         it is the whole name, because two numbers do not fit into `layer`.
-    layer (Optional[int]): The lower layer of DLFA, from 0; of `reinit_top` the lowest that starts
-        from random weights.
+    layer (Optional[int]): The lower layer of DLFA, from 0; the only one of `layer`; of `reinit_top`
+        the lowest that starts from random weights.
     gate (str): The gate of DLFA; empty for other aggregators.
     norm (str): The norm of DLFA; empty for other aggregators.
     block (Dict[str, Any]): The [aggregation] block.
@@ -61,7 +62,8 @@ def expand_methods(names: Sequence[str], depth: int) -> list[Method]:
     """Read the names of methods for an encoder.
 
     names (Sequence[str]): Names of a plan. `dlfa:all` stands for every lower layer, 1 to L - 1;
-        `reinit:all` for consecutive pairs of blocks, 1-2, 3-4, ..., an odd last one alone.
+        `layer:all` for each layer alone, 1 to L; `reinit:all` for consecutive pairs of blocks,
+        1-2, 3-4, ..., an odd last one alone.
     depth (int): Layers of the encoder, L.
     RETURNS (List[Method]): The methods, each once, in order.
     RAISES (ValueError): If there is no such method or layer.
@@ -74,7 +76,7 @@ def expand_methods(names: Sequence[str], depth: int) -> list[Method]:
         elif base == REINIT:
             many = [f"{base}:{x}-{min(x + 1, depth)}" for x in range(1, depth + 1, 2)]
         else:
-            many = [f"{base}:{x}" for x in range(1, depth)]
+            many = [f"{base}:{x}" for x in range(1, depth + (base == SINGLE))]
         for one in many:
             method = make_method(one, depth)
             methods.setdefault(method.name, method)
@@ -95,9 +97,13 @@ def make_method(name: str, depth: int) -> Method:
     base, _, argument = name.partition(":")
     if base == MEAN_UPPER and not argument:
         return Method(name, name, {**read_aggregation("mean"), "layers": upper_third(depth)})
+    if base == SINGLE:
+        layer = _layer(name, argument, 0, depth, depth)
+        block = {**read_aggregation("mean"), "layers": [layer]}
+        return Method(f"{SINGLE}:{layer}", SINGLE, block, layer)
     if base == REINIT_TOP:
         upper = upper_third(depth)
-        n_layers = _layer(name, argument, 1, depth) if argument else len(upper)
+        n_layers = _layer(name, argument, 1, depth, depth) if argument else len(upper)
         layers = list(range(depth - n_layers + 1, depth + 1))
         full_name = f"{REINIT_TOP}:{n_layers}"
         return Method(full_name, REINIT_TOP, read_aggregation("last"), layers[0], reinit=layers)
@@ -122,7 +128,7 @@ def _fusion(name: str, depth: int, match: re.Match[str]) -> Method:
     block.update(gate=gate, norm=norm)
     layer = None
     if base == DLFA:
-        layer = _layer(name, match["layer"] or str(block["layer"]), 0, depth - 1)
+        layer = _layer(name, match["layer"] or str(block["layer"]), 0, depth - 1, depth)
         block["layer"] = layer
     elif match["layer"]:
         raise ValueError(
@@ -148,14 +154,14 @@ def _blocks(name: str, text: str, depth: int) -> list[int]:
     )
 
 
-def _layer(name: str, text: str, lowest: int, highest: int) -> int:
+def _layer(name: str, text: str, lowest: int, highest: int, depth: int) -> int:
     try:
         layer = int(text)
     except ValueError:
         layer = None
-    if layer is not None and layer < 0:
+    if layer is not None and layer < 0 and lowest == 0:
         # As everywhere in this package: -1 is the last layer, L.
-        layer += highest + 2
+        layer += depth + 1
     if layer is None or not lowest <= layer <= highest:
         raise ValueError(
             f'methods = "{name}": found {text}, expected a number from {lowest} to {highest} '

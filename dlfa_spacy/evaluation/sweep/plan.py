@@ -36,6 +36,7 @@ class Plan:
     dev_limit (PerTask): Texts of dev that choose the checkpoint, likewise.
     test_limit (PerTask): Texts of each test set, likewise.
     limit_seed (int): Seed of those draws: all runs share them.
+    frozen (bool): No weight of the encoder trains, and each text is encoded once for all runs.
     overrides (Dict[str, Any]): More settings of the training config, by their dotted keys; of one
         task alone with its name before them: `xnli:components.textcat.model.sequence`.
     """
@@ -55,6 +56,7 @@ class Plan:
     dev_limit: PerTask = 0
     test_limit: PerTask = 0
     limit_seed: int = 0
+    frozen: bool = False
     overrides: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

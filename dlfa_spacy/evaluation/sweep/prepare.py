@@ -16,6 +16,7 @@ from .settings import DataFile, RunSettings, hash_files
 # What of an encoder's folder decides about its vectors. A README does not.
 _ENCODER_FILES = ("*.json", "*.safetensors", "*.bin", "*.txt", "*.model")
 DATA = "data"
+CACHE = "layers"
 
 
 def make_runs(plan: Plan, out: Path) -> list[RunSettings]:
@@ -54,6 +55,8 @@ def make_runs(plan: Plan, out: Path) -> list[RunSettings]:
             dev=data[task][1],
             tests=data[task][2],
             overrides=_overrides(plan, task),
+            frozen=plan.frozen,
+            cache=str(out / CACHE) if plan.frozen else "",
         )
         for seed in plan.seeds
         for task in plan.tasks

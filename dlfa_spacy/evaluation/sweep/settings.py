@@ -44,6 +44,8 @@ class RunSettings:
     train (DataFile): What is trained on.
     dev (DataFile): What chooses the checkpoint.
     tests (List[DataFile]): What is scored in the end, dev among it.
+    frozen (bool): No weight of the encoder trains.
+    cache (str): Where the layers of a frozen encoder are kept, for all runs of a sweep.
     """
 
     task: str
@@ -67,6 +69,8 @@ class RunSettings:
     dev: DataFile
     tests: list[DataFile]
     overrides: dict[str, Any] = field(default_factory=dict)
+    frozen: bool = False
+    cache: str = ""
 
     @property
     def name(self) -> str:
@@ -83,7 +87,10 @@ class RunSettings:
     def content(self) -> dict[str, Any]:
         """RETURNS (Dict[str, Any]): All that decides about the scores. Paths do not."""
         content = asdict(self)
-        del content["encoder_path"]
+        del content["encoder_path"], content["cache"]
+        if not self.frozen:
+            # Runs of before there was a choice keep their names.
+            del content["frozen"]
         for files in (content["train"], content["dev"], *content["tests"]):
             del files["path"]
         return {"format": FORMAT, **content}
