@@ -1,19 +1,24 @@
 """A tokenizer for raw text in any language, also those written without spaces."""
 
 import re
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, cast
 
 import numpy
+import srsly
 from spacy.attrs import NORM
 from spacy.language import Language
 from spacy.tokenizer import Tokenizer
 from spacy.tokens import Doc
+from spacy.training import Example
 from spacy.util import compile_infix_regex, compile_prefix_regex, compile_suffix_regex
 from thinc.types import Ints2d
 
 from .pairs import SEPARATOR
+from .tokenizer_pieces import UnspacedPieces, find_pieces
 
+# The rules of spaCy's own tokenizer, among the bytes of one that has pieces.
+STOCK = "stock_tokenizer"
 HAN = r"\u3005\u3007\u3400-\u4DBF\u4E00-\u9FFF\uF900-\uFAFF\U00020000-\U0003FFFF"
 KANA = r"\u3041-\u3096\u30A1-\u30FA\uFF66-\uFF6F\uFF71-\uFF9D"
 # What continues a mora: small vowels and glides, the length mark, voicing marks.
@@ -62,6 +67,13 @@ UNITS = "|".join(
     ]
 )
 UNSPACED = re.compile(f"[{HAN}{KANA}{THAI}{THAI_PREPOSED}{LAO}{LAO_PREPOSED}{KHMER}{BURMESE}]")
+# A piece of a vocabulary that belongs to these scripts alone.
+OWN_PIECE = re.compile(
+    f"[{HAN}{KANA}{SMALL_KANA}{THAI}{THAI_PREPOSED}{THAI_FOLLOWING}{LAO}{LAO_PREPOSED}"
+    f"{LAO_FOLLOWING}{KHMER}{BURMESE}{MARKS}\u17d2\u1039]+"
+)
+FIRST_MARK = re.compile(f"[{MARKS}]")
+FIRST_PUNCTUATION = re.compile(f"[{PUNCTUATION}]")
 # A unit, or a run of anything else: nothing is ever lost.
 PARTS = re.compile(f"({UNITS})|(?:(?!{UNITS}).)+", re.DOTALL)
 
@@ -74,7 +86,37 @@ class MultilingualTokenizer(Tokenizer):
     scripts); what stands between these is tokenized by the stock rules. The separator of a pair of
     texts (`dlfa_spacy.pairs`) is a token of its own wherever it stands. Texts without either are
     tokenized exactly as by the stock tokenizer.
+
+    With an encoder's vocabulary (`initialize`) a run of these scripts is cut into the wordpieces
+    that the encoder reads there, and one that the vocabulary cannot spell into characters.
     """
+
+    pieces: UnspacedPieces | None = None
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]] | None = None,
+        *,
+        nlp: Language | None = None,
+        encoder: str | None = None,
+    ) -> None:
+        """Learn the words of scripts without spaces. spaCy calls it, with the settings in
+        [initialize.tokenizer].
+
+        get_examples (Optional[Callable]): Not used.
+        nlp (Optional[Language]): Not used.
+        encoder (Optional[str]): Folder or Hub name of an encoder with a Unigram vocabulary.
+        """
+        if encoder is not None:
+            # A tokenizer that learns nothing needs neither torch nor transformers.
+            from .encoder.loading import load_tokenizer
+
+            self.learn_pieces(load_tokenizer(encoder))
+
+    def learn_pieces(self, tokenizer: Any) -> None:
+        """Take the words of scripts without spaces from a Hugging Face tokenizer."""
+        key = "[initialize.tokenizer] encoder"
+        self.pieces = find_pieces(tokenizer, _is_own_piece, key)
 
     def __call__(self, string: str) -> Doc:
         if SEPARATOR not in string and not UNSPACED.search(string):
@@ -99,12 +141,86 @@ class MultilingualTokenizer(Tokenizer):
         if not UNSPACED.search(string):
             parts.add_doc(super().__call__(string))
             return
+        run: list[str] = []
         for match in PARTS.finditer(string):
             text = match.group()
+            if match.group(1) and not FIRST_PUNCTUATION.match(text):
+                run.append(text)
+                continue
+            self._add_run(run, parts)
+            run = []
             if match.group(1):
                 parts.add(text, False, 0)
             else:
                 parts.add_doc(super().__call__(parts.take_space(text)))
+        self._add_run(run, parts)
+
+    def _add_run(self, units: list[str], parts: "_Parts") -> None:
+        """Add the units of a stretch without spaces, or the pieces that they make up."""
+        words = units if self.pieces is None else _words(self.pieces, units)
+        for word in words:
+            parts.add(word, False, 0)
+
+    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
+        """RETURNS (bytes): The rules; beside them the pieces, if there are any."""
+        stock = super().to_bytes(exclude=exclude)
+        if self.pieces is None:
+            return cast(bytes, stock)
+        found = {STOCK: stock, "pieces": self.pieces.pieces, "scores": self.pieces.scores}
+        return cast(bytes, srsly.msgpack_dumps(found))
+
+    def from_bytes(
+        self, bytes_data: bytes, *, exclude: Iterable[str] = ()
+    ) -> "MultilingualTokenizer":
+        """Load what `to_bytes` gave."""
+        msg = srsly.msgpack_loads(bytes_data)
+        self.pieces = None
+        if isinstance(msg, dict) and STOCK in msg:
+            self.pieces = UnspacedPieces(msg["pieces"], msg["scores"])
+            bytes_data = msg[STOCK]
+        super().from_bytes(bytes_data, exclude=exclude)
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        function, arguments, *_ = super().__reduce__()
+        found = None if self.pieces is None else (self.pieces.pieces, self.pieces.scores)
+        return _unpickle, (function, arguments, found)
+
+
+def _unpickle(
+    function: Callable[..., MultilingualTokenizer],
+    arguments: tuple[Any, ...],
+    found: tuple[list[str], list[float]] | None,
+) -> MultilingualTokenizer:
+    made = function(*arguments)
+    made.pieces = None if found is None else UnspacedPieces(*found)
+    return made
+
+
+def _is_own_piece(piece: str) -> bool:
+    return OWN_PIECE.fullmatch(piece) is not None and UNSPACED.search(piece) is not None
+
+
+def _words(pieces: UnspacedPieces, units: list[str]) -> Iterator[str]:
+    """YIELDS (str): The pieces of a run. What is no piece stays in its units, and a mark stays with
+    what it marks."""
+    run = "".join(units)
+    # Where a unit begins: only there may a token that is no piece begin.
+    begins, place = set(), 0
+    for unit in units:
+        begins.add(place)
+        place += len(unit)
+    word, place = "", 0
+    for part, is_piece in pieces.cut(run):
+        for text in [part] if is_piece else part:
+            starts = not FIRST_MARK.match(text) and (is_piece or place in begins)
+            if starts and word:
+                yield word
+                word = ""
+            word += text
+            place += len(text)
+    if word:
+        yield word
 
 
 class _Parts:
@@ -148,6 +264,14 @@ def build_multilingual_tokenizer_v1() -> Callable[[Language], Tokenizer]:
     ```ini
     [nlp.tokenizer]
     @tokenizers = "dlfa_spacy.MultilingualTokenizer.v1"
+    ```
+
+    These scripts are cut into characters and syllables; with the next block, which needs an encoder
+    with a Unigram vocabulary (XLM-R, multilingual-e5), into the wordpieces of that encoder:
+
+    ```ini
+    [initialize.tokenizer]
+    encoder = ${components.transformer.model.name}
     ```
     """
     return make_tokenizer

@@ -4,15 +4,19 @@ import pickle
 import random
 import time
 import unicodedata
+from pathlib import Path
 
 import pytest
 import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.language import Language
+from tiny import tiny_bert
 
+from dlfa_spacy.encoder.loading import load_tokenizer
 from dlfa_spacy.tokenizer import UNSPACED, MultilingualTokenizer, make_tokenizer
 
+ENCODER = Path(__file__).parent.parent / "assets" / "encoder"
 STOCK = spacy.blank("xx")
 OURS = make_tokenizer(STOCK)
 SCRIPTS = {
@@ -144,3 +148,73 @@ def test_random_text_of_a_script_is_cut_into_short_tokens(script):
     text = "".join(rng.choice(SCRIPTS[script]) for _ in range(500))
     assert len(words(text)) > 60
     assert OURS(text).text == text
+
+
+# --- with the wordpieces of an encoder
+
+
+@pytest.fixture(scope="module")
+def with_pieces() -> Language:
+    nlp = spacy.blank(
+        "xx", config={"nlp": {"tokenizer": {"@tokenizers": "dlfa_spacy.MultilingualTokenizer.v1"}}}
+    )
+    nlp.config["initialize"]["tokenizer"] = {"encoder": str(ENCODER)}
+    nlp.initialize()
+    return nlp
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("阿里巴巴集团在杭州成立", ["阿里巴巴", "集团", "在", "杭州", "成立"]),
+        ("東京タワーは高い", None),
+        ("ประเทศไทยสวยงาม", ["ประเทศไทย", "สวยงาม"]),
+        ("I like 北京, too.", ["I", "like", "北京", ",", "too", "."]),
+    ],
+)
+def test_a_run_is_cut_as_the_encoder_reads_it(
+    with_pieces: Language, text: str, expected: list[str] | None
+) -> None:
+    doc = with_pieces.make_doc(text)
+    assert doc.text == text
+    if expected is not None:
+        assert [token.text for token in doc] == expected
+    tokenizer = load_tokenizer(str(ENCODER))
+    offsets = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    ends = {end for _, end in offsets["offset_mapping"]}
+    assert {token.idx + len(token) for token in doc} <= ends
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=MIXED)
+def test_pieces_lose_nothing_and_no_mark_begins_a_token(with_pieces: Language, text: str) -> None:
+    doc = with_pieces.make_doc(text)
+    assert doc.text == text
+    for token in doc[1:]:
+        if UNSPACED.search(token.text) and not doc[token.i - 1].whitespace_:
+            assert not unicodedata.category(token.text[0]).startswith("M") or (
+                not UNSPACED.search(doc[token.i - 1].text)
+            )
+
+
+def test_pieces_are_saved_and_pickled_with_the_pipeline(
+    with_pieces: Language, tmp_path: Path
+) -> None:
+    text = "他在北京大学读书。ประเทศไทย"
+    expected = [token.text for token in with_pieces.make_doc(text)]
+    with_pieces.to_disk(tmp_path)
+    for nlp in (spacy.load(tmp_path), pickle.loads(pickle.dumps(with_pieces))):
+        assert [token.text for token in nlp.make_doc(text)] == expected
+    # One without pieces is saved as before there were any.
+    plain = spacy.blank("xx")
+    plain.tokenizer = make_tokenizer(plain)
+    assert with_pieces.tokenizer.from_bytes(plain.tokenizer.to_bytes()).pieces is None
+    assert [t.text for t in with_pieces.make_doc("北京")] == ["北", "京"]
+    with_pieces.from_disk(tmp_path)
+    assert [t.text for t in with_pieces.make_doc("北京")] == ["北京"]
+
+
+def test_a_vocabulary_without_scores_is_refused(tmp_path: Path) -> None:
+    tokenizer = make_tokenizer(STOCK)
+    with pytest.raises(ValueError, match=r"\[initialize.tokenizer\] encoder.*Unigram"):
+        tokenizer.initialize(encoder=tiny_bert(tmp_path))

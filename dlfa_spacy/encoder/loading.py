@@ -61,6 +61,22 @@ def read_config(name: str, **settings: Any) -> PretrainedConfig | None:
         return None
 
 
+def load_tokenizer(name: str) -> Any:
+    """
+    name (str): Folder or Hub name of an encoder.
+    RETURNS (PreTrainedTokenizerBase): Its tokenizer, without the encoder.
+    RAISES (ValueError): Nothing there, or it cannot be read.
+    """
+    try:
+        return AutoTokenizer.from_pretrained(find_encoder(name))
+    except OSError as error:
+        raise ValueError(
+            f'The tokenizer of "{name}" could not be loaded: {error} Expected a folder written by '
+            "save_pretrained(), or the name of an encoder on the Hugging Face Hub. Fix: correct "
+            "the name."
+        ) from error
+
+
 def load_encoder(
     name: str, tokenizer_config: dict[str, Any], transformer_config: dict[str, Any]
 ) -> HFObjects:
