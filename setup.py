@@ -13,6 +13,7 @@ ENTRY_POINTS = {
     "spacy_cli": ["dlfa = dlfa_spacy.cli.spacy_group:app"],
     "spacy_factories": [
         "dlfa_transformer = dlfa_spacy.component:make_dlfa_transformer",
+        "dlfa_doc_cleaner = dlfa_spacy.cleaner:make_dlfa_doc_cleaner",
         "dlfa_sentence_vectors = dlfa_spacy.analysis.sentence_vectors:make_sentence_vectors",
     ],
     "spacy_architectures": [
@@ -50,6 +51,7 @@ ENTRY_POINTS = {
     "spacy_readers": [
         "dlfa_spacy.StreamingCorpus.v1 = dlfa_spacy.corpora.streaming:create_streaming_corpus",
     ],
+    "spacy_displacy_colors": ["dlfa_spacy.ner.v1 = dlfa_spacy.colors:ENTITY_COLORS"],
     "spacy_loggers": [
         "dlfa_spacy.layer_weights_logger.v1 = dlfa_spacy.loggers:build_layer_weights_logger_v1",
     ],

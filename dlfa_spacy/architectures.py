@@ -11,6 +11,7 @@ from .aggregators.model import AggregationInput
 from .encoder.model import TransformerModel
 from .encoder.texts import SpanGetter
 from .inline import inline_encoder, replace_listener, replace_listener_cfg
+from .language import register_language_extension
 from .listener import TransformerListener
 from .pooling import pool_pieces
 
@@ -54,6 +55,9 @@ def build_transformer_model_v1(
     stride = 96
     ```
     """
+    # Every pipeline of ours is built from this, whatever its factories. Not at import: spaCy
+    # imports all factories for any pipeline, and other packages register a `language` too.
+    register_language_extension()
     return TransformerModel(
         name,
         get_spans,

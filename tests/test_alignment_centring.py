@@ -11,7 +11,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from dlfa_spacy.alignment.centring import center_languages
-from dlfa_spacy.corpora.language import set_language
+from dlfa_spacy.language import set_language
 from dlfa_spacy.recipes import listeners
 
 TEXTS = {

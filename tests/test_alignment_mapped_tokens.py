@@ -16,7 +16,7 @@ from thinc.api import Model
 
 from dlfa_spacy.alignment.mapped_tokens import build_mapped_tokens_v1
 from dlfa_spacy.alignment.methods import LanguageMaps
-from dlfa_spacy.corpora.language import set_language
+from dlfa_spacy.language import set_language
 
 TEXT = "Anna lives in Berlin"
 

@@ -9,8 +9,8 @@ from transformers import AutoTokenizer
 
 from dlfa_spacy.alignment.parallel import ParallelCorpus, SentencePair, find_sources, pair_docs
 from dlfa_spacy.alignment.parallel.long_texts import cut_pair
-from dlfa_spacy.corpora.language import get_language
 from dlfa_spacy.encoder.pieces import PieceTokenizer
+from dlfa_spacy.language import get_language
 
 PAIRS = [("Das Haus ist alt.", "The house is old."), ("Sie schläft.", "She is asleep.")]
 TMX = """<?xml version="1.0" encoding="UTF-8"?>

@@ -16,8 +16,8 @@ from dlfa_spacy.analysis.readers import named_aggregators
 from dlfa_spacy.analysis.sources import encoder_of, encoder_pipeline
 from dlfa_spacy.analysis.tsne import tsne_rows
 from dlfa_spacy.analysis.weights import weight_rows
-from dlfa_spacy.corpora.language import set_language
 from dlfa_spacy.inspection import layer_weights
+from dlfa_spacy.language import set_language
 
 GOLD = [
     ("en", ["Anna", "lives", "in", "Berlin"], ["PROPN", "VERB", "ADP", "PROPN"]),

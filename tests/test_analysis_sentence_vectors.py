@@ -22,7 +22,7 @@ from dlfa_spacy.analysis.sbert_wk import sbert_wk
 from dlfa_spacy.analysis.sentence_vectors import attach
 from dlfa_spacy.analysis.sources import encoder_of, encoder_pipeline
 from dlfa_spacy.analysis.states import all_sentence_states
-from dlfa_spacy.corpora.language import set_language
+from dlfa_spacy.language import set_language
 
 TEXTS = ["Anna lives in Berlin", "the un able", "", "Berlin", "unable Anna the lives in Berlin ed"]
 

@@ -33,7 +33,7 @@ OWN_PAGES = [
     ROOT / "examples" / "README.md",
     ROOT / "CHANGELOG.md",
 ]
-FACTORIES = ("dlfa_transformer", "dlfa_sentence_vectors")
+FACTORIES = ("dlfa_transformer", "dlfa_sentence_vectors", "dlfa_doc_cleaner")
 
 
 def entry_points() -> dict[str, str]:
@@ -45,7 +45,7 @@ def entry_points() -> dict[str, str]:
             entries = [
                 entry
                 for group, lines in groups.items()
-                if group not in ("console_scripts", "spacy_cli")
+                if group not in ("console_scripts", "spacy_cli", "spacy_displacy_colors")
                 for entry in lines
             ]
             return dict(re.split(r"\s*=\s*", entry, maxsplit=1) for entry in entries)

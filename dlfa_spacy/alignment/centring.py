@@ -12,7 +12,7 @@ from spacy.util import minibatch
 from spacy_transformers import Transformer
 from thinc.api import Model
 
-from ..corpora.language import get_language
+from ..language import get_language
 from ..recipes import listeners
 from .mapped_tokens import build_mapped_tokens_v1
 from .parallel.naming import ENGLISH

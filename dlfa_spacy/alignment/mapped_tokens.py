@@ -10,7 +10,7 @@ from spacy.tokens import Doc
 from thinc.api import Model
 from thinc.types import Floats2d
 
-from ..corpora.language import get_language
+from ..language import get_language
 from .methods.language_maps import LanguageMaps
 
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ..aggregators.double_layer_fusion import DoubleLayerFusion
 from ..aggregators.layer_index import resolve_layer
-from ..corpora.language import get_language
 from ..encoder.batch import LayerBatch
+from ..language import get_language
 from ..types import LayerStates
 from .readers import evaluating, named_aggregators
 from .sources import encoder_of

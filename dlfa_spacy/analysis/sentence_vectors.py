@@ -15,9 +15,9 @@ from spacy.util import minibatch
 from thinc.api import Model
 
 from ..corpora.files import replacing
-from ..corpora.language import get_language
 from ..encoder.batch import LayerBatch
 from ..encoder.model import TransformerModel
+from ..language import get_language
 from .sbert_wk import sbert_wk_shares
 from .states import resolve_layers, text_lengths, token_rows
 
@@ -87,7 +87,8 @@ class SentenceVectors:
 
     Because they lie in `doc.tensor`, vectors survive `n_process`, `to_bytes` and `to_disk` of a
     Doc. Only a pipeline with static word vectors also needs the hooks, which `attach` sets and no
-    serialisation keeps. Put the component after a `doc_cleaner`, which takes `doc.tensor` away.
+    serialisation keeps. Put the component after a stock `doc_cleaner`, which takes `doc.tensor`
+    away.
 
     nlp (Language): The pipeline, in which the encoder is looked for.
     The other arguments are those of `make_sentence_vectors`.

@@ -11,8 +11,8 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from ..aggregators.layer_attention import LayerAttention
-from ..corpora.language import get_language
 from ..encoder.batch import LayerBatch
+from ..language import get_language
 from .readers import evaluating, named_aggregators
 from .sources import encoder_of
 from .states import BATCH_SIZE, encoded_batches

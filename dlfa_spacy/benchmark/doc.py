@@ -1,4 +1,4 @@
-"""Bytes that are left on a Doc, with and without the `doc_cleaner` of shipped configs."""
+"""Bytes that are left on a Doc, with and without the cleaner of shipped configs."""
 
 from __future__ import annotations
 

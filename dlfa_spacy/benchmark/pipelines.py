@@ -82,7 +82,7 @@ def build(folder: str, system: System, head: str = "ner", cleaner: bool = True) 
     folder (str): The encoder.
     system (System): Which pipeline.
     head (str): "ner" or "tagger".
-    cleaner (bool): End with spaCy's `doc_cleaner`, as shipped configs do.
+    cleaner (bool): End with a `dlfa_doc_cleaner`, as shipped configs do.
     RETURNS (Language): The pipeline; the same weights for the same encoder and head.
     """
     package = "spacy-transformers" if system.is_stock else "dlfa_spacy"
@@ -107,7 +107,7 @@ def build(folder: str, system: System, head: str = "ner", cleaner: bool = True) 
         head: {"factory": head, "model": {**HEADS[head], "tok2vec": listener}},
     }
     if cleaner:
-        components["doc_cleaner"] = {"factory": "doc_cleaner"}
+        components["doc_cleaner"] = {"factory": "dlfa_doc_cleaner"}
     config = Config({"nlp": {"lang": "xx", "pipeline": names}, "components": components})
     spacy.util.fix_random_seed(0)
     nlp = spacy.util.load_model_from_config(config, auto_fill=True)

@@ -1,5 +1,6 @@
 """From public corpus formats (CoNLL-U, IOB2, labelled texts and pairs) to spaCy Docs."""
 
+from ..language import get_language, register_language_extension, set_language
 from .conllu import read_conllu
 from .convert import Conversion, Job, convert_files, plan, topics_of_jobs
 from .docbin import write_docs
@@ -8,7 +9,6 @@ from .files import replacing, write_text
 from .formats import detect_format, find_parts
 from .iob2 import read_iob2
 from .labelled_text import LabelledText, read_labelled_text
-from .language import get_language, register_language_extension, set_language
 from .loading import ReadingOptions, read_docs
 from .naming import Part
 from .sentence import ReadingNotes, Sentence

@@ -11,8 +11,8 @@ import srsly
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
+from ..language import get_language
 from .files import replacing
-from .language import get_language
 
 # A DocBin is written and read as a whole, so its size is the memory that it takes.
 SHARD_SIZE = 100_000

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from .language import set_language
+from ..language import set_language
 from .sentence import ReadingNotes, Sentence
 
 

@@ -10,6 +10,7 @@ import spacy
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
+from ..language import get_language, register_language_extension, set_language
 from .conllu import MULTIWORD, read_conllu, scan_conllu
 from .docbin import docbin_files, read_docbin
 from .documents import sentence_to_doc, split_long
@@ -17,7 +18,6 @@ from .formats import FORMATS, detect_format
 from .iob2 import SPACES, read_iob2
 from .labelled_text import TEXT_FORMATS, labels_of, read_labelled_text
 from .labels import order_labels
-from .language import get_language, register_language_extension, set_language
 from .sentence import ReadingNotes, Sentence
 from .text_docs import blank_tokenizer, text_to_doc
 

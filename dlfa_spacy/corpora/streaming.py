@@ -13,8 +13,8 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
+from ..language import get_language, set_language
 from .labels import OPEN, SCHEMES, order_labels
-from .language import get_language, set_language
 from .loading import ReadingOptions, read_docs, topics_of
 
 SUFFIXES = (".spacy", ".jsonl", ".tsv", ".conllu", ".iob2")

@@ -9,11 +9,11 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from ..language import set_language
 from ..pairs import REPLACEMENT, SEPARATOR, join_pair
 from ..tokenizer import make_tokenizer
 from .errors import malformed
 from .labelled_text import LabelledText
-from .language import set_language
 from .sentence import ReadingNotes
 
 MakeDoc = Callable[[str], Doc]

@@ -25,7 +25,6 @@ from spacy.tokens import Doc
 from dlfa_spacy.alignment.centring import center_languages
 from dlfa_spacy.alignment.parallel.naming import ENGLISH
 from dlfa_spacy.analysis.tables import write_csv
-from dlfa_spacy.corpora.language import set_language
 from dlfa_spacy.corpora.loading import read_docs
 from dlfa_spacy.evaluation.evaluate import evaluate_language
 from dlfa_spacy.evaluation.folder import LanguageFiles
@@ -38,6 +37,7 @@ from dlfa_spacy.evaluation.sweep.run import score_rows
 from dlfa_spacy.evaluation.sweep.settings import MODEL, DataFile, RunSettings
 from dlfa_spacy.evaluation.sweep.table import COLUMNS, SQLITE, ResultsTable
 from dlfa_spacy.evaluation.tables import markdown_table, percent, points
+from dlfa_spacy.language import set_language
 
 PLAIN, CENTRED = "bundled", "bundled, centred"
 ALIGNED = set(LANGUAGES.split(","))

@@ -9,7 +9,7 @@ from spacy.tokens import Doc
 from spacy.util import get_words_and_spaces
 from spacy.vocab import Vocab
 
-from ...corpora.language import set_language
+from ...language import set_language
 from ...tokenizer import make_tokenizer
 from .naming import ENGLISH
 from .pair import SentencePair
