@@ -85,8 +85,11 @@ def init_config_cli(
         from spacy.cli.init_config import fill_config
 
         from ..corpora.files import replacing
+        from ..encoder.loading import find_encoder
         from ..recipes import make_config
 
+        # Now: the training would be the next to miss it.
+        find_encoder(encoder, "--encoder")
         number = int(layer) if layer is not None and layer.lstrip("-").isdigit() else layer
         # Nothing at all is no aggregation either, and is refused as one.
         names = comma_list(aggregation) or [aggregation]

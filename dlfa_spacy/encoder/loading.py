@@ -10,6 +10,7 @@ from thinc.api import get_torch_default_device
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig
 
+from .errors import EncoderError
 from .int4_folder import is_int4, load_int4
 from .pooler import drop_pooler
 
@@ -18,20 +19,21 @@ KEY = "[components.transformer.model] name"
 PROJECT_FOLDERS = ("assets", "encoders", "models", "packages", "training")
 
 
-def find_encoder(name: str) -> str:
+def find_encoder(name: str, key: str = KEY) -> str:
     """Tell a folder from a name on the Hub, and refuse a folder that is not there.
 
     name (str): As in the config. A relative path counts from the working directory.
+    key (str): Where the name was given: a key of the config, or an option of a command.
     RETURNS (str): What `from_pretrained` takes.
-    RAISES (ValueError): `name` is a path and nothing is there. transformers would look for a
+    RAISES (EncoderError): `name` is a path and nothing is there. transformers would look for a
         repository of that name on the Hub instead.
     """
     path = Path(name).expanduser()
     if path.is_dir():
         if not (path / "config.json").is_file():
-            raise ValueError(
-                f'{KEY} = "{name}": the folder has no config.json, so it is no encoder. Expected '
-                "a folder written by save_pretrained(). Fix: point it at such a folder."
+            raise EncoderError(
+                f"{_setting(key, name)}: the folder has no config.json, so it is no encoder. "
+                "Expected a folder written by save_pretrained(). Fix: point it at such a folder."
             )
         return str(path)
     is_hub_name = (
@@ -44,12 +46,19 @@ def find_encoder(name: str) -> str:
         and not ("/" in name and (path.parent.is_dir() or path.parts[0] in PROJECT_FOLDERS))
     )
     if not is_hub_name:
-        raise ValueError(
-            f'{KEY} = "{name}": there is no such folder (looked in {Path.cwd().name}/, the working '
-            "directory). Expected a folder with config.json, tokenizer and weights, or a name on "
-            "the Hugging Face Hub. Fix: run from the project's top folder, or correct the path."
+        raise EncoderError(
+            f"{_setting(key, name)}: there is no such folder (looked in {Path.cwd().name}/, the "
+            "working directory). Expected a folder with config.json, tokenizer and weights, or a "
+            "name on the Hugging Face Hub. Fix: correct the path; or run in the top folder of a "
+            "checkout of dlfa_spacy, which has assets/encoder; or take the encoder out of an "
+            'installed pipeline, "dlfa export-encoder xx_dlfa_ner encoder", and give it: '
+            f"{_setting(key, 'encoder')}."
         )
     return name
+
+
+def _setting(key: str, value: str) -> str:
+    return f"{key} {value}" if key.startswith("--") else f'{key} = "{value}"'
 
 
 def read_config(name: str, **settings: Any) -> PretrainedConfig | None:
@@ -86,7 +95,7 @@ def load_encoder(
     tokenizer_config (Dict[str, Any]): Settings for the tokenizer.
     transformer_config (Dict[str, Any]): Settings for the encoder's configuration.
     RETURNS (HFObjects): Both, the encoder in fp32 on the current device.
-    RAISES (ValueError): Nothing there, weights missing or not fitting.
+    RAISES (EncoderError): Nothing there, weights missing or not fitting.
     """
     source = find_encoder(name)
     try:
@@ -104,7 +113,7 @@ def load_encoder(
     except Exception as error:
         # Whatever a damaged file raises (safetensors has its own error type), one message.
         offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
-        raise ValueError(
+        raise EncoderError(
             f'{KEY} = "{name}" could not be loaded{offline}: {type(error).__name__}: {error} '
             "Expected a folder written by save_pretrained(), or the name of an encoder on the "
             "Hugging Face Hub. Fix: correct the name, repair the files, or download the encoder."
@@ -122,7 +131,7 @@ def _check_loaded(name: str, report: dict[str, Any]) -> None:
     missing = [key for key in report["missing_keys"] if "pooler" not in key]
     wrong = [str(key) for key in report["mismatched_keys"]]
     if missing or wrong:
-        raise ValueError(
+        raise EncoderError(
             f'{KEY} = "{name}": the weights do not fit config.json: missing {missing[:5]}, of '
             f"another shape {wrong[:5]}. transformers would fill them with random numbers. "
             "Fix: use a complete checkpoint."
