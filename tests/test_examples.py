@@ -8,6 +8,7 @@ import json
 import sys
 import threading
 import urllib.request
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 from wsgiref.simple_server import make_server
@@ -16,6 +17,7 @@ import numpy
 import pytest
 import spacy
 import torch
+import typer
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -258,16 +260,46 @@ def test_mail_is_routed_to_the_desk_of_its_topic_or_to_a_person(
     example = load("route_mail")
     nlp = spacy.load(classifier)
     mails = [join_pair("Anna lives", "Anna")[0], join_pair("in Berlin", "Anna")[0]]
-    desks = example.route(nlp, mails)
-    assert [text for _, text in desks["entailment"]] == mails[:1]
-    assert [text for _, text in desks["neutral"]] == mails[1:]
-    unsure = example.route(nlp, mails, at_least=1.1)
-    assert {desk: len(found) for desk, found in unsure.items()} == {example.UNSURE: 2}
+    assert [desk for desk, _ in example.route(nlp, mails)] == ["entailment", "neutral"]
+    assert {desk for desk, _ in example.route(nlp, mails, at_least=1.1)} == {example.UNSURE}
     source = tmp_path / "mail.jsonl"
-    source.write_text("".join(json.dumps({"text": text}) + "\n" for text in mails), "utf-8")
-    example.main(source, model=classifier)
+    rows = [{"text": mail, "lang": "en", "desk": "entailment"} for mail in mails]
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    example.main(source, model=classifier, least=1)
     printed = capsys.readouterr().out
-    assert "entailment" in printed and "neutral" in printed
+    assert "✓" in printed and "✗" in printed and "1 of 2 mails" in printed
+    with pytest.raises(typer.Exit) as error:
+        example.main(source, model=classifier, least=2)
+    assert error.value.exit_code == 1
+
+
+def test_mail_without_a_known_desk_is_routed_and_not_judged(
+    classifier: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "mail.jsonl"
+    source.write_text(json.dumps({"text": "Anna [b] lives"}) + "\n", "utf-8")
+    load("route_mail").main(source, model=classifier)
+    printed = capsys.readouterr().out
+    assert "Anna [b] lives" in printed and "reached" not in printed
+
+
+def test_the_mails_cover_the_desks_and_languages_evenly() -> None:
+    lines = load("route_mail").MAILS.read_text(encoding="utf-8").splitlines()
+    mails = [json.loads(line) for line in lines]
+    assert len(mails) == len({mail["text"] for mail in mails}) == 34
+    topics = "science/technology travel politics sports health entertainment geography".split()
+    desks = Counter(mail["desk"] for mail in mails)
+    assert set(desks) == set(topics) and set(desks.values()) == {4, 5}
+    languages = Counter(mail["lang"] for mail in mails)
+    assert len(languages) == 14 and set(languages.values()) == {2, 3}
+
+
+@pytest.mark.skipif(
+    not spacy.util.is_package("xx_dlfa_ner"), reason="xx_dlfa_ner is not installed: make run"
+)
+def test_the_packaged_pipeline_routes_most_mails(capsys: pytest.CaptureFixture[str]) -> None:
+    load("route_mail").main()
+    assert "of 34 mails" in capsys.readouterr().out
 
 
 def test_the_service_answers_with_entities_and_categories(model: str, classifier: str) -> None:
