@@ -115,11 +115,28 @@ def replace_listener(
 def replace_listener_cfg(
     transformer_cfg: dict[str, Any], listener_cfg: dict[str, Any]
 ) -> dict[str, Any]:
-    """RETURNS (Dict[str, Any]): The config block of what `replace_listener` makes."""
+    """What `replace_listener` makes, as a config block for the path of the listener.
+
+    listener_cfg (Dict[str, Any]): The component's whole `tok2vec` block, which is all that spaCy
+        hands over: the listener, or layers of thinc and spaCy around it.
+    RETURNS (Dict[str, Any]): The block.
+    """
+    listener = _listener_block(listener_cfg) or {}
     result = dict(transformer_cfg)
     result["@architectures"] = "dlfa_spacy.Tok2VecTransformer.v1"
-    result["aggregation"] = listener_cfg.get("aggregation", {"@layers": "dlfa_spacy.LastLayer.v1"})
+    result["aggregation"] = listener.get("aggregation", {"@layers": "dlfa_spacy.LastLayer.v1"})
     for key in ("pooling", "grad_factor"):
-        if key in listener_cfg:
-            result[key] = listener_cfg[key]
+        if key in listener:
+            result[key] = listener[key]
     return result
+
+
+def _listener_block(block: Any) -> dict[str, Any] | None:
+    """RETURNS (Optional[Dict]): The first block of a listener in a block: where there are several,
+    spaCy replaces one after the other."""
+    if not isinstance(block, dict):
+        return None
+    if str(block.get("@architectures", "")).split(".")[1:2] == ["TransformerListener"]:
+        return block
+    found = (_listener_block(value) for value in block.values())
+    return next((listener for listener in found if listener is not None), None)

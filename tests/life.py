@@ -52,6 +52,19 @@ def listener(aggregation: str = "attention", **settings: Any) -> dict[str, Any]:
     }
 
 
+def head(listener: dict[str, Any], width: int = 8) -> dict[str, Any]:
+    """RETURNS (Dict[str, Any]): A listener with stock layers of thinc and spaCy around it, as the
+    configs for a frozen encoder have."""
+    layer = {"@layers": "Gelu.v1", "nO": width, "dropout": 0.1}
+    reduce = {"@layers": "with_array.v1", "layer": layer}
+    window = {"@architectures": "spacy.MaxoutWindowEncoder.v2", "width": width, "window_size": 1}
+    return {
+        "@architectures": "spacy.Tok2Vec.v2",
+        "embed": {"@layers": "chain.v1", "*": {"listener": listener, "reduce": reduce}},
+        "encode": {**window, "maxout_pieces": 2, "depth": 1},
+    }
+
+
 def stock_listener(**settings: Any) -> dict[str, Any]:
     return {
         "@architectures": "spacy-transformers.TransformerListener.v1",

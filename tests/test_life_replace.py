@@ -14,6 +14,7 @@ from life import (
     config,
     encoder_block,
     examples,
+    head,
     initialized,
     listener,
     moved,
@@ -27,7 +28,7 @@ from life import (
 )
 from numpy.testing import assert_allclose
 from spacy.language import Language
-from spacy.util import load_model_from_config
+from spacy.util import dot_to_object, load_model_from_config
 from thinc.api import Config
 
 from dlfa_spacy.encoder.model import TransformerModel
@@ -66,6 +67,31 @@ def test_replaced_listener_predicts_saves_loads_and_trains(
     train(alone, 2)
     after = {k: p.detach().numpy() for k, p in encoder.transformer.named_parameters()}
     assert moved(before, after)
+
+
+@pytest.mark.parametrize("block", [listener("mix", grad_factor=0.5), stock_listener()])
+def test_listener_inside_other_layers_is_replaced(
+    bert: str, tmp_path: Path, block: dict[str, Any]
+) -> None:
+    path = "model.tok2vec.embed.*.listener"
+    nlp = trained(bert, {"tagger": head(block), "ner": head(block)})
+    assert_same(nlp, reloaded(nlp, tmp_path / "before"))
+    own = reloaded(nlp, tmp_path / "before")
+    for name in ("tagger", "ner"):
+        own.replace_listeners("transformer", name, [path])
+    assert_same(nlp, own)
+    own.remove_pipe("transformer")
+    loaded = reloaded(own, tmp_path / "after")
+    assert_same(nlp, loaded)
+    made = dot_to_object(loaded.get_pipe_config("tagger"), path)
+    assert made["grad_factor"] == block.get("grad_factor", 1.0)
+    encoder = find_encoder(loaded)
+    assert encoder is not None
+    before = {k: p.detach().numpy().copy() for k, p in encoder.transformer.named_parameters()}
+    train(loaded, 2)
+    assert moved(
+        before, {k: p.detach().numpy() for k, p in encoder.transformer.named_parameters()}
+    )
 
 
 def test_replaced_component_has_weights_of_its_own(bert: str) -> None:
