@@ -135,6 +135,14 @@ def test_copied_pipeline(bert: str) -> None:
     assert_same(nlp, copy.deepcopy(nlp))
 
 
+def test_settings_of_the_encoder_survive_to_the_last_digit(bert: str, tmp_path: Path) -> None:
+    nlp = trained(bert, ["tagger"])
+    loaded = encoder(reloaded(nlp, tmp_path)).transformer.config
+    expected = encoder(nlp).transformer.config.to_dict()
+    assert loaded.layer_norm_eps == 1e-12
+    assert {**loaded.to_dict(), "_name_or_path": expected["_name_or_path"]} == expected
+
+
 # Docs
 
 

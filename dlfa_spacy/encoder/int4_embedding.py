@@ -1,6 +1,6 @@
 """Rows of a vocabulary in four bits, in memory too: each is unpacked as it is looked up."""
 
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -59,6 +59,25 @@ def pack_embedding(rows: nn.Embedding) -> Int4Embedding:
     """RETURNS (Int4Embedding): The same rows, rounded."""
     made = Int4Embedding(rows.num_embeddings, rows.embedding_dim, rows.padding_idx)
     made.nibbles, made.scales = pack(rows.weight)
+    return made
+
+
+def pack_vocabulary(transformer: Any) -> Int4Embedding:
+    """Round the rows of an encoder's wordpieces.
+
+    transformer (PreTrainedModel): Changed in place.
+    RETURNS (Int4Embedding): Its rows now.
+    RAISES (ValueError): They are no floats, or cannot be packed.
+    """
+    rows = transformer.get_input_embeddings()
+    if not isinstance(rows, nn.Embedding):
+        raise ValueError(
+            f"{type(transformer).__name__} has no embedding of floats for its wordpieces (found "
+            f"{type(rows).__name__})."
+        )
+    name = next(name for name, module in transformer.named_modules() if module is rows)
+    made = pack_embedding(rows)
+    transformer.set_submodule(name, made)
     return made
 
 

@@ -49,7 +49,28 @@ def plain_linear(layer: nn.Linear) -> nn.Linear:
 def pack_linear(layer: nn.Linear) -> Int4Linear:
     """RETURNS (Int4Linear): The same layer with its weights rounded."""
     made = Int4Linear(layer.in_features, layer.out_features, layer.bias is not None)
+    made.to(layer.weight.device)
     made.set_packed(*pack(layer.weight))
     if layer.bias is not None:
         made.bias.data.copy_(layer.bias.data)
     return made
+
+
+def pack_linears(transformer: nn.Module) -> list[str]:
+    """Round the weights of an encoder's Linear layers, but not of those that are packed already. A
+    pooler is left as it is.
+
+    transformer (Module): Changed in place.
+    RETURNS (List[str]): The names of the layers.
+    RAISES (ValueError): A layer that cannot be packed. Then none is.
+    """
+    made = {
+        name: pack_linear(module)
+        for name, module in transformer.named_modules()
+        if isinstance(module, nn.Linear)
+        and not (isinstance(module, Int4Linear) and module.is_packed)
+        and not name.startswith("pooler")
+    }
+    for name, layer in made.items():
+        transformer.set_submodule(name, layer)
+    return list(made)

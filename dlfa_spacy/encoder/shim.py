@@ -1,6 +1,7 @@
 """Holds the encoder inside a thinc model and owns its bytes."""
 
 import functools
+import json
 import tempfile
 from pathlib import Path
 from typing import Any, cast
@@ -168,7 +169,9 @@ class EncoderShim(HFShim):
         with tempfile.TemporaryDirectory() as folder:
             for name, content in saved["tokenizer"].items():
                 (Path(folder) / name).write_bytes(content)
-            srsly.write_json(Path(folder) / "config.json", saved["config"])
+            # Not srsly: it writes 12 digits behind the point, and BERT adds 1e-12 to a variance.
+            config_text = json.dumps(saved["config"])
+            (Path(folder) / "config.json").write_text(config_text, encoding="utf-8")
             config = AutoConfig.from_pretrained(folder)
             tokenizer = _load_tokenizer(folder, saved["use_fast"])
         _check_pieces(tokenizer, saved.get("n_pieces"))
