@@ -11,6 +11,7 @@ from .analyze import analyze_app
 from .benchmark import benchmark_cli
 from .convert import convert_cli
 from .evaluate import evaluate_cli
+from .export_encoder import export_encoder_cli
 from .init_config import init_config_cli
 from .optimize import optimize_cli
 from .report import report_cli
@@ -31,6 +32,7 @@ app.command("evaluate")(evaluate_cli)
 app.command("report")(report_cli)
 app.command("sweep")(sweep_cli)
 app.command("optimize")(optimize_cli)
+app.command("export-encoder")(export_encoder_cli)
 app.command("align")(align_cli)
 app.command("benchmark")(benchmark_cli)
 app.command("suggest-layer")(suggest_layer_cli)

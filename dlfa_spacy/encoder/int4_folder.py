@@ -5,6 +5,7 @@
 refuse the folder instead of reading part of it.
 """
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from torch import nn
 from transformers import AutoModel, PretrainedConfig
 
 from .int4 import BLOCK
-from .int4_embedding import unpack_embeddings
+from .int4_embedding import Int4Embedding, unpack_embeddings
 from .int4_linear import Int4Linear, plain_linear
+from .tokenizer_files import save_tokenizer
 from .uninitialized import without_random_weights
 from .weights import int4_layers, load_weights, save_weights
 
@@ -67,10 +69,7 @@ def save_int4(transformer: Any, tokenizer: Any, folder: Path) -> None:
     folder (Path): Is made.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer.save_pretrained(folder)
-    if tokenizer.is_fast:
-        text = tokenizer.backend_tokenizer.to_str(pretty=False)
-        (folder / "tokenizer.json").write_text(text, encoding="utf-8")
+    save_tokenizer(tokenizer, folder)
     weights = save_weights(transformer, "float32", int4_layers(transformer))
     (folder / WEIGHTS).write_bytes(weights)
     config = type(transformer.config).from_dict(transformer.config.to_dict())
@@ -78,6 +77,30 @@ def save_int4(transformer: Any, tokenizer: Any, folder: Path) -> None:
     config.architectures = [type(transformer).__name__]
     config.torch_dtype = "float32"
     config.save_pretrained(folder)
+
+
+def save_floats(transformer: Any, tokenizer: Any, folder: Path) -> None:
+    """Write an ordinary Hugging Face folder, which other libraries read too.
+
+    transformer (PreTrainedModel): Of floats, or with layers in four bits; it stays what it is.
+    tokenizer (PreTrainedTokenizerBase): Its tokenizer.
+    folder (Path): Is made.
+    """
+    if any(isinstance(module, Int4Embedding | Int4Linear) for module in transformer.modules()):
+        transformer = floats(copy.deepcopy(transformer))
+    folder.mkdir(parents=True, exist_ok=True)
+    save_tokenizer(tokenizer, folder)
+    transformer.save_pretrained(folder)
+
+
+def save_encoder(transformer: Any, tokenizer: Any, folder: Path) -> None:
+    """Write an encoder as it is: layers in four bits stay so, unless they were trained.
+
+    transformer (PreTrainedModel), tokenizer (PreTrainedTokenizerBase), folder (Path): As for
+        `save_int4`.
+    """
+    save = save_int4 if int4_layers(transformer) else save_floats
+    save(transformer, tokenizer, folder)
 
 
 def floats(transformer: nn.Module) -> nn.Module:

@@ -24,6 +24,7 @@ from .onnx_runtime import (
 )
 from .packed import PackedEncoder
 from .pieces import PieceTokenizer
+from .tokenizer_files import save_tokenizer
 from .uninitialized import without_random_weights
 from .weights import STORAGE, int4_layers, load_weights, save_weights
 
@@ -34,7 +35,6 @@ OPTIMIZED_FORMAT = 2
 ONNX_FORMAT = 3
 # Some layers in four bits, as the bundled encoder has them.
 INT4_FORMAT = 4
-TOKENIZER = "tokenizer.json"
 FORMATS = (FORMAT, OPTIMIZED_FORMAT, ONNX_FORMAT, INT4_FORMAT)
 
 
@@ -265,9 +265,5 @@ def _config_dict(config: Any) -> dict[str, Any]:
 
 def _tokenizer_files(tokenizer: Any) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as folder:
-        tokenizer.save_pretrained(folder)
-        files = {path.name: path.read_bytes() for path in Path(folder).iterdir() if path.is_file()}
-    if tokenizer.is_fast and TOKENIZER in files:
-        # Without the blanks that save_pretrained() puts in: half the bytes of a large vocabulary.
-        files[TOKENIZER] = tokenizer.backend_tokenizer.to_str(pretty=False).encode("utf-8")
-    return files
+        save_tokenizer(tokenizer, Path(folder))
+        return {path.name: path.read_bytes() for path in Path(folder).iterdir() if path.is_file()}

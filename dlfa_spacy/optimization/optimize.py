@@ -17,6 +17,7 @@ from .half import store_as_half
 from .int8 import make_int8, make_int8_embeddings
 from .onnx_export import check_factories, make_onnx
 from .readers import encoders_in_use
+from .target_folder import check_apart, refuse_to_overwrite
 from .vocabulary import trim_vocabularies
 
 CHECKED_DOCS = 16
@@ -137,22 +138,10 @@ def _drop(nlp: Language, threshold: float | None, docs: list[Doc]) -> list[str]:
 
 def check_target(source: Path | None, out: Path) -> None:
     """RAISES (ValueError): Writing `out` would destroy the source, or what is no pipeline."""
+    check_apart(source, out, "MODEL")
     target = out.resolve()
-    origin = None if source is None else source.resolve()
-    if origin is not None and (origin == target or target in origin.parents):
-        raise ValueError(
-            f"OUT {out} is MODEL, or holds it. Expected another folder: the pipeline that was "
-            "trained is not overwritten. Fix: choose another name."
-        )
-    if origin is not None and origin in target.parents:
-        raise ValueError(f"OUT {out} lies inside MODEL. Fix: choose another folder.")
     is_pipeline = (target / "config.cfg").is_file() and (target / "meta.json").is_file()
-    is_empty = target.is_dir() and not any(target.iterdir())
-    if target.exists() and not is_pipeline and not is_empty:
-        raise ValueError(
-            f"OUT {out} exists and is no pipeline, so it is not overwritten. Fix: choose another "
-            "folder, or remove it."
-        )
+    refuse_to_overwrite(out, is_pipeline, "pipeline")
 
 
 def check_saved(nlp: Language, folder: Path, docs: Sequence[Doc]) -> None:
