@@ -19,6 +19,8 @@ from transformers.utils import ModelOutput
 
 from .aggregators.model import aggregator_shim
 from .encoder.batch import LayerBatch, pack_gradients
+from .encoder.cache import LayerCache
+from .encoder.cache.setting import DEFAULT as DEFAULT_CACHE
 from .encoder.model import TransformerModel
 from .encoder.reader import LastLayerReader, Reader
 from .listener import TransformerListener
@@ -27,6 +29,7 @@ DEFAULT_CONFIG = Config().from_str(
     """
 [transformer]
 max_batch_items = null
+cache = "2GB"
 
 [transformer.set_extra_annotations]
 @annotation_setters = "spacy-transformers.null_annotation_setter.v1"
@@ -60,6 +63,7 @@ def make_dlfa_transformer(
     model: Model[list[Doc], FullTransformerBatch],
     set_extra_annotations: Callable[[list[Doc], FullTransformerBatch], None],
     max_batch_items: int | None,
+    cache: int | str,
 ) -> "DLFATransformer":
     """Construct the component.
 
@@ -67,9 +71,18 @@ def make_dlfa_transformer(
     set_extra_annotations (Callable): As in the stock `transformer`.
     max_batch_items (Optional[int]): Wordpieces, padding included, in one forward pass of the
         encoder. By default what suits the device.
+    cache (Union[int, str]): Where the layers of a frozen encoder are kept while components train on
+        it, so that each text is encoded once: so much memory ("500MB", "2GB", or bytes), and a
+        temporary file beyond that; 0 for none; or a folder, which several processes can share, and
+        which prediction reads and fills as well.
     """
     return DLFATransformer(
-        nlp.vocab, model, set_extra_annotations, name=name, max_batch_items=max_batch_items
+        nlp.vocab,
+        model,
+        set_extra_annotations,
+        name=name,
+        max_batch_items=max_batch_items,
+        cache=cache,
     )
 
 
@@ -85,7 +98,7 @@ class DLFATransformer(Transformer):
     model (Model): A `dlfa_spacy.TransformerModel.v1`.
     set_extra_annotations (Callable): Called with the Docs and the batch.
     name (str): Name in the pipeline.
-    max_batch_items (Optional[int]): See `make_dlfa_transformer`.
+    max_batch_items (Optional[int]), cache (Union[int, str]): See `make_dlfa_transformer`.
     """
 
     def __init__(
@@ -96,6 +109,7 @@ class DLFATransformer(Transformer):
         *,
         name: str = "transformer",
         max_batch_items: int | None = None,
+        cache: int | str = DEFAULT_CACHE,
     ):
         if not isinstance(model, TransformerModel):
             raise ValueError(
@@ -111,6 +125,7 @@ class DLFATransformer(Transformer):
             )
         super().__init__(vocab, model, set_extra_annotations, name=name)
         self.model: TransformerModel = model
+        self.model.cache = LayerCache(cache, name)
         # The stock annotation knows no null.
         self.cfg: dict[str, int | None] = {"max_batch_items": max_batch_items}  # type: ignore[assignment]
 
@@ -131,18 +146,15 @@ class DLFATransformer(Transformer):
         """RETURNS (FullTransformerBatch): One set of vectors for each listener."""
         docs = list(docs)
         self._prepare()
-        self.model.kept_batch = None
         if not any(len(doc) for doc in docs):
             return FullTransformerBatch.empty(len(docs))
-        if any(getattr(listener, "trains_frozen", False) for listener in self.listeners):
-            return self._predict_and_keep(docs)
+        if self.model.serves_from_cache:
+            return self._predict_from_cache(docs)
         return self.model.predict(docs)
 
-    def _predict_and_keep(self, docs: list[Doc]) -> FullTransformerBatch:
-        """Predict, and keep the layers of this one batch for listeners about to be trained on it:
-        the encoder is frozen, their aggregations are not."""
-        kept = self.model.encode(docs, self.model.layers_to_compute())
-        self.model.kept_batch = kept
+    def _predict_from_cache(self, docs: list[Doc]) -> FullTransformerBatch:
+        layers = self.model.layers_to_compute()
+        kept = self.model.encode_frozen(docs, layers, training=False)
         output = ModelOutput()
         for key, reader in (self.model.readers or {}).items():
             output[key] = reader.consume(kept.states, kept.lengths)
@@ -224,6 +236,11 @@ class DLFATransformer(Transformer):
                 readers[LAST] = LastLayerReader()
         self.model.readers = readers or {LAST: LastLayerReader()}
         self.model.max_batch_items = self.cfg["max_batch_items"]
+        self.model.takes_gradients = not self.listeners or any(
+            # What a stock listener sends cannot be known beforehand.
+            not isinstance(listener, TransformerListener) or listener.attrs["grad_factor"] != 0.0
+            for listener in self.listeners
+        )
 
     @staticmethod
     def _is_taken(listener: TransformerListener, readers: dict[str, Reader]) -> bool:

@@ -54,6 +54,7 @@ def inline_encoder(
     grad_factor (float): Weight of the gradients in the encoder.
     """
     transformer.readers = {INLINE_KEY: InlineReader(aggregation)}
+    transformer.takes_gradients = grad_factor != 0.0
     node: Model[Any, list[TransformerData]] = Model(
         "aggregate-batch",
         forward,

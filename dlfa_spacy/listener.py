@@ -76,8 +76,6 @@ class TransformerListener(StockListener):
         self.upstream_name = upstream_name
         self.num_layers: int | None = None
         self._encoder: weakref.ref[Any] | None = None
-        # Set while the encoder is frozen and this listener trains: then it needs the layers.
-        self.trains_frozen = False
         self._initializing = False
         self._batch_id = None
         self._outputs = None
@@ -248,8 +246,7 @@ def _train_on_frozen(
         return [TransformerData.empty() for _ in docs], _no_backprop
     if not aggregator_shim(model.aggregation).has_parameters:
         return _predict(model, docs), _no_backprop
-    model.trains_frozen = True
-    inputs = _aggregation_input(model, full)
+    inputs = _aggregation_input(model, full, training=True)
     vectors, backprop_aggregation = model.aggregation(inputs, True)
 
     def backprop(d_data: Sequence[TransformerData]) -> list[Doc]:
@@ -309,7 +306,9 @@ def _split(docs: Sequence[Doc], vectors: Tensor) -> list[TransformerData]:
     return split
 
 
-def _aggregation_input(model: TransformerListener, docs: Sequence[Doc]) -> AggregationInput:
+def _aggregation_input(
+    model: TransformerListener, docs: Sequence[Doc], training: bool = False
+) -> AggregationInput:
     """The layers of some Docs, packed: from the Docs where they travel there, else encoded anew."""
     datas = [doc._.trf_data for doc in docs]
     if model.num_layers is None:
@@ -319,19 +318,13 @@ def _aggregation_input(model: TransformerListener, docs: Sequence[Doc]) -> Aggre
         stacks = [xp2torch(data.model_output[HIDDEN_STATES]) for data in datas]
         packed = {layer: torch.cat([stack[layer] for stack in stacks]) for layer in layers}
         lengths = [torch.tensor(data.model_output[WINDOW_LENGTHS]) for data in datas]
-        states = LayerStates(packed, model.num_layers)
+        states = LayerStates(packed, model.num_layers, frozen=training)
         return states, torch.cat(lengths).to(next(iter(packed.values())).device)
     encoders = [data.encoder() for data in datas if isinstance(data, DocPieces) and data.encoder]
     if len(encoders) < len(datas) or any(encoder is None for encoder in encoders):
         raise ValueError(STOCK_UPSTREAM)
-    return _encode_again(cast(Any, encoders[0]), docs, layers)
-
-
-def _encode_again(encoder: Any, docs: Sequence[Doc], layers: list[int]) -> AggregationInput:
-    kept = encoder.kept_batch
-    if kept is not None and kept.matches(docs) and set(layers) <= set(kept.states.layers):
-        return kept.states.select(layers), kept.lengths
-    batch = encoder.encode(docs, layers)
+    encoder = cast(Any, encoders[0])
+    batch = encoder.encode_frozen(docs, layers) if training else encoder.encode(docs, layers)
     return batch.states, batch.lengths
 
 

@@ -33,11 +33,16 @@ class LayerStates:
 
     A tensor `(S, N, E)` of which only some layers were computed: `len(states)` is S (the number of
     transformer layers + 1), `states[l]` is H^l `(N, E)`, and negative numbers count from the end.
+
+    layers (Mapping[int, Tensor]): {l: H^l}.
+    num_layers (int): Depth of the encoder.
+    frozen (bool): Nothing below them trains: in training they want no gradient.
     """
 
-    def __init__(self, layers: Mapping[int, Tensor], num_layers: int):
+    def __init__(self, layers: Mapping[int, Tensor], num_layers: int, frozen: bool = False):
         self.layers = dict(layers)
         self.num_layers = num_layers
+        self.frozen = frozen
 
     def __len__(self) -> int:
         return self.num_layers + 1
@@ -58,16 +63,18 @@ class LayerStates:
         return self.layers[index]
 
     def detached(self) -> "LayerStates":
-        """RETURNS (LayerStates): The same values as fp32 leaves that collect gradients."""
+        """RETURNS (LayerStates): The same values as fp32 leaves that collect gradients, unless the
+        encoder is frozen."""
         leaves = {
-            layer: state.detach().to(torch.float32).requires_grad_()
+            layer: state.detach().to(torch.float32).requires_grad_(not self.frozen)
             for layer, state in self.layers.items()
         }
-        return LayerStates(leaves, self.num_layers)
+        return LayerStates(leaves, self.num_layers, self.frozen)
 
     def select(self, layers: list[int]) -> "LayerStates":
         """RETURNS (LayerStates): Only the layers named."""
-        return LayerStates({layer: self[layer] for layer in layers}, self.num_layers)
+        chosen = {layer: self[layer] for layer in layers}
+        return LayerStates(chosen, self.num_layers, self.frozen)
 
 
 class EncoderWidth(int):

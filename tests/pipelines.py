@@ -1,6 +1,7 @@
 """Small pipelines whose gradients can be computed a second time, in plain PyTorch."""
 
 import copy
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,8 +56,10 @@ def config(
     grad_factor: float = 1.0,
     window: int = 60,
     stride: int = 60,
+    cache: int | str = 0,
 ) -> Config:
-    """A tagger for each head; `heads` maps its name to what it listens with."""
+    """A tagger for each head; `heads` maps its name to what it listens with. Without a cache,
+    which rounds, so that a second computation can repeat the first."""
     text = f"""
 [nlp]
 lang = "xx"
@@ -66,6 +69,7 @@ pipeline = {json_list(["transformer", *heads])}
 
 [components.transformer]
 factory = "{factory}"
+{f"cache = {json.dumps(cache)}" if factory == "dlfa_transformer" else ""}
 
 [components.transformer.model]
 @architectures = "dlfa_spacy.TransformerModel.v1"

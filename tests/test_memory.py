@@ -106,7 +106,7 @@ def test_nothing_of_a_batch_is_kept_besides(bert):
     docs = list(nlp.pipe(TEXTS))
     assert all(getattr(doc._.trf_data, "batch", None) is None for doc in docs)
     model = nlp.get_pipe("transformer").model
-    assert model.kept_batch is None
+    assert model.cache.is_empty
     node = nlp.get_pipe("tagger").model.get_ref("tok2vec").get_ref("listener")
     assert node._outputs is None and node._backprop is None
 

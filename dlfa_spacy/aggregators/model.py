@@ -51,6 +51,9 @@ def forward(
     vectors = module(leaves, lengths)
 
     def backprop(d_vectors: Tensor) -> dict[int, Tensor]:
+        if not vectors.requires_grad:
+            # No weights of its own, over a frozen encoder.
+            return {}
         torch.autograd.backward((vectors,), (d_vectors.to(vectors.dtype),))
         return {layer: leaf.grad for layer, leaf in leaves.layers.items() if leaf.grad is not None}
 

@@ -90,6 +90,7 @@ class LayerBatch(FullTransformerBatch):
     model_output (ModelOutput): Packed `(N, E)` torch tensors, by name.
     num_layers (int): L.
     ledger (GradientLedger): Where listeners leave their gradients, during training.
+    frozen (bool): Nothing of the encoder trains: the layers have no graph.
     """
 
     def __init__(
@@ -100,12 +101,15 @@ class LayerBatch(FullTransformerBatch):
         num_layers: int,
         model: "TransformerModel",
         ledger: GradientLedger | None = None,
+        frozen: bool = False,
     ):
         self.docs = list(docs)
         self.windows = windows
         self.model_output = model_output
         self.num_layers = num_layers
         self.ledger = ledger
+        # Whether the layers came without a graph because nothing below them trains.
+        self.frozen = frozen
         self.align = windows.align
         self.cached_doc_data: list[TransformerData] | None = None
         self._model = weakref.ref(model)
@@ -136,7 +140,7 @@ class LayerBatch(FullTransformerBatch):
             for layer in range(self.num_layers + 1)
             if layer_key(layer, self.num_layers) in self.model_output
         }
-        return LayerStates(layers, self.num_layers)
+        return LayerStates(layers, self.num_layers, self.frozen)
 
     def release(self) -> None:
         """Let go of the layers and their graph, which listeners that are frozen would hold on to

@@ -17,6 +17,7 @@ from transformers.utils import ModelOutput
 
 from ..types import EncoderWidth
 from .batch import LayerBatch
+from .cache import LayerCache
 from .ledger import GradientLedger
 from .loading import load_encoder, read_config
 from .packed import PackedEncoder, layer_key
@@ -93,8 +94,10 @@ class TransformerModel(StockTransformerModel):
         self.readers: dict[str, Reader] | None = None
         # Padded wordpieces in one forward pass. None: what suits the device.
         self.max_batch_items: int | None = None
-        # The layers of the last batch, while listeners train on a frozen encoder.
-        self.kept_batch: LayerBatch | None = None
+        # Whether anybody who reads it sends gradients (grad_factor). If not, it is frozen.
+        self.takes_gradients = True
+        # The layers that it gave while it was frozen.
+        self.cache = LayerCache()
         # Pairs of texts that were too long for one window.
         self.cut_pairs = 0
         self._guessed = False
@@ -168,12 +171,6 @@ class TransformerModel(StockTransformerModel):
             ) from error
         return self
 
-    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        # A batch belongs to the process that encoded it.
-        reduced = cast(tuple[Any, ...], super().__reduce_ex__(protocol))
-        function, arguments, (attributes, slots), *rest = reduced
-        return (function, arguments, ({**attributes, "kept_batch": None}, slots), *rest)
-
     def load(self) -> None:
         """Load the encoder if that has not happened: from its folder, the cache or the Hub."""
         if not self.attrs["has_transformer"]:
@@ -211,6 +208,52 @@ class TransformerModel(StockTransformerModel):
         arguments = {"windows": windows, "layers": layers, "budget": self.max_batch_items}
         output = shim.predict(ArgsKwargs(args=(), kwargs=arguments))
         return LayerBatch(docs, windows, output, self.num_layers, self)
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether no weight of it trains: all are frozen, or nobody sends gradients. (That its
+        component is frozen, only spaCy knows.)"""
+        return not (self.takes_gradients and self.shim.has_trainable_weights)
+
+    @property
+    def serves_from_cache(self) -> bool:
+        """Whether predictions take the layers that are kept."""
+        return self.cache.serves_predictions and not self.shim.is_onnx
+
+    def encode_frozen(
+        self, docs: Sequence[Doc], layers: list[int], training: bool = True
+    ) -> LayerBatch:
+        """Encode some Docs with weights that do not train, each text once (see `LayerCache`).
+
+        docs (Sequence[Doc]): The batch.
+        layers (List[int]): The layers wanted.
+        training (bool): Whether listeners train on it.
+        RETURNS (LayerBatch): As `encode` makes it; rounded to half precision if there is a cache.
+        """
+        self.load()
+        if not self.cache.is_on or self.shim.is_onnx:
+            batch = self.encode(docs, layers)
+            batch.frozen = True
+            return batch
+        self.finish_batch()
+        windows = self.segment(docs)
+        found = self.cache.states(
+            windows, layers, self._cache_name(), self.packed.width, self._encode_windows, training
+        )
+        output = ModelOutput()
+        for layer in sorted(found, reverse=True):
+            output[layer_key(layer, self.num_layers)] = found[layer].to(self.packed.device)
+        return LayerBatch(docs, windows, output, self.num_layers, self, frozen=True)
+
+    def _cache_name(self) -> str:
+        # Half floats and bfloat16 are further from fp32 than what is kept.
+        mixed = self.packed.uses_bfloat16 or self.shim._mixed_precision
+        return self.shim.fingerprint() + ("-mixed" if mixed else "")
+
+    def _encode_windows(self, windows: Windows, layers: list[int]) -> dict[int, Tensor]:
+        arguments = {"windows": windows, "layers": layers, "budget": self.max_batch_items}
+        output = self.shim.predict(ArgsKwargs(args=(), kwargs=arguments))
+        return {layer: output[layer_key(layer, self.num_layers)] for layer in layers}
 
     def finish_batch(self) -> None:
         """Make the step that still waits for a listener which will not come (see
@@ -266,7 +309,10 @@ def forward(
     code; everybody else leaves theirs in the ledger."""
     model.load()
     docs = list(docs)
+    if is_train and model.is_frozen:
+        return _train_on_frozen(model, docs)
     if is_train:
+        model.cache.encoder_trains()
         # Before the next graph is built, so that two of them never need memory at once.
         model.ledger.close()
     else:
@@ -310,6 +356,30 @@ def forward(
         return docs
 
     return batch, backprop
+
+
+def _train_on_frozen(
+    model: TransformerModel, docs: list[Doc]
+) -> tuple[LayerBatch | FullTransformerBatch, Callable[[FullTransformerBatch], Sequence[Doc]]]:
+    """As a batch that is trained through, with a backward pass that ends here."""
+    ledger = model.ledger
+    ledger.close()
+    if not any(len(doc) for doc in docs):
+        return FullTransformerBatch.empty(len(docs)), lambda d_batch: docs
+    batch = model.encode_frozen(docs, model.layers_to_compute())
+    batch.ledger = ledger
+    ledger.open(_no_backward, batch.release)
+    ledger.expect(GradientLedger.COMPONENT)
+
+    def backprop(d_batch: FullTransformerBatch) -> Sequence[Doc]:
+        ledger.arrive(GradientLedger.COMPONENT)
+        return docs
+
+    return batch, backprop
+
+
+def _no_backward(gradients: dict[int, Tensor]) -> None:
+    """The backward pass of an encoder of which nothing trains."""
 
 
 def convert_inputs(

@@ -1,6 +1,7 @@
 """Holds the encoder inside a thinc model and owns its bytes."""
 
 import functools
+import hashlib
 import json
 import tempfile
 from pathlib import Path
@@ -12,6 +13,7 @@ from spacy_transformers.layers.hf_shim import HFShim
 from thinc.api import Optimizer, get_torch_default_device
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
+from .fingerprint import fingerprint, weights_state
 from .int8 import place_int8_layers
 from .ledger import GradientLedger
 from .loading import max_wordpieces
@@ -61,8 +63,11 @@ class EncoderShim(HFShim):
         self.storage = "float32"
         # Names of the encoder's layers that are `Int8Linear`.
         self.int8_layers: list[str] = []
+        # The encoder's fingerprint, and the state that its weights were in.
+        self._fingerprint: tuple[object, str] | None = None
 
     def set_encoder(self, hf_model: HFObjects) -> None:
+        self._fingerprint = None
         self._hfmodel.tokenizer = hf_model.tokenizer
         self._hfmodel.transformer = hf_model.transformer
         self.piece_tokenizer = PieceTokenizer(hf_model.tokenizer)
@@ -76,6 +81,29 @@ class EncoderShim(HFShim):
     @property
     def is_onnx(self) -> bool:
         return isinstance(self._hfmodel.transformer, OnnxEncoder)
+
+    @property
+    def has_trainable_weights(self) -> bool:
+        """Whether any weight trains. A pooler does not count: no layer that is handed out goes
+        through it. Nobody has frozen an encoder that merely cannot be trained."""
+        return self.is_onnx or any(
+            parameter.requires_grad
+            for name, parameter in self._hfmodel.transformer.named_parameters()
+            if not name.startswith("pooler.")
+        )
+
+    def fingerprint(self) -> str:
+        """RETURNS (str): A name for the encoder as it is now (see `encoder.fingerprint`). Hashed
+        anew only when a weight has changed."""
+        transformer = self._hfmodel.transformer
+        state = (self.storage, weights_state(transformer))
+        if self._fingerprint is None or self._fingerprint[0] != state:
+            if isinstance(transformer, OnnxEncoder):
+                found = hashlib.blake2b(transformer.graph, digest_size=16).hexdigest()
+            else:
+                found = fingerprint(transformer, STORAGE[self.storage])
+            self._fingerprint = state, found
+        return self._fingerprint[1]
 
     def begin_update(self, inputs: Any) -> Any:
         if self.is_onnx:
@@ -98,9 +126,16 @@ class EncoderShim(HFShim):
             self._step(optimizer)
 
     def _step(self, optimizer: Optimizer) -> None:
-        if self._model is not None:
+        if self._model is None:
+            return
+        for parameter in self._model.parameters():
+            # What was frozen after it had a gradient would still move by momentum.
+            if not parameter.requires_grad:
+                parameter.grad = None
+        if any(parameter.grad is not None for parameter in self._model.parameters()):
             super().finish_update(optimizer)
             self._model.bfloat16_blocks.forget()
+            self._fingerprint = None
             # What was learnt now does not fit into half floats.
             self.storage = "float32"
 
@@ -117,7 +152,8 @@ class EncoderShim(HFShim):
         return copied.from_bytes(self.to_bytes())
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "ledger": GradientLedger()}
+        # Addresses of weights mean nothing to another process.
+        return {**self.__dict__, "ledger": GradientLedger(), "_fingerprint": None}
 
     def to_bytes(self) -> bytes:
         hf = self._hfmodel

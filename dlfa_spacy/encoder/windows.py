@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy
 from spacy.tokens import Doc
@@ -55,6 +55,22 @@ class Windows:
         """RETURNS (IntArray): The lengths of one Doc's windows (a view)."""
         first, end = self._window_bounds[doc], self._window_bounds[doc + 1]
         return self.lengths[first:end]
+
+    def of_docs(self, docs: list[int]) -> "Windows":
+        """RETURNS (Windows): Some of the Docs, for an encoder to read: without their tokens."""
+        rows = [numpy.arange(self.doc_rows[doc], self.doc_rows[doc + 1]) for doc in docs]
+        chosen = numpy.concatenate(rows)
+        no_tokens = numpy.zeros((0,), dtype="int32")
+        return Windows(
+            ids=self.ids[chosen],
+            lengths=numpy.concatenate([self.doc_window_lengths(doc) for doc in docs]),
+            doc_windows=self.doc_windows[docs],
+            doc_rows=numpy.cumsum([0, *(len(part) for part in rows)]),
+            doc_tokens=numpy.zeros((len(docs) + 1,), dtype="int64"),
+            align=Ragged(cast(Any, no_tokens), cast(Any, no_tokens)),
+            token_bounds=[],
+            types=None if self.types is None else self.types[chosen],
+        )
 
     # Summed once a batch: asked for every Doc, sums up to it would be quadratic.
 
