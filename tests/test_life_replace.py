@@ -89,9 +89,7 @@ def test_listener_inside_other_layers_is_replaced(
     assert encoder is not None
     before = {k: p.detach().numpy().copy() for k, p in encoder.transformer.named_parameters()}
     train(loaded, 2)
-    assert moved(
-        before, {k: p.detach().numpy() for k, p in encoder.transformer.named_parameters()}
-    )
+    assert moved(before, {k: p.detach().numpy() for k, p in encoder.transformer.named_parameters()})
 
 
 def test_replaced_component_has_weights_of_its_own(bert: str) -> None:
