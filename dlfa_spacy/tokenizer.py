@@ -14,8 +14,8 @@ from spacy.training import Example
 from spacy.util import compile_infix_regex, compile_prefix_regex, compile_suffix_regex
 from thinc.types import Ints2d
 
+from .encoder.unspaced_pieces import UnspacedPieces, find_pieces
 from .pairs import SEPARATOR
-from .tokenizer_pieces import UnspacedPieces, find_pieces
 
 # The rules of spaCy's own tokenizer, among the bytes of one that has pieces.
 STOCK = "stock_tokenizer"
