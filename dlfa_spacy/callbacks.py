@@ -15,13 +15,19 @@ from .encoder.model import TransformerModel
 
 
 def build_freeze_layers_v1(
-    layers: list[int], embeddings: bool = True, component: str = "transformer"
+    layers: list[int] = [],  # noqa: B006  (spaCy reads defaults from the signature)
+    embeddings: bool = True,
+    component: str = "transformer",
 ) -> Callable[[Language], Language]:
-    """Freeze some of the encoder's layers for the whole training.
+    """Freeze the encoder's embeddings, some of its layers, or both for the whole training.
+
+    With the default arguments the embeddings alone: training on one language moves the rows of its
+    own wordpieces and never sees those of others, which stay where they were.
 
     layers (List[int]): Layer numbers as everywhere (1 is the first block, which makes H^1; negative
-        ones count from the end).
-    embeddings (bool): Whether the embeddings are frozen too.
+        ones count from the end). By default none. With all of them the encoder is frozen, and
+        encodes each text once.
+    embeddings (bool): Whether the embeddings are frozen.
     component (str): Name of the encoder's component.
     CREATES: A callback for [initialize.after_init].
 
@@ -38,6 +44,12 @@ def build_freeze_layers_v1(
 
 
 def _freeze_layers(nlp: Language, layers: list[int], embeddings: bool, component: str) -> Language:
+    if not layers:
+        model = _loaded_encoder(nlp, component)
+        if embeddings and find_blocks(model.transformer, model.num_layers) is None:
+            # Blocks that cannot be told apart need not be: these are the wordpieces' rows.
+            model.transformer.get_input_embeddings().requires_grad_(False)
+            return nlp
     transformer, blocks = _encoder_blocks(nlp, component)
     for layer in layers:
         index = resolve_layer(layer, len(blocks), "initialize.after_init.layers")
@@ -141,7 +153,7 @@ def _bert_init(name: str, parameter: Tensor, std: float, generator: torch.Genera
     return torch.ones(parameter.shape)
 
 
-def _encoder_blocks(nlp: Language, component: str) -> tuple[nn.Module, nn.ModuleList]:
+def _loaded_encoder(nlp: Language, component: str) -> TransformerModel:
     model = _encoder(cast(Any, nlp.get_pipe(component)).model)
     if model is None:
         raise ValueError(
@@ -149,6 +161,11 @@ def _encoder_blocks(nlp: Language, component: str) -> tuple[nn.Module, nn.Module
             "layers to choose from. Fix: name the encoder's component (component = ...)."
         )
     model.load()
+    return model
+
+
+def _encoder_blocks(nlp: Language, component: str) -> tuple[nn.Module, nn.ModuleList]:
+    model = _loaded_encoder(nlp, component)
     blocks = find_blocks(model.transformer, model.num_layers)
     if blocks is None:
         raise ValueError(

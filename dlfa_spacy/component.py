@@ -153,10 +153,15 @@ class DLFATransformer(Transformer):
         return self.model.predict(docs)
 
     def _predict_from_cache(self, docs: list[Doc]) -> FullTransformerBatch:
+        readers = self.model.readers or {}
+        if self.model.cache.expects_training:
+            # Annotated to be trained on: an aggregation with weights will run, with dropout, then.
+            # Whoever predicts after all asks for the layers, which are kept.
+            readers = {key: reader for key, reader in readers.items() if not reader.has_weights}
         layers = self.model.layers_to_compute()
         kept = self.model.encode_frozen(docs, layers, training=False)
         output = ModelOutput()
-        for key, reader in (self.model.readers or {}).items():
+        for key, reader in readers.items():
             output[key] = reader.consume(kept.states, kept.lengths)
         return LayerBatch(docs, kept.windows, output, kept.num_layers, self.model)
 

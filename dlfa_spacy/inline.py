@@ -31,6 +31,10 @@ class InlineReader:
         return aggregator_shim(self.aggregation)
 
     @property
+    def has_weights(self) -> bool:
+        return self.shim.is_built and self.shim.has_parameters
+
+    @property
     def vectors_key(self) -> str:
         """Names its vectors, as with a listener."""
         return self.shim.key if self.shim.is_built else INLINE_KEY

@@ -90,6 +90,11 @@ class TransformerListener(StockListener):
         return aggregator_shim(self.aggregation)
 
     @property
+    def has_weights(self) -> bool:
+        """Whether its aggregation trains."""
+        return self.shim.is_built and self.shim.has_parameters
+
+    @property
     def vectors_key(self) -> str:
         """The slot of its vectors on a Doc. Listeners whose vectors are equal share it."""
         shim = aggregator_shim(self.aggregation)
@@ -155,6 +160,9 @@ def init(model: TransformerListener, X: Any = None, Y: Any = None) -> None:
     """
     shim = aggregator_shim(model.aggregation)
     model._initializing = True
+    if model.encoder is not None:
+        # spaCy does not initialise what is frozen, but saves it.
+        model.encoder.load()
     if model.num_layers is None:
         if shim.is_built:
             return
@@ -244,7 +252,9 @@ def _train_on_frozen(
     full = [doc for doc in docs if len(doc)]
     if not full:
         return [TransformerData.empty() for _ in docs], _no_backprop
-    if not aggregator_shim(model.aggregation).has_parameters:
+    if not model.has_weights:
+        if model.encoder is not None:
+            model.encoder.cache.listeners_train()
         return _predict(model, docs), _no_backprop
     inputs = _aggregation_input(model, full, training=True)
     vectors, backprop_aggregation = model.aggregation(inputs, True)
@@ -324,7 +334,10 @@ def _aggregation_input(
     if len(encoders) < len(datas) or any(encoder is None for encoder in encoders):
         raise ValueError(STOCK_UPSTREAM)
     encoder = cast(Any, encoders[0])
-    batch = encoder.encode_frozen(docs, layers) if training else encoder.encode(docs, layers)
+    if training or encoder.serves_from_cache:
+        batch = encoder.encode_frozen(docs, layers, training)
+    else:
+        batch = encoder.encode(docs, layers)
     return batch.states, batch.lengths
 
 

@@ -8,6 +8,8 @@ from thinc.api import Config
 
 # Gates and layers that can be chosen without writing a config by hand.
 DLFA = "dlfa"
+# The encoder of the shipped configs.
+BUNDLED = "assets/encoder"
 TEXTCAT = "textcat"
 POOLERS = ("pretrained", "new", "none")
 SEQUENCES = ("cls", "mean")
@@ -51,6 +53,8 @@ def make_config(
     sequence: str | None = None,
     multilabel: bool = False,
     gpu: bool = False,
+    frozen: bool | None = None,
+    train_embeddings: bool = False,
 ) -> Config:
     """Put an aggregation into every listener of a base config.
 
@@ -65,6 +69,11 @@ def make_config(
     sequence (Optional[str]): What a text classifier reads: one of SEQUENCES.
     multilabel (bool): A text may have several classes, or none.
     gpu (bool): Train on a GPU, in mixed precision.
+    frozen (Optional[bool]): Whether the encoder stays as it is, and the aggregation and the
+        components alone train; each text is encoded once then. By default so with the bundled
+        encoder, and not with any other.
+    train_embeddings (bool): Of an encoder that is fine-tuned: its embeddings too. By default they
+        stay: only the rows of the language trained on would move.
     RETURNS (Config): A training config, not filled.
     RAISES (ValueError): No such task or aggregation, or an option that it does not have.
     """
@@ -97,7 +106,30 @@ def make_config(
     if gpu:
         transformer["mixed_precision"] = True
         config["system"]["gpu_allocator"] = "pytorch"
+    _set_frozen(config, is_bundled(transformer["name"]) if frozen is None else frozen)
+    if train_embeddings and config["training"].get("frozen_components"):
+        raise ValueError(
+            "--train-embeddings goes with an encoder that is fine-tuned, but this one is frozen, "
+            "as the bundled encoder is unless told otherwise. Fix: --no-frozen, or leave it out."
+        )
+    if train_embeddings:
+        del config["initialize"]["after_init"]
     return config
+
+
+def is_bundled(name: str) -> bool:
+    """RETURNS (bool): Whether an encoder is the one that comes with the repository."""
+    return name == BUNDLED or Path(name).resolve() == Path(BUNDLED).resolve()
+
+
+def _set_frozen(config: Config, frozen: bool) -> None:
+    if frozen:
+        # It must still run.
+        config["training"]["frozen_components"] = ["transformer"]
+        config["training"]["annotating_components"] = ["transformer"]
+    else:
+        callback = {"@callbacks": "dlfa_spacy.freeze_layers.v1", "layers": [], "embeddings": True}
+        config["initialize"]["after_init"] = callback
 
 
 def listeners(block: Any) -> list[dict[str, Any]]:

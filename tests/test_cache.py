@@ -104,10 +104,16 @@ def test_losses_are_those_without_a_cache(bert: str, way: str, aggregation: str)
     assert found[1][2]["tagger"] < found[1][0]["tagger"]
 
 
+@pytest.mark.parametrize("aggregation", ["mix", "last"])
 @pytest.mark.parametrize("way", WAYS)
-def test_epochs_after_the_first_do_not_run_the_encoder(bert: str, way: str) -> None:
-    nlp = build(bert, way)
+def test_epochs_after_the_first_do_not_run_the_encoder(
+    bert: str, way: str, aggregation: str
+) -> None:
+    nlp = build(bert, way, aggregation)
     epoch(nlp, way)
+    if way == "frozen_components" and aggregation == "last":
+        # The first batch was annotated before anybody trained.
+        epoch(nlp, way)
     with encoded() as runs:
         epoch(nlp, way)
         epoch(nlp, way)

@@ -48,6 +48,7 @@ CASES: list[tuple[dict[str, Any], set[int]]] = [
     ({"layers": [3]}, {0, 3}),
     ({"layers": [0], "embeddings": False}, {0}),
     ({"layers": [1, 2, 3, 4]}, {0, 1, 2, 3, 4}),
+    ({}, {0}),
     ({"layers": [], "embeddings": True}, {0}),
     ({"layers": [], "embeddings": False}, set()),
 ]

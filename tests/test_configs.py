@@ -196,3 +196,66 @@ def test_workflows_name_existing_commands() -> None:
     names = {command["name"] for command in project()["commands"]}
     for steps in project()["workflows"].values():
         assert set(steps) <= names
+
+
+def test_the_bundled_encoder_is_frozen_by_default_and_no_other(bert: str) -> None:
+    frozen = ["transformer"]
+    for task in TASKS:
+        training = make_config(task, "last")["training"]
+        assert training["frozen_components"] == training["annotating_components"] == frozen
+        other = make_config(task, "last", encoder=bert)
+        assert "frozen_components" not in other["training"]
+        assert other["initialize"]["after_init"]["layers"] == []
+        assert (
+            "after_init" not in make_config(task, "last", encoder=bert, frozen=True)["initialize"]
+        )
+        tuned = make_config(task, "last", frozen=False, train_embeddings=True)
+        assert "frozen_components" not in tuned["training"]
+        assert "after_init" not in tuned["initialize"]
+    bundled = str(ROOT / "assets" / "encoder")
+    assert make_config("ner", "last", encoder=bundled)["training"]["frozen_components"] == frozen
+
+
+def test_embeddings_cannot_train_in_a_frozen_encoder() -> None:
+    with pytest.raises(ValueError, match=r"--train-embeddings.*--no-frozen"):
+        make_config("ner", "last", train_embeddings=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        (["--frozen"], {"embeddings", "encoder"}),
+        ([], {"embeddings"}),
+        (["--no-frozen", "--train-embeddings"], set()),
+    ],
+)
+def test_what_init_config_freezes_stays_also_in_a_training_that_goes_on(
+    bert: str, tmp_path: Path, options: list[str], kept: set[str]
+) -> None:
+    from spacy.cli.train import train
+    from spacy.tokens import DocBin
+
+    nlp = spacy.blank("xx")
+    DocBin(docs=[eg.reference for eg in examples(nlp)]).to_disk(tmp_path / "corpus.spacy")
+    path = tmp_path / "ner.cfg"
+    arguments = ["init-config", str(path), "--encoder", bert, "--steps", "2", *options]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    fill_config(path, path, silent=True)
+    overrides = {f"paths.{part}": str(tmp_path / "corpus.spacy") for part in ("train", "dev")}
+    train(path, tmp_path / "first", overrides={**overrides, "training.eval_frequency": 2})
+    again = Config().from_disk(path, interpolate=False)
+    for name in ("transformer", "ner"):
+        again["components"][name] = {"source": str(tmp_path / "first" / "model-last")}
+    again.to_disk(path)
+    train(path, tmp_path / "second", overrides={**overrides, "training.eval_frequency": 2})
+    before = spacy.load(tmp_path / "first" / "model-last")
+    after = spacy.load(tmp_path / "second" / "model-last")
+    states = [nlp.get_pipe("transformer").model.transformer.state_dict() for nlp in (before, after)]
+    heads = [nlp.get_pipe("ner").to_bytes() for nlp in (before, after)]
+    assert heads[0] != heads[1]
+    same = {name for name, tensor in states[0].items() if tensor.equal(states[1][name])}
+    rows = "embeddings.word_embeddings.weight"
+    blocks = {name for name in states[0] if name.startswith("encoder.")}
+    assert (rows in same) == ("embeddings" in kept)
+    assert (blocks <= same) == ("encoder" in kept)

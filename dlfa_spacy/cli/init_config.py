@@ -60,6 +60,18 @@ def init_config_cli(
         bool, typer.Option("--multilabel", help="Several classes a text, for textcat.")
     ] = False,
     gpu: Annotated[bool, typer.Option("--gpu", help="Mixed precision, for a GPU.")] = False,
+    frozen: Annotated[
+        bool | None,
+        typer.Option(
+            "--frozen/--no-frozen",
+            help="Leave the encoder as it is, and encode each text once; or fine-tune it, but for "
+            "its embeddings. By default the bundled encoder is frozen, any other is fine-tuned.",
+        ),
+    ] = None,
+    train_embeddings: Annotated[
+        bool,
+        typer.Option("--train-embeddings", help="With --no-frozen: the embeddings train as well."),
+    ] = False,
 ) -> None:
     """Write a training config: a base for the task with an aggregation put in.
 
@@ -106,6 +118,8 @@ def init_config_cli(
                 sequence=sequence,
                 multilabel=multilabel,
                 gpu=gpu,
+                frozen=frozen,
+                train_embeddings=train_embeddings,
             )
             for name in names
         }

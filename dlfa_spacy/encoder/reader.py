@@ -12,6 +12,7 @@ class Reader(Protocol):
 
     vectors_key (str): Names its vectors; readers of the same vectors share it.
     shim (Optional[AggregatorShim]): Holds its aggregation; None where there is none.
+    has_weights (bool): Whether its aggregation trains.
     """
 
     @property
@@ -19,6 +20,9 @@ class Reader(Protocol):
 
     @property
     def shim(self) -> Any: ...
+
+    @property
+    def has_weights(self) -> bool: ...
 
     def needs(self, num_layers: int) -> list[int]: ...
 
@@ -30,6 +34,7 @@ class LastLayerReader:
 
     vectors_key = "last_hidden_state"
     shim = None
+    has_weights = False
 
     def needs(self, num_layers: int) -> list[int]:
         return [num_layers]

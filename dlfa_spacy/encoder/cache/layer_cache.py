@@ -36,6 +36,8 @@ class LayerCache:
         self.where = parse_cache(setting, component)
         # What was seen last: listeners trained on the encoder, or (False) the encoder trained.
         self._trains_frozen: bool | None = None
+        # Whether a batch was trained on last: then the next is likely to be, too.
+        self.expects_training = False
         # Bytes kept of texts that were only predicted, since something was trained on last.
         self._predicted = 0
         self._store: LayerStore | None = None
@@ -63,9 +65,14 @@ class LayerCache:
         default = isinstance(self.where, Path)
         return self.is_on and (default if self._trains_frozen is None else self._trains_frozen)
 
+    def listeners_train(self) -> None:
+        """Somebody trains on what the encoder gave: it will be asked for the same again."""
+        self._check_process()
+        self._trains_frozen, self.expects_training, self._predicted = True, True, 0
+
     def encoder_trains(self) -> None:
         """The encoder's weights are about to change: what is kept is of no use to anybody here."""
-        self._trains_frozen = False
+        self._trains_frozen, self.expects_training = False, False
         self._drop()
 
     def states(
@@ -90,8 +97,9 @@ class LayerCache:
             precision cannot hold (too large) is not rounded, and not kept.
         """
         store = self._open(name, width)
+        self.expects_training = False
         if training:
-            self._trains_frozen, self._predicted = True, 0
+            self.listeners_train()
         keys = doc_keys(windows)
         # An empty Doc has no rows.
         full = [i for i in range(len(keys)) if windows.doc_windows[i]]
@@ -164,7 +172,7 @@ class LayerCache:
     def _check_process(self) -> None:
         if self._process != os.getpid():
             self._drop()
-            self._process, self._trains_frozen = os.getpid(), None
+            self._process, self._trains_frozen, self.expects_training = os.getpid(), None, False
 
 
 def _look_up(

@@ -143,6 +143,9 @@ def run_config(settings: RunSettings, n_train: int, *, gpu: bool = False) -> Con
         steps=steps,
         learn_rate=settings.learn_rate,
         gpu=gpu,
+        # XTREME fine-tunes every weight.
+        frozen=False,
+        train_embeddings=True,
     )
     for listener in listeners(config["components"]):
         listener["aggregation"] = dict(settings.block)
