@@ -43,6 +43,14 @@ def optimize_cli(
             "--int8-embeddings/--no-int8-embeddings", help="Rows of the vocabulary as integers."
         ),
     ] = None,
+    int4: Annotated[
+        bool,
+        typer.Option("--int4", help="The encoder's Linear layers in four bits on disk."),
+    ] = False,
+    int4_embeddings: Annotated[
+        bool,
+        typer.Option("--int4-embeddings", help="Rows of the vocabulary in four bits."),
+    ] = False,
     onnx: Annotated[
         bool,
         typer.Option(
@@ -125,6 +133,8 @@ def optimize_cli(
             "trim": trim_vocab is not None,
             "int8": int8,
             "int8_embeddings": int8_embeddings,
+            "int4": int4,
+            "int4_embeddings": int4_embeddings,
             "onnx": onnx,
         }
         options = options_for(target, asked)

@@ -42,7 +42,8 @@ class Int4Embedding(nn.Module):
     def rows(self, kept: Tensor, padding_idx: int | None) -> "Int4Embedding":
         """RETURNS (Int4Embedding): Some rows `(V',)`, as they are."""
         made = Int4Embedding(len(kept), self.embedding_dim, padding_idx)
-        made.nibbles, made.scales = self.nibbles[kept], self.scales[kept]
+        on_device = kept.to(self.nibbles.device)
+        made.nibbles, made.scales = self.nibbles[on_device], self.scales[on_device]
         return made
 
     def unpacked(self) -> nn.Embedding:

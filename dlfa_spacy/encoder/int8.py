@@ -7,6 +7,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from .int4_linear import plain_linear
 from .int8_embedding import Int8Embedding
 
 
@@ -102,7 +103,8 @@ def quantize(transformer: nn.Module) -> list[str]:
     ]
     for name in names:
         # One at a time: the whole encoder need not be in memory twice.
-        linear = copy.deepcopy(transformer.get_submodule(name)).eval()
+        module = cast(nn.Linear, transformer.get_submodule(name))
+        linear = copy.deepcopy(plain_linear(module)).eval()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             made: Any = quantize_dynamic(

@@ -28,6 +28,8 @@ NAMES = {
     "trim": "--trim-vocab",
     "int8": "--int8",
     "int8_embeddings": "--int8-embeddings",
+    "int4": "--int4",
+    "int4_embeddings": "--int4-embeddings",
     "half": "--half",
     "onnx": "--onnx",
 }

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from ..encoder.weights import STORAGE
+from ..encoder.weights import STORAGE, int4_layers
 from .readers import EncoderInUse
 
 HALF_TYPES = ("float16", "bfloat16")
@@ -12,7 +12,7 @@ HALF_TYPES = ("float16", "bfloat16")
 
 def store_as_half(encoders: Sequence[EncoderInUse], kind: str) -> list[str]:
     """Round an encoder's fp32 weights to half floats, and have them saved as such. They are loaded
-    to fp32 again: the file is half as large, the speed stays.
+    to fp32 again: the file is half as large, the speed stays. Layers in four bits stay so.
 
     encoders (Sequence[EncoderInUse]): Changed in place.
     kind (str): "float16", of 11 significant bits, or "bfloat16", of 8 and as wide as fp32.
@@ -24,9 +24,11 @@ def store_as_half(encoders: Sequence[EncoderInUse], kind: str) -> list[str]:
     changes = []
     for encoder in encoders:
         state = encoder.model.transformer.state_dict()
+        # Smaller than half floats, and no more what they are once they are rounded.
+        packed = {f"{name}.weight" for name in int4_layers(encoder.model.transformer)}
         moved = 0.0
         for name, tensor in state.items():
-            if tensor.dtype != torch.float32:
+            if tensor.dtype != torch.float32 or name in packed:
                 continue
             rounded = tensor.to(STORAGE[kind]).float()
             if not bool(torch.isfinite(rounded).all()):

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..encoder.int4_embedding import Int4Embedding
 from ..encoder.int8 import Int8Linear, quantize
 from ..encoder.int8_embedding import quantize_embedding
 from .readers import EncoderInUse
@@ -54,13 +55,16 @@ def make_int8_embeddings(encoders: Sequence[EncoderInUse]) -> list[str]:
     """Keep the rows of the encoders' vocabularies as 8-bit integers, with one scale a row.
 
     encoders (Sequence[EncoderInUse]): Changed in place.
-    RETURNS (List[str]): How far rows moved, a line for each encoder.
+    RETURNS (List[str]): How far rows moved, a line for each encoder. Rows in four bits stay so.
     RAISES (ValueError): An encoder without such rows, or whose rows are int8 already.
     """
     changes = []
     for encoder in encoders:
         transformer: Any = encoder.model.transformer
         rows = transformer.get_input_embeddings()
+        if isinstance(rows, Int4Embedding):
+            changes.append(f"{encoder.component}: rows stay in four bits, which are fewer")
+            continue
         if not isinstance(rows, nn.Embedding):
             raise ValueError(
                 f'--int8-embeddings: the encoder of "{encoder.component}" has no embedding of '

@@ -18,11 +18,12 @@ from transformers import AutoModel
 
 from ..aggregators import LastLayer
 from ..component import DLFATransformer
+from ..encoder.int4_embedding import Int4Embedding
 from ..encoder.onnx_runtime import INPUTS, TYPES, OnnxEncoder, output_names
 from ..encoder.packed import PackedEncoder
 from ..encoder.reader import LastLayerReader
 from .int8 import is_linear
-from .onnx_graph import EncoderGraph
+from .onnx_graph import EncoderGraph, exportable_rows
 from .onnx_weights import store_as_half
 from .readers import EncoderInUse
 
@@ -131,14 +132,22 @@ def _plain_attention(transformer: Any) -> nn.Module:
     try:
         plain = AutoModel.from_config(config, attn_implementation="eager")
     except ValueError:
-        return transformer
+        return _exportable_rows(copy.deepcopy(transformer))
     for name, child in transformer.named_children():
         # Layers that are no part of the configuration: int8 embeddings, a pooler taken out.
         if name == "pooler":
             setattr(plain, name, child)
     plain.set_input_embeddings(transformer.get_input_embeddings())
     plain.load_state_dict(transformer.state_dict())
-    return plain.eval()
+    return _exportable_rows(plain.eval())
+
+
+def _exportable_rows(transformer: Any) -> nn.Module:
+    rows = transformer.get_input_embeddings()
+    if isinstance(rows, Int4Embedding):
+        transformer.set_input_embeddings(exportable_rows(rows))
+    made: nn.Module = transformer
+    return made
 
 
 def _inputs(packed: PackedEncoder, wordpieces: Sequence[int]) -> tuple[Tensor, ...]:

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from ..aggregators import DoubleLayerFusion
+from ..encoder.int4 import BLOCK, MIDDLE
+from ..encoder.int4_embedding import Int4Embedding
 from ..types import LayerStates
 
 
@@ -63,6 +65,24 @@ class ExportableFusion(DoubleLayerFusion):
         windows = member @ mean / lengths.to(mean.dtype)[:, None]  # (B, E)
         summary = member.T @ self.global_branch(windows)  # (N, E)
         return mean, torch.sigmoid(summary + self.local_branch(mean))
+
+
+class ExportableRows(Int4Embedding):
+    """Rows in four bits, looked up and unpacked inside the graph, without operators on bits, which
+    ONNX has only since opset 18. Floats hold every number exactly."""
+
+    def forward(self, ids: Tensor) -> Tensor:
+        halves = self.nibbles[ids].float().unflatten(-1, (-1, BLOCK // 2))  # (b, T, E / 32, 16)
+        high = torch.floor(halves / 16)
+        blocks = torch.cat((halves - 16 * high, high), dim=-1)  # (b, T, E / 32, 32)
+        return ((blocks - MIDDLE) * self.scales[ids].float().unsqueeze(-1)).flatten(-2)
+
+
+def exportable_rows(rows: Int4Embedding) -> Int4Embedding:
+    """RETURNS (Int4Embedding): One with the same rows, which can be exported."""
+    same = copy.copy(rows)
+    same.__class__ = ExportableRows
+    return same
 
 
 def _exportable(module: nn.Module) -> nn.Module:

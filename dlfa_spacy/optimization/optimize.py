@@ -14,6 +14,7 @@ from ..corpora.files import replacing
 from .cut import cut_encoders
 from .drop import drop_layers
 from .half import store_as_half
+from .int4 import make_int4, make_int4_embeddings
 from .int8 import make_int8, make_int8_embeddings
 from .onnx_export import check_factories, make_onnx
 from .readers import encoders_in_use
@@ -35,6 +36,8 @@ class Options:
     int8 (bool): Linear layers as integers.
     half (Optional[str]): Save floats as "float16" or "bfloat16".
     int8_embeddings (bool): Rows of the vocabulary as integers.
+    int4 (bool): Linear layers in four bits, on disk.
+    int4_embeddings (bool): Rows of the vocabulary in four bits.
     onnx (bool): Run the encoder in ONNX Runtime; `int8` and `half` then work on the graph.
     """
 
@@ -44,7 +47,23 @@ class Options:
     int8: bool = False
     half: str | None = None
     int8_embeddings: bool = False
+    int4: bool = False
+    int4_embeddings: bool = False
     onnx: bool = False
+
+    def check(self) -> None:
+        """RAISES (ValueError): Options that exclude each other."""
+        for one, other, reason in (
+            ("int4", "int8", "both store the same layers"),
+            ("int4_embeddings", "int8_embeddings", "both store the same rows"),
+            ("int4", "onnx", "a graph holds Linear layers as floats (--half) or integers (--int8)"),
+        ):
+            if getattr(self, one) and getattr(self, other):
+                names = [f"--{name.replace('_', '-')}" for name in (one, other)]
+                raise ValueError(
+                    f"Found {names[0]} and {names[1]}, but {reason}. Expected one of them. Fix: "
+                    f"leave out {names[0]}."
+                )
 
 
 @dataclass(frozen=True)
@@ -78,6 +97,7 @@ def optimize(
     RAISES (ValueError): A step that is not possible; `out` is `source`, or something that is no
         pipeline.
     """
+    options.check()
     nlp = spacy.load(source)
     check_target(nlp.path, Path(out))
     _refuse_onnx(nlp)
@@ -109,6 +129,10 @@ def _steps(
         steps.append(("vocabulary", lambda: trim_vocabularies(encoders_in_use(nlp), docs)))
     if options.int8_embeddings:
         steps.append(("int8 embeddings", lambda: make_int8_embeddings(encoders_in_use(nlp))))
+    if options.int4_embeddings:
+        steps.append(("int4 embeddings", lambda: make_int4_embeddings(encoders_in_use(nlp))))
+    if options.int4:
+        steps.append(("int4", lambda: make_int4(encoders_in_use(nlp))))
     if options.onnx:
         name = " + ".join(["onnx", *["int8"] * options.int8, *[options.half or ""]]).rstrip(" +")
         steps.append((name, lambda: make_onnx(encoders_in_use(nlp), options.int8, options.half)))

@@ -9,6 +9,7 @@ from spacy.language import Language
 from spacy.util import load_model_from_config
 from thinc.api import Config
 
+from ..encoder.int4_folder import save_floats
 from .readers import encoders_in_use
 
 LISTENER = "dlfa_spacy.TransformerListener.v1"
@@ -33,8 +34,7 @@ def stock_pipeline(nlp: Language, folder: Path) -> Language:
             "them listen to. Fix: leave it out (--no-stock)."
         )
     (encoder,) = encoders
-    encoder.model.transformer.save_pretrained(folder)
-    encoder.model.tokenizer.save_pretrained(folder)
+    save_floats(encoder.model.transformer, encoder.model.tokenizer, folder)
     config = copy.deepcopy(nlp.config)
     components = config["components"]
     components[encoder.component] = {

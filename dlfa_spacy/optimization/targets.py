@@ -21,5 +21,8 @@ def options_for(target: str | None, asked: Mapping[str, bool | str | float | Non
     if target is not None and target not in TARGETS:
         raise ValueError(f"--target {target}: expected {' or '.join(TARGETS)}. Fix: --target cpu.")
     suggested = TARGETS[target] if target is not None else Options()
+    for ours, other in (("int4", "int8"), ("int4_embeddings", "int8_embeddings")):
+        if asked.get(ours):
+            suggested = replace(suggested, **{other: False})  # type: ignore[arg-type]
     given = {key: value for key, value in asked.items() if value is not None}
     return replace(suggested, **given)  # type: ignore[arg-type]

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from spacy.tokens import Doc
 from spacy_transformers.data_classes import HFObjects
-from torch import nn
+from torch import Tensor, nn
 from transformers import AutoTokenizer
 
+from ..encoder.int4_embedding import Int4Embedding
 from ..encoder.texts import get_texts
 from .pieces_kept import UNIGRAM, WORDPIECE, kept_ids
 from .readers import EncoderInUse
@@ -145,7 +146,7 @@ def _check_pieces(
 def _check_embeddings(transformer: Any, new_ids: dict[int, int]) -> None:
     rows = transformer.get_input_embeddings()
     kind = type(transformer).__name__
-    if not isinstance(rows, nn.Embedding) or rows.num_embeddings <= max(new_ids):
+    if not isinstance(rows, nn.Embedding | Int4Embedding) or rows.num_embeddings <= max(new_ids):
         raise ValueError(
             f"--trim-vocab: the encoder {kind} has no embedding row for each wordpiece (found "
             f"{rows}). {NO_TRIM}"
@@ -168,11 +169,16 @@ def _check_embeddings(transformer: Any, new_ids: dict[int, int]) -> None:
 def _cut_embeddings(transformer: Any, kept: list[int], new_ids: dict[int, int]) -> None:
     rows = transformer.get_input_embeddings()
     padding = None if rows.padding_idx is None else new_ids.get(rows.padding_idx)
-    weight = rows.weight.detach()[torch.tensor(kept, device=rows.weight.device)].clone()
-    made = nn.Embedding(len(kept), rows.embedding_dim, padding_idx=padding, _weight=weight)
-    transformer.set_input_embeddings(made)
+    transformer.set_input_embeddings(_rows(rows, torch.tensor(kept), padding))
     config = transformer.config
     config.vocab_size = len(kept)
     for name, value in config.to_dict().items():
         if name.endswith("_token_id") and isinstance(value, int) and not isinstance(value, bool):
             setattr(config, name, new_ids.get(value))
+
+
+def _rows(rows: nn.Embedding | Int4Embedding, kept: Tensor, padding: int | None) -> nn.Module:
+    if isinstance(rows, Int4Embedding):
+        return rows.rows(kept, padding)
+    weight = rows.weight.detach()[kept.to(rows.weight.device)].clone()
+    return nn.Embedding(len(kept), rows.embedding_dim, padding_idx=padding, _weight=weight)
