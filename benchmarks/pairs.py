@@ -20,9 +20,9 @@ from rich.console import Console
 from rich.table import Table
 from spacy.language import Language
 from spacy.tokens import Doc
-from transformers import AutoModel, AutoTokenizer
 
 from dlfa_spacy.benchmark.rounds import measure
+from dlfa_spacy.encoder.loading import load_encoder
 from dlfa_spacy.evaluation.readme import insert_between_markers
 from dlfa_spacy.pairs import join_pair
 from dlfa_spacy.recipes import read_aggregation
@@ -53,8 +53,8 @@ def main(
         "pairs": lambda: annotate(nlp, pairs),
         "single texts, twice as many": lambda: annotate(nlp, singles),
     }
-    tokenizer = AutoTokenizer.from_pretrained(encoder)
-    model = AutoModel.from_pretrained(encoder, torch_dtype=torch.float32).eval()
+    loaded = load_encoder(encoder, {}, {})
+    tokenizer, model = loaded.tokenizer, loaded.transformer.eval()
     for size in BATCHES:
         systems[f"bare forward of the pairs, batches of {size}"] = lambda size=size: bare(
             model, tokenizer, texts, size

@@ -11,9 +11,9 @@ from typing import Annotated
 import torch
 import typer
 from torch import Tensor, nn
-from transformers import AutoModel, AutoTokenizer
 
 from dlfa_spacy.aggregators import DoubleLayerFusion, LayerAttention
+from dlfa_spacy.encoder.loading import load_encoder
 
 TEXTS = ["Anna lives in Berlin.", "Анна живёт в Берлине с прошлого года."]
 
@@ -50,8 +50,9 @@ def main(
 ) -> None:
     """Print which layers two aggregators train."""
     torch.manual_seed(0)
-    tokenizer = AutoTokenizer.from_pretrained(name)
-    encoder = AutoModel.from_pretrained(name, torch_dtype=torch.float32).eval()
+    # As AutoTokenizer and AutoModel would, but for an encoder in four bits, too.
+    loaded = load_encoder(name, {}, {})
+    tokenizer, encoder = loaded.tokenizer, loaded.transformer.eval()
     width, depth = encoder.config.hidden_size, encoder.config.num_hidden_layers
     batch = tokenizer(TEXTS, padding=True, return_tensors="pt", return_token_type_ids=False)
 

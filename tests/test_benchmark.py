@@ -7,6 +7,7 @@ import numpy
 import pytest
 import spacy
 import torch
+from fourbit import packed_folder
 from spacy.tokens import Doc
 from spacy_transformers.data_classes import HFObjects
 from tiny import tiny_bert
@@ -18,6 +19,7 @@ from dlfa_spacy.benchmark.bench import MEASURES, PRESETS, Bench, resized
 from dlfa_spacy.benchmark.child import run_child
 from dlfa_spacy.benchmark.curated import CuratedProcess
 from dlfa_spacy.benchmark.doc import vector_bytes
+from dlfa_spacy.benchmark.encoders import encoder_folder
 from dlfa_spacy.benchmark.figures import Figure, figure, merge, read_csv, write_csv
 from dlfa_spacy.benchmark.limit import bare_forwards, wordpieces
 from dlfa_spacy.benchmark.memory_use import peak, reset_peak, resident
@@ -27,6 +29,7 @@ from dlfa_spacy.benchmark.run import CSV, run_benchmark
 from dlfa_spacy.benchmark.texts import Text, read_texts
 from dlfa_spacy.benchmark.train import equal
 from dlfa_spacy.cli import app
+from dlfa_spacy.encoder.loading import load_encoder
 
 SENTENCES = {
     "en": [["Anna", "lives", "in", "Berlin"], ["the", "un"], ["Berlin"] * 20],
@@ -49,6 +52,18 @@ def write_corpus(folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
     return tiny_bert(tmp_path_factory.mktemp("encoder"))
+
+
+def test_other_libraries_get_floats_of_an_encoder_in_four_bits(
+    encoder: str, tmp_path: Path
+) -> None:
+    packed = packed_folder(tmp_path)
+    made = encoder_folder("own", packed, tmp_path)
+    floats = BertModel.from_pretrained(made)
+    rows = load_encoder(packed, {}, {}).transformer.get_input_embeddings()
+    torch.testing.assert_close(floats.get_input_embeddings().weight.detach(), rows.weight)
+    assert encoder_folder("own", packed, tmp_path) == made
+    assert encoder_folder("own", encoder, tmp_path) == encoder
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,9 @@ from pathlib import Path
 import torch
 from transformers import AutoTokenizer, BertConfig, BertModel
 
+from ..encoder.int4_folder import is_int4, save_floats
+from ..encoder.loading import load_encoder, read_config
+
 # "own" is the encoder of --encoder. The others have its tokenizer and random weights: time and
 # memory do not depend on what the weights are.
 SHAPES = ("own", "base", "tiny")
@@ -26,10 +29,15 @@ def encoder_folder(shape: str, encoder: str, folder: Path) -> str:
     folder (Path): Where to make one.
     RETURNS (str): The folder it is in.
     """
-    if shape == "own":
+    config = read_config(encoder) if shape == "own" else None
+    if shape == "own" and (config is None or not is_int4(config)):
         return encoder
     target = folder / f"encoder-{shape}"
-    if not target.is_dir():
+    if shape == "own" and not target.is_dir():
+        # Other libraries do not read four bits.
+        loaded = load_encoder(encoder, {"use_fast": True}, {})
+        save_floats(loaded.transformer, loaded.tokenizer, target)
+    elif not target.is_dir():
         tokenizer = AutoTokenizer.from_pretrained(encoder)
         torch.manual_seed(0)
         settings = TINY if shape == "tiny" else {}

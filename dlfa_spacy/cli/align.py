@@ -144,6 +144,9 @@ def align_cli(
             method, objects.transformer, objects.tokenizer, changes, languages, encoder
         )
         aligner.to(device)
+        if is_first and not quiet:
+            for note in notes(aligner):
+                output().print(note, highlight=False, soft_wrap=True)
         collate = Collator(pieces, longest)
         evaluate = held_out_retrieval(kept, collate) if kept else None
         before = _look(aligner, evaluate)
@@ -187,6 +190,22 @@ def align_cli(
             _report(report, title, encoder, out, texts, to_keep, zero_shot, plot, quiet)
         # Last of all: a report that was killed costs no second training.
         checkpoint.unlink(missing_ok=True)
+
+
+def notes(method: "Method") -> list[str]:
+    """RETURNS (List[str]): What somebody should know of the encoder before it trains."""
+    from ..alignment.methods.mlm import TiedHead
+    from ..encoder.int4_embedding import has_packed_embeddings
+
+    found = []
+    if has_packed_embeddings(method.encoder):
+        found.append("The encoder's vocabulary is in four bits: its rows stay as they are.")
+    if any(isinstance(module, TiedHead) for module in method.modules()):
+        found.append(
+            "The encoder has no head that guesses masked wordpieces: one that is tied to its "
+            "vocabulary is trained along, from the first step on."
+        )
+    return found
 
 
 def read_settings(given: list[str]) -> dict[str, Any]:

@@ -9,15 +9,15 @@ from pathlib import Path
 import torch
 from rich.console import Console
 from rich.table import Table
-from transformers import AutoModel, AutoTokenizer
 
 from dlfa_spacy.aggregators import DoubleLayerFusion
+from dlfa_spacy.encoder.loading import load_encoder
 
 name = sys.argv[1] if len(sys.argv) > 1 else "assets/encoder"
 lines = Path("assets/corpus/en/dev.conllu").read_text(encoding="utf-8").splitlines()
 texts = [line.removeprefix("# text = ") for line in lines if line.startswith("# text = ")]
-tokenizer = AutoTokenizer.from_pretrained(name)
-encoder = AutoModel.from_pretrained(name, torch_dtype=torch.float32).eval()
+loaded = load_encoder(name, {}, {})
+tokenizer, encoder = loaded.tokenizer, loaded.transformer.eval()
 inputs = tokenizer(texts, padding=True, return_tensors="pt")
 with torch.no_grad():
     layers = encoder(**inputs, output_hidden_states=True).hidden_states

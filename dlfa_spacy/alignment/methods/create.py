@@ -82,7 +82,7 @@ def create_method(
 
 
 def _mlm(encoder: Any, tokenizer: Any, rate: float, name: str | None) -> MaskedLanguageModel:
-    rows = encoder.get_input_embeddings().weight.shape[0]
+    rows = encoder.get_input_embeddings().num_embeddings
     known = vocabulary(tokenizer, rows)
     head = find_head(name, encoder) if name else None
     head = head or TiedHead(encoder, int(encoder.config.hidden_size))

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from transformers import AutoModelForMaskedLM
 from transformers.utils import logging as transformers_logging
 
+from ...encoder.int4_folder import is_int4
+from ...encoder.loading import read_config
 from ..training.batch import Side
 from ..training.vectors import last_layer
 from .masking import IGNORED, Vocabulary, mask_pieces
@@ -16,7 +18,8 @@ from .masking import IGNORED, Vocabulary, mask_pieces
 class TiedHead(nn.Module):
     """Dense, gelu, norm, then the embeddings themselves: logits = (W h) E' + b.
 
-    encoder (Module): Whose embeddings are used; they stay its own.
+    encoder (Module): Whose embeddings are used; they stay its own. Rows in four bits are unpacked
+        for each batch, and do not train.
     width (int): E.
 
     Source: Devlin et al. 2019; the tie: Press & Wolf 2017.
@@ -27,7 +30,7 @@ class TiedHead(nn.Module):
         embeddings = encoder.get_input_embeddings()
         # A list hides the module, so that its weights are not counted twice.
         self.embeddings = [embeddings]
-        size, narrow = embeddings.weight.shape
+        size, narrow = embeddings.num_embeddings, embeddings.embedding_dim
         self.dense = nn.Linear(width, narrow)
         self.norm = nn.LayerNorm(narrow)
         self.bias = nn.Parameter(torch.zeros(size))
@@ -50,6 +53,10 @@ def find_head(name: str, encoder: Any) -> nn.Module | None:
     RETURNS (Optional[Module]): `(n, E)` to `(n, V)`; None where there is none, or of a kind that
         has no name of its own in the architecture.
     """
+    config = read_config(name)
+    if config is not None and is_int4(config):
+        # What is kept in four bits is the encoder alone.
+        return None
     before = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
     try:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ...corpora.files import replacing
+from ...encoder.int4_folder import save_encoder
 from ..methods.clbt import Clbt
 from ..methods.method import Method
 
@@ -12,7 +13,7 @@ REPORT = "alignment.json"
 
 
 def save_result(method: Method, folder: Path, report: dict[str, Any]) -> None:
-    """Write the aligned encoder, all or nothing.
+    """Write the aligned encoder, all or nothing. What is in four bits and did not train stays so.
 
     method (Method): After training. What it added for training's sake is not saved.
     folder (Path): A folder for `name` of `dlfa_spacy.TransformerModel.v1`; of an older result it
@@ -20,9 +21,7 @@ def save_result(method: Method, folder: Path, report: dict[str, Any]) -> None:
     report (Dict[str, Any]): Settings, data, losses: `alignment.json`.
     """
     with replacing(folder) as temporary:
-        temporary.mkdir(parents=True)
-        method.encoder.save_pretrained(temporary)
-        method.tokenizer.save_pretrained(temporary)
+        save_encoder(method.encoder, method.tokenizer, temporary)
         if isinstance(method, Clbt):
             method.maps.save(temporary)
         text = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False)
