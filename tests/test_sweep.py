@@ -15,9 +15,12 @@ from typing import Any
 
 import pandas
 import pytest
+import spacy
+import torch
 from filelock import FileLock
 from rich.console import Console
 from sweeps import make_corpus, make_plan
+from transformers import AutoModel
 from typer.testing import CliRunner
 
 from dlfa_spacy.cli import app
@@ -282,3 +285,20 @@ def test_a_sweep_that_is_killed_at_any_moment_ends_with_the_same_table(
     assert not result.failures
     assert same(out, done)
     assert not list(out.rglob("model-best"))
+
+
+def test_a_frozen_sweep_encodes_each_text_once_and_trains_nothing_of_the_encoder(
+    corpus: Path, bert: str, tmp_path: Path
+) -> None:
+    settings = {"methods": ["last", "layer:2"], "frozen": True, "tasks": ["pos"], "epochs": 1}
+    plan = make_plan(corpus, bert, **settings)
+    result = run_sweep(plan, tmp_path, quiet=True, keep_models=True)
+    assert not result.failures
+    layers = {path.name.partition(".")[0] for path in (tmp_path / "layers").glob("*/*.f16")}
+    assert layers == {"layer_02", "layer_04"}
+    for run in result.runs:
+        assert run.frozen and run.content()["frozen"]
+        nlp = spacy.load(tmp_path / "runs" / run.name / "model-best")
+        trained = nlp.get_pipe("transformer").model.transformer.state_dict()
+        before = AutoModel.from_pretrained(bert).state_dict()
+        assert all(torch.equal(trained[name], before[name]) for name in trained)

@@ -143,10 +143,12 @@ def run_config(settings: RunSettings, n_train: int, *, gpu: bool = False) -> Con
         steps=steps,
         learn_rate=settings.learn_rate,
         gpu=gpu,
+        frozen=settings.frozen,
         # XTREME fine-tunes every weight.
-        frozen=False,
-        train_embeddings=True,
+        train_embeddings=not settings.frozen,
     )
+    if settings.frozen:
+        config["components"]["transformer"]["cache"] = settings.cache
     for listener in listeners(config["components"]):
         listener["aggregation"] = dict(settings.block)
     training = config["training"]
