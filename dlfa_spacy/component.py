@@ -234,6 +234,7 @@ class DLFATransformer(Transformer):
         readers: dict[str, Reader] = {}
         for listener in self.listeners:
             if isinstance(listener, TransformerListener):
+                listener.check_encoder()
                 if self._is_taken(listener, readers):
                     aggregator_shim(listener.aggregation).new_slot()
                 readers[listener.vectors_key] = listener

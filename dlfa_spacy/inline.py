@@ -110,6 +110,9 @@ def replace_listener(
     RETURNS (Model): The node that takes the listener's place.
     """
     if isinstance(listener, TransformerListener):
+        listener.check_encoder()
+        # From now on it has its encoder beside it.
+        listener.shim.encoder = None
         return inline_encoder(transformer, listener.aggregation, listener.attrs["grad_factor"])
     aggregation = build_last_layer_v1()
     if transformer.has_dim("nO"):

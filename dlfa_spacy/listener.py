@@ -116,15 +116,47 @@ class TransformerListener(StockListener):
     def set_dim(self, name: str, value: int, *, force: bool = False) -> None:
         """Called by every upstream component that adopts the listener, ours and the stock one.
 
-        RAISES (ValueError): The aggregation was trained for an encoder of another shape.
+        RAISES (ValueError): The aggregation was trained with another encoder.
         """
         # The width may have been a guess from the folder of an encoder that was saved since.
         super().set_dim(name, int(value), force=True)
         if name == "nO" and isinstance(value, EncoderWidth):
+            shim, before = self.shim, self.encoder
             self.num_layers = value.num_layers
-            self._encoder = value.encoder
-            if aggregator_shim(self.aggregation).is_built:
-                aggregator_shim(self.aggregation).build(int(value), value.num_layers)
+            self._encoder = shim.encoder = value.encoder
+            if not shim.is_built:
+                return
+            shim.build(int(value), value.num_layers)
+            moves = before is not None and before is not self.encoder
+            if moves and shim.made_for is None and before.attrs["has_transformer"]:
+                # Sourced from a pipeline that has its own.
+                shim.made_for = before.shim.fingerprint()
+            if self.encoder is not None and self.encoder.attrs["has_transformer"]:
+                self.check_encoder()
+
+    def check_encoder(self) -> None:
+        """Compare the encoder with the one that the aggregation was trained with, once.
+
+        RAISES (ValueError): It is another one. Shapes may agree; what the component learnt of the
+            layers does not.
+        """
+        shim = self.shim
+        if shim.made_for is None or self.encoder is None:
+            return
+        self.encoder.load()
+        found = self.encoder.shim.fingerprint()
+        if found != shim.made_for:
+            raise ValueError(
+                f"A component with {type(shim.module).__name__} ([components.NAME.model.tok2vec"
+                f".aggregation]) was trained with the encoder {shim.made_for}, but the encoder "
+                f'it listens to (upstream = "{self.upstream_name}") is {found}, of '
+                f"{self.encoder.num_layers} layers and width {int(self.get_dim('nO'))}: other "
+                "weights, of which it knows nothing. Expected the same encoder, frozen in every "
+                "training whose components are put together. Fix: source the component with an "
+                "encoder of its own (replace_listeners), source the transformer from the same "
+                "pipeline, or train the component again."
+            )
+        shim.made_for = None
 
     def has_dim(self, name: str) -> bool | None:
         # A stock upstream tells its width only to a listener that has none. Ours wants to hear it
@@ -173,6 +205,7 @@ def init(model: TransformerListener, X: Any = None, Y: Any = None) -> None:
 def forward(
     model: TransformerListener, docs: Sequence[Doc], is_train: bool
 ) -> tuple[list[TransformerData], Callable[[Sequence[TransformerData]], list[Doc]]]:
+    model.check_encoder()
     if is_train:
         model._initializing = False
     batch = _batch_of(model._outputs)

@@ -44,6 +44,13 @@ class AggregatorShim(PyTorchShim):
         # Names the vectors of this aggregator on a Doc; saved with the weights, so that a Doc that
         # was stored hands no listener the vectors of another.
         self.slot: str | None = None
+        # Fingerprint of the encoder it was trained with, until that is known to be the one it
+        # reads; then it is saved with the fingerprint that encoder has.
+        self.made_for: str | None = None
+        self.encoder: Callable[[], Any] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "encoder": None}
 
     @property
     def module(self) -> nn.Module:
@@ -126,10 +133,18 @@ class AggregatorShim(PyTorchShim):
                     "width": self.width,
                     "num_layers": self.num_layers,
                     "slot": self.slot,
+                    "encoder": self._trained_with(),
                     "state": save_tensors(tensors),
                 }
             ),
         )
+
+    def _trained_with(self) -> str | None:
+        """RETURNS (Optional[str]): The fingerprint of its encoder, if there is one."""
+        encoder = None if self.encoder is None else self.encoder()
+        if self.made_for is not None or encoder is None or not encoder.attrs["has_transformer"]:
+            return self.made_for
+        return cast(str, encoder.shim.fingerprint())
 
     def from_bytes(self, bytes_data: bytes) -> "AggregatorShim":
         try:
@@ -161,6 +176,8 @@ class AggregatorShim(PyTorchShim):
         self._model = module.to(get_torch_default_device())
         self.width, self.num_layers = msg["width"], msg["num_layers"]
         self.slot = msg["slot"]
+        # Pipelines of older versions do not say.
+        self.made_for = msg.get("encoder")
         return self
 
 

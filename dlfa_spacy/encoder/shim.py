@@ -64,7 +64,7 @@ class EncoderShim(HFShim):
         # Names of the encoder's layers that are `Int8Linear`.
         self.int8_layers: list[str] = []
         # The encoder's fingerprint, and the state that its weights were in.
-        self._fingerprint: tuple[object, str] | None = None
+        self._fingerprint: tuple[tuple[str, int], str] | None = None
 
     def set_encoder(self, hf_model: HFObjects) -> None:
         self._fingerprint = None
@@ -96,7 +96,7 @@ class EncoderShim(HFShim):
         """RETURNS (str): A name for the encoder as it is now (see `encoder.fingerprint`). Hashed
         anew only when a weight has changed."""
         transformer = self._hfmodel.transformer
-        state = (self.storage, weights_state(transformer))
+        state = self._weights_state()
         if self._fingerprint is None or self._fingerprint[0] != state:
             if isinstance(transformer, OnnxEncoder):
                 found = hashlib.blake2b(transformer.graph, digest_size=16).hexdigest()
@@ -104,6 +104,9 @@ class EncoderShim(HFShim):
                 found = fingerprint(transformer, STORAGE[self.storage])
             self._fingerprint = state, found
         return self._fingerprint[1]
+
+    def _weights_state(self) -> tuple[str, int]:
+        return self.storage, weights_state(self._hfmodel.transformer)
 
     def begin_update(self, inputs: Any) -> Any:
         if self.is_onnx:
@@ -170,6 +173,8 @@ class EncoderShim(HFShim):
                 "tokenizer": _tokenizer_files(hf.tokenizer),
                 "use_fast": hf.tokenizer.is_fast,
                 "n_pieces": len(hf.tokenizer),
+                # So that loading need not hash.
+                "fingerprint": self.fingerprint(),
             }
             if isinstance(hf.transformer, OnnxEncoder):
                 msg["format"] = ONNX_FORMAT
@@ -231,6 +236,8 @@ class EncoderShim(HFShim):
         self._hfmodel = hf
         self.storage, self.int8_layers = storage, int8_layers
         self.set_encoder(HFObjects(tokenizer, transformer, None))
+        if isinstance(saved.get("fingerprint"), str):
+            self._fingerprint = self._weights_state(), saved["fingerprint"]
         return self
 
 
