@@ -85,11 +85,13 @@ setup(
         *find_packages(include=["dlfa_spacy", "dlfa_spacy.*"]),
         "dlfa_spacy.configs",
         "dlfa_spacy.configs.aggregations",
+        "dlfa_spacy.configs.heads",
     ],
     package_dir={
         "dlfa_spacy": "dlfa_spacy",
         "dlfa_spacy.configs": "configs",
         "dlfa_spacy.configs.aggregations": "configs/aggregations",
+        "dlfa_spacy.configs.heads": "configs/heads",
     },
     package_data={"": ["py.typed", "*.cfg", "*.css", "*.html", "*.json", "*.md"]},
     include_package_data=True,

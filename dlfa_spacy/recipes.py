@@ -11,6 +11,9 @@ DLFA = "dlfa"
 # The encoder of the shipped configs.
 BUNDLED = "assets/encoder"
 TEXTCAT = "textcat"
+LISTENER = "dlfa_spacy.TransformerListener.v1"
+# Peak learning rates of what trains on a frozen encoder.
+FROZEN_RATE, FROZEN_TEXTCAT_RATE = 1e-3, 1e-2
 POOLERS = ("pretrained", "new", "none")
 SEQUENCES = ("cls", "mean")
 
@@ -64,7 +67,8 @@ def make_config(
     layer (Optional[int]): The lower layer of DLFA.
     gate (Optional[str]): The gate of DLFA.
     steps (Optional[int]): Training steps. The learning rate falls to 0 over them.
-    learn_rate (Optional[float]): The highest learning rate.
+    learn_rate (Optional[float]): The peak learning rate; by default the base config's, or one for
+        a frozen encoder.
     pooler (Optional[str]): The pooler of a text classifier: one of POOLERS.
     sequence (Optional[str]): What a text classifier reads: one of SEQUENCES.
     multilabel (bool): A text may have several classes, or none.
@@ -91,7 +95,6 @@ def make_config(
     config = Config().from_disk(config_folder() / f"{task}.cfg", interpolate=False)
     for listener in listeners(config["components"]):
         listener["aggregation"] = dict(block)
-    _set_classifier(config, pooler, sequence, multilabel)
     transformer = config["components"]["transformer"]["model"]
     if encoder is not None:
         transformer["name"] = encoder
@@ -101,12 +104,19 @@ def make_config(
         config["training"]["max_steps"] = schedule["total_steps"] = steps
         config["training"]["eval_frequency"] = max(1, steps // 4)
         schedule["warmup_steps"] = steps // 10
+    frozen = is_bundled(transformer["name"]) if frozen is None else frozen
+    if learn_rate is None and frozen:
+        learn_rate = FROZEN_TEXTCAT_RATE if TEXTCAT in config["components"] else FROZEN_RATE
     if learn_rate is not None:
         schedule["initial_rate"] = learn_rate
     if gpu:
         transformer["mixed_precision"] = True
         config["system"]["gpu_allocator"] = "pytorch"
-    _set_frozen(config, is_bundled(transformer["name"]) if frozen is None else frozen)
+    _set_frozen(config, frozen)
+    if frozen and TEXTCAT in config["components"]:
+        # [CLS] of an encoder that is not fine-tuned says little, and a pooler on it less.
+        pooler, sequence = pooler or "none", sequence or "mean"
+    _set_classifier(config, pooler, sequence, multilabel)
     if train_embeddings and config["training"].get("frozen_components"):
         raise ValueError(
             "--train-embeddings goes with an encoder that is fine-tuned, but this one is frozen, "
@@ -127,6 +137,7 @@ def _set_frozen(config: Config, frozen: bool) -> None:
         # It must still run.
         config["training"]["frozen_components"] = ["transformer"]
         config["training"]["annotating_components"] = ["transformer"]
+        add_heads(config)
     else:
         callback = {"@callbacks": "dlfa_spacy.freeze_layers.v1", "layers": [], "embeddings": True}
         config["initialize"]["after_init"] = callback
@@ -136,9 +147,26 @@ def listeners(block: Any) -> list[dict[str, Any]]:
     """RETURNS (List[Dict]): Every listener block of ours below a block of a config."""
     if not isinstance(block, dict):
         return []
-    if block.get("@architectures") == "dlfa_spacy.TransformerListener.v1":
+    if block.get("@architectures") == LISTENER:
         return [block]
     return [found for value in block.values() for found in listeners(value)]
+
+
+def add_heads(config: Config) -> None:
+    """Put layers between every listener and its component, in place: on a frozen encoder they are
+    what trains. A text classifier reads wordpieces, and keeps its bare listener.
+
+    config (Config): A training config.
+    """
+    path = config_folder() / "heads" / "window.cfg"
+    for component in config["components"].values():
+        model = component.get("model", {})
+        block = model.get("tok2vec", {})
+        if block.get("@architectures") == LISTENER and TEXTCAT not in component["factory"]:
+            head = Config().from_disk(path, interpolate=False)["head"]
+            layers = head["embed"]["*"]
+            head["embed"]["*"] = {"listener": block, **layers}
+            model["tok2vec"] = dict(head)
 
 
 def _set_classifier(

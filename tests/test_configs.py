@@ -134,8 +134,9 @@ def test_init_config_writes_several_that_differ_in_the_aggregation_alone(tmp_pat
         Config().from_disk(tmp_path / f"{name}.cfg", interpolate=False) for name in ("last", "dlfa")
     )
     blocks = [
-        config["components"]["ner"]["model"]["tok2vec"].pop("aggregation")
+        listener.pop("aggregation")
         for config in (last, dlfa)
+        for listener in listeners(config["components"])
     ]
     assert [block["@layers"].split(".")[1] for block in blocks] == [
         "LastLayer",
