@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from .aggregators.layer_index import resolve_layer
 from .encoder.early_exit import find_blocks
+from .encoder.int4_embedding import unpack_embeddings
 from .encoder.model import TransformerModel
 
 
@@ -27,7 +28,8 @@ def build_freeze_layers_v1(
     layers (List[int]): Layer numbers as everywhere (1 is the first block, which makes H^1; negative
         ones count from the end). By default none. With all of them the encoder is frozen, and
         encodes each text once.
-    embeddings (bool): Whether the embeddings are frozen.
+    embeddings (bool): Whether the embeddings are frozen. If not, rows in four bits, which cannot
+        train, become floats.
     component (str): Name of the encoder's component.
     CREATES: A callback for [initialize.after_init].
 
@@ -59,6 +61,8 @@ def _freeze_layers(nlp: Language, layers: list[int], embeddings: bool, component
             blocks[index - 1].requires_grad_(False)
     if embeddings:
         _set_embeddings(transformer, blocks, trains=False)
+    else:
+        unpack_embeddings(transformer)
     return nlp
 
 
@@ -183,6 +187,8 @@ def _encoder(model: Model) -> TransformerModel | None:
 
 def _set_embeddings(transformer: nn.Module, blocks: nn.ModuleList, trains: bool) -> None:
     """Everything below the first block: word, position and type embeddings, and their norm."""
+    if trains:
+        unpack_embeddings(transformer)
     in_blocks = {id(p) for p in blocks.parameters()}
     for name, parameter in transformer.named_parameters():
         if id(parameter) not in in_blocks and "pooler" not in name:

@@ -123,7 +123,7 @@ def make_config(
             "as the bundled encoder is unless told otherwise. Fix: --no-frozen, or leave it out."
         )
     if train_embeddings:
-        del config["initialize"]["after_init"]
+        config["initialize"]["after_init"]["embeddings"] = False
     return config
 
 

@@ -212,7 +212,7 @@ def test_the_bundled_encoder_is_frozen_by_default_and_no_other(bert: str) -> Non
         )
         tuned = make_config(task, "last", frozen=False, train_embeddings=True)
         assert "frozen_components" not in tuned["training"]
-        assert "after_init" not in tuned["initialize"]
+        assert tuned["initialize"]["after_init"]["embeddings"] is False
     bundled = str(ROOT / "assets" / "encoder")
     assert make_config("ner", "last", encoder=bundled)["training"]["frozen_components"] == frozen
 

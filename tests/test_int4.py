@@ -39,6 +39,7 @@ from tiny import tiny_bert
 from torch import nn
 from transformers import AutoConfig, AutoModel, BertModel
 
+from dlfa_spacy.callbacks import build_freeze_layers_v1
 from dlfa_spacy.encoder.int4 import pack, unpack
 from dlfa_spacy.encoder.int4_embedding import (
     Int4Embedding,
@@ -523,3 +524,18 @@ def test_settings_of_the_encoder_reach_it(folder: str) -> None:
     nlp.add_pipe(block["factory"], name="transformer", config={"model": block["model"]})
     nlp.initialize()
     assert encoder(nlp).transformer.config.hidden_dropout_prob == 0.3
+
+
+def test_embeddings_that_are_to_train_become_floats(folder: str) -> None:
+    nlp = spacy.blank("xx")
+    nlp.add_pipe("dlfa_transformer", name="transformer", config={"model": {"name": folder}})
+    nlp.initialize()
+    model = nlp.get_pipe("transformer").model
+    packed = model.transformer.get_input_embeddings()
+    assert isinstance(packed, Int4Embedding)
+    build_freeze_layers_v1(embeddings=True)(nlp)
+    assert model.transformer.get_input_embeddings() is packed
+    build_freeze_layers_v1(embeddings=False)(nlp)
+    rows = model.transformer.get_input_embeddings()
+    assert isinstance(rows, torch.nn.Embedding) and rows.weight.requires_grad
+    assert torch.equal(rows.weight, packed.weight)

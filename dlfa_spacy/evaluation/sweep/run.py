@@ -144,9 +144,9 @@ def run_config(settings: RunSettings, n_train: int, *, gpu: bool = False) -> Con
         learn_rate=settings.learn_rate,
         gpu=gpu,
         frozen=settings.frozen,
-        # XTREME fine-tunes every weight.
-        train_embeddings=not settings.frozen,
     )
+    # XTREME fine-tunes every weight; only rows in four bits stay.
+    config["initialize"].pop("after_init", None)
     if settings.frozen:
         config["components"]["transformer"]["cache"] = settings.cache
     for listener in listeners(config["components"]):
