@@ -186,6 +186,36 @@ def test_mixed_languages_read_without_collecting(model: str) -> None:
     assert len(read) <= 2 * nlp.batch_size
 
 
+def test_five_components_trained_apart_share_one_encoder(bert: str, tmp_path: Path) -> None:
+    example = load("one_encoder")
+    corpus = tmp_path / "corpus"
+    for part in ("en/train.conllu", "nli/en/train.jsonl"):
+        lines = (ROOT / "assets" / "corpus" / part).read_text(encoding="utf-8")
+        first = "\n\n".join(lines.split("\n\n")[:12]) + "\n\n"
+        if part.endswith(".jsonl"):
+            first = "\n".join(lines.splitlines()[:12]) + "\n"
+        (corpus / part).parent.mkdir(parents=True, exist_ok=True)
+        (corpus / part).write_text(first, encoding="utf-8")
+    out = tmp_path / "out"
+    example.main(out, corpus=corpus, encoder=bert, epochs=2)
+    joined = spacy.load(out / "joined")
+    assert joined.pipe_names == ["transformer", *example.RUNS]
+    pair = make_pair(joined, TEXTS[0], TEXTS[1])
+    docs = list(joined.pipe([*TEXTS, pair]))
+    for name in example.RUNS:
+        home = spacy.load(out / name)
+        for doc, alone in zip(docs, home.pipe([*TEXTS, home.make_doc(pair.text)]), strict=True):
+            assert [t.tag_ for t in doc] == [t.tag_ for t in alone] or name != "tagger"
+            assert [t.is_sent_start for t in doc] == [t.is_sent_start for t in alone] or (
+                name != "senter"
+            )
+            assert [str(e) for e in doc.ents] == [str(e) for e in alone.ents] or name != "ner"
+            for label, score in alone.cats.items():
+                assert doc.cats[label] == pytest.approx(score, abs=1e-5)
+    # Four runs read texts that were encoded before.
+    assert len(list((out / "layers").iterdir())) == 1
+
+
 def test_layers_print_a_line_a_layer(model: str, capsys: pytest.CaptureFixture[str]) -> None:
     example = load("layers")
     nlp = spacy.load(model)
