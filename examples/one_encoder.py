@@ -38,7 +38,7 @@ def paragraphs(corpus: Path, nlp: Language) -> list[Doc]:
     joined = []
     for i in range(0, len(docs), 3):
         parts = docs[i : i + 3]
-        starts = [token.i == 0 for doc in parts for token in doc]
+        starts: list[Any] = [token.i == 0 for doc in parts for token in doc]
         words: list[Any] = [token.text for doc in parts for token in doc]
         spaces = [bool(t.whitespace_) or t.i == len(doc) - 1 for doc in parts for t in doc]
         joined.append(Doc(nlp.vocab, words, spaces, sent_starts=starts))
