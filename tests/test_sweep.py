@@ -296,6 +296,8 @@ def test_a_frozen_sweep_encodes_each_text_once_and_trains_nothing_of_the_encoder
     assert not result.failures
     layers = {path.name.partition(".")[0] for path in (tmp_path / "layers").glob("*/*.f16")}
     assert layers == {"layer_02", "layer_04"}
+    # The sweep itself wrote them all, before its runs began.
+    assert len({path.name.split(".")[1] for path in (tmp_path / "layers").glob("*/*.f16")}) == 1
     for run in result.runs:
         assert run.frozen and run.content()["frozen"]
         nlp = spacy.load(tmp_path / "runs" / run.name / "model-best")

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
 from filelock import FileLock, Timeout
 from rich.console import Console
 
 from ...corpora.files import write_text
+from .encode import encode_all
 from .plan import PLAN, Plan, plan_text
 from .prepare import make_runs
 from .progress import SweepProgress
@@ -81,8 +83,11 @@ def run_sweep(
         for run in runs:
             if run.hash in seconds:
                 progress.skip(run, seconds[run.hash])
+        todo = [run for run in runs if run.hash not in seconds]
+        if plan.frozen and todo:
+            torch.set_num_threads(threads * len(devices))
+            encode_all(todo, progress.console, quiet)
         with progress:
-            todo = [run for run in runs if run.hash not in seconds]
             for run, record, reason in scheduler.run(todo, progress):
                 if record is None:
                     result.failures[run.hash] = (run.name, reason)
