@@ -11,7 +11,8 @@ from .jsonl import parse_json
 from .labelled_text import LABEL_COLUMNS, TEXT_FORMATS, has_header, languages_of
 from .labels import NLI, PARAPHRASE
 from .lines import numbered_lines
-from .naming import Part, looks_like_language, names_its_part, part_of, split_of
+from .naming import Part, names_its_part, part_of
+from .plain_names import is_language
 from .tsv import withheld
 
 FORMATS = ("conllu", "iob2", *TEXT_FORMATS)
@@ -93,10 +94,10 @@ def parts_of(path: Path, language: str | None = None) -> list[Part]:
     RAISES (ValueError): If the language cannot be told.
     """
     if not language and path.suffix.lower() in (".tsv", ".jsonl"):
-        own = names_its_part(path) or not looks_like_language(path.resolve().parent.name)
+        own = names_its_part(path) or not is_language(path.resolve().parent.name)
         languages = languages_of(path) if own and path.stat().st_size else []
         if languages:
-            return [Part(name, split_of(path)) for name in languages]
+            return [part_of(path, name) for name in languages]
     return [part_of(path, language)]
 
 
@@ -109,7 +110,7 @@ def list_parts(folder: Path) -> dict[Part, list[Path]]:
     """
     parts: dict[Part, list[Path]] = {}
     for path in sorted([*folder.glob("*"), *folder.glob("*/*")]):
-        in_language = path.parent != folder and looks_like_language(path.parent.name)
+        in_language = path.parent != folder and is_language(path.parent.name)
         # Notes beside a corpus (README.txt, LICENSE) are no splits of it.
         is_split = path.suffix.lower() in _SUFFIXES and re.match(r"^[a-z]", path.name)
         if (in_language or names_its_part(path)) and is_split and path.is_file():

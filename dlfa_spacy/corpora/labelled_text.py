@@ -9,6 +9,7 @@ from pathlib import Path
 from .errors import malformed
 from .jsonl import read_jsonl
 from .labels import SCHEMES, LabelReader, LabelScheme, order_labels
+from .plain_names import A_LANGUAGE, is_language
 from .sentence import ReadingNotes
 from .tsv import Record, first_line, read_tsv, read_xtreme_tsv
 
@@ -106,6 +107,22 @@ def _string(path: Path, line: int, key: str, value: object) -> str:
                 "Fix: write both halves of the character, or remove it.",
             ) from error
     return value
+
+
+def _language(path: Path, line: int, values: Mapping[str, object]) -> str | None:
+    found = values.get(LANGUAGE)
+    if not isinstance(found, str) or not found:
+        return None
+    # Folders are named after it.
+    if not is_language(found):
+        raise malformed(
+            path,
+            line,
+            found,
+            f"{A_LANGUAGE} under {LANGUAGE!r}",
+            "Fix: write the code of the language, in small letters.",
+        )
+    return found
 
 
 def _texts(path: Path, line: int, values: Mapping[str, object]) -> tuple[str, str | None]:
@@ -221,8 +238,7 @@ def read_labelled_text(
     others: set[str] = set()
     n_read = 0
     for line, values in _records(path, scheme):
-        found = values.get(LANGUAGE)
-        own = found if isinstance(found, str) and found else None
+        own = _language(path, line, values)
         if own and language and own != language:
             others.add(own)
             continue
@@ -254,6 +270,7 @@ def languages_of(path: Path) -> list[str]:
 
     path (Path): A TSV or JSONL file.
     RETURNS (List[str]): The languages, sorted; empty if the file names none.
+    RAISES (ValueError): If one of them is no language code, naming file and line.
     """
     if is_json(path):
         records = read_jsonl(path)
@@ -264,9 +281,9 @@ def languages_of(path: Path) -> list[str]:
         records = read_tsv(path, (LANGUAGE,))
         next(records)
     found: set[str] = set()
-    for _, values in records:
-        language = values.get(LANGUAGE)
-        if not isinstance(language, str) or not language:
+    for line, values in records:
+        language = _language(path, line, values)
+        if language is None:
             return []
         found.add(language)
     return sorted(found)

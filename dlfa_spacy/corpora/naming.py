@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from .plain_names import A_LANGUAGE, A_NAME, is_language, is_plain_name
+
 # UD: de_gsd-ud-test. XTREME: test-de. XNLI and its training set: xnli.test, multinli.train.de.
 _UD_NAME = re.compile(r"^([a-z]{2,3})_[a-z0-9]+-ud-([a-z]+)(?:-[a-z0-9]+)*$")
-_LANGUAGE = re.compile(r"^[a-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*$")
 _XTREME_NAME = re.compile(r"^(train|dev|test)-([a-z]{2,3}(?:-[A-Za-z]{2,4})?)$")
 _XNLI_NAME = re.compile(r"^(?:xnli|multinli)\.(train|dev|test)(?:\.([a-z]{2,3}))?$")
 # PAWS-X: 2k stands for the number of pairs.
@@ -20,15 +21,6 @@ class Part(NamedTuple):
 
     language: str
     split: str
-
-
-def looks_like_language(name: str) -> bool:
-    """Whether a folder's name can be a language code (`de`, `zh-hans`).
-
-    name (str): The name.
-    RETURNS (bool): True if it can.
-    """
-    return _LANGUAGE.match(name) is not None
 
 
 def names_its_part(path: Path) -> bool:
@@ -65,17 +57,27 @@ def part_of(path: Path, language: str | None = None) -> Part:
     path (Path): The file.
     language (Optional[str]): The language, if the user has said it.
     RETURNS (Part): Language and split.
-    RAISES (ValueError): If the language cannot be told.
+    RAISES (ValueError): If the language cannot be told, or a name could lead elsewhere.
     """
     split = split_of(path)
+    if not is_plain_name(split):
+        raise ValueError(
+            f"{path}: found the split {split!r} in the file's name, expected {A_NAME}. "
+            "Fix: rename the file."
+        )
     if language:
+        if not is_language(language):
+            raise ValueError(
+                f"{path}: found the language {language!r}, expected {A_LANGUAGE}. "
+                "Fix: --lang with a code."
+            )
         return Part(language, split)
     for pattern, group in ((_UD_NAME, 1), (_XTREME_NAME, 2), (_XNLI_NAME, 2)):
         match = pattern.match(path.stem)
         if match is not None and match[group]:
             return Part(match[group], split)
     parent = path.resolve().parent.name
-    if looks_like_language(parent):
+    if is_language(parent):
         return Part(parent, split)
     raise ValueError(
         f"{path}: cannot tell the language, found the folder {parent!r}, expected a folder named "

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..corpora.formats import list_parts, looks_like_language
+from ..corpora.formats import list_parts
+from ..corpora.plain_names import is_language
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ def _available(folder: Path) -> dict[str, dict[str, list[Path]]]:
     for part, paths in list_parts(folder).items():
         found.setdefault(part.language, {})[part.split] = paths
     for path in sorted(folder.glob("*/*.spacy")):
-        if looks_like_language(path.parent.name) and not path.name.startswith("."):
+        if is_language(path.parent.name) and not path.name.startswith("."):
             # What has been converted wins over its source beside it.
             found.setdefault(path.parent.name, {})[path.stem] = [path]
     return found
