@@ -100,6 +100,8 @@ setup(
         "spacy>=3.8.2,<3.9",
         "spacy-transformers>=1.4,<2.1",
         "thinc>=8.3,<8.4",
+        # spaCy and thinc bring it; plans are checked with it.
+        "pydantic>=2.0,<3.0",
         "torch>=2.2",
         "transformers>=4.45",
         "safetensors>=0.4",

@@ -150,6 +150,95 @@ def test_a_wrong_setting_is_named(corpus: Path, bert: str, key: str, value: Any)
         make_plan(corpus, bert, **{key: value})
 
 
+GOOD = """# A plan.
+[sweep]
+corpus = "x"
+tasks = ["pos"]
+methods = ["last"]
+seeds = [0]
+
+[sweep.encoders]
+bundled = "assets/encoder"
+
+[sweep.epochs]
+pos = 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[sweep]\n", "", r": found no plan \("),
+        ("[sweep.epochs]", "[sweep]", r":11: found '\[sweep\]', expected it once"),
+        (
+            "[sweep.epochs]",
+            "[sweep.encoders]",
+            r":11: found '\[sweep.encoders\]', expected it once",
+        ),
+        ("seeds", "tasks", r":6: found '\[sweep\] tasks', expected it once"),
+        ("# A plan.", "[other]", r": found the blocks other, sweep, expected \[sweep\] alone"),
+        ('["pos"]', '[["pos"]]', r":4: \[sweep\] tasks.0: found \['pos'\], expected a list of"),
+        ('["pos"]', '"pos"', r":4: \[sweep\] tasks: found 'pos', expected a list of"),
+        ('["pos"]', '["../../pos"]', r":4: \[sweep\] tasks.0: found '../../pos', expected .*plain"),
+        ('["pos"]', '["po\\ud800s"]', r":4: \[sweep\] tasks"),
+        ("[0]", "5", r":6: \[sweep\] seeds: found 5, expected a list of whole numbers"),
+        ("[0]", "[-1]", r":6: \[sweep\] seeds.0: found -1"),
+        ("[0]", "[true]", r":6: \[sweep\] seeds.0: found True"),
+        ("[0]", f"[{'9' * 5000}]", r":6: \[sweep\] seeds"),
+        ("[0]", "[" * 100_000, r":6: \[sweep\] seeds"),
+        ("pos = 1", "pos = NaN", r":12: \[sweep\] epochs.pos: found nan, expected a whole number"),
+        ("pos = 1", "pos = 1.5", r":12: \[sweep\] epochs.pos: found 1.5"),
+        ("pos = 1", "ner = 1", r":11: \[sweep\] epochs: found no number for the task pos"),
+        ("seeds = [0]", "warmup = 7", r":6: \[sweep\] warmup: found 7, expected a part"),
+        ("seeds = [0]", "warmup = NaN", r":6: \[sweep\] warmup: found nan"),
+        ("seeds = [0]", "learn_rate = Infinity", r":6: \[sweep\] learn_rate: found inf"),
+        ("seeds = [0]", "batch_size = -3", r":6: \[sweep\] batch_size: found -3, expected a whole"),
+        ("seeds = [0]", 'frozen = "no"', r":6: \[sweep\] frozen: found 'no', expected true or"),
+        (
+            "seeds = [0]",
+            'source = "../en"',
+            r":6: \[sweep\] source: found '../en', expected a lang",
+        ),
+        ("seeds = [0]", 'languages = ["de", ".."]', r":6: \[sweep\] languages.1: found '..'"),
+        ("bundled =", "../../x =", r":9: \[sweep\] encoders.*: found '../../x', expected .*plain"),
+        ('"assets/encoder"', "3", r":9: \[sweep\] encoders.bundled: found 3, expected a folder"),
+        ("epochs]\npos", "overrides]\na.b", None),
+        ("epochs]\npos = 1", "overrides]\na.b = NaN", r":11: \[sweep\] overrides"),
+    ],
+)
+def test_a_wrong_plan_is_an_error_with_file_line_section_and_key(
+    tmp_path: Path, old: str, new: str, message: str | None
+) -> None:
+    path = tmp_path / "plan.cfg"
+    assert old in GOOD
+    path.write_text(GOOD.replace(old, new, 1), encoding="utf-8")
+    if message is None:
+        assert read_plan(path).overrides == {"a.b": 1}
+        return
+    with pytest.raises(ValueError, match=re.escape(str(path)) + message) as error:
+        read_plan(path)
+    assert "Fix: " in str(error.value) and len(str(error.value)) < 2000
+
+
+def test_a_plan_that_is_no_text_or_far_too_large_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "plan.cfg"
+    path.write_bytes(GOOD.encode() + b"\xff")
+    with pytest.raises(ValueError, match=r"plan\.cfg:13: .*expected UTF-8"):
+        read_plan(path)
+    path.write_text("#" * (1 << 21), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"plan\.cfg: found a file of 2,097,152 bytes"):
+        read_plan(path)
+
+
+def test_what_an_option_says_is_not_blamed_on_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "plan.cfg"
+    path.write_text(GOOD, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"plan\.cfg: \[sweep\] seeds: found 5"):
+        read_plan(path, {"seeds": 5})
+    path.write_text(GOOD.replace("[0]", "5"), encoding="utf-8")
+    assert read_plan(path, {"seeds": [1]}).seeds == [1]
+
+
 RESULTS = Path(__file__).parent.parent / "docs" / "results"
 # The others there are a training config, and a plan that `dlfa align --report` fills in.
 COMMITTED = [

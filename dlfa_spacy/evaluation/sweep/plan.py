@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from thinc.api import Config
+
+from .checks import Problem, find_problem
+from .plan_file import read_plan_file
 
 SECTION = "sweep"
 PLAN = "plan.cfg"
@@ -60,16 +63,9 @@ class Plan:
     overrides: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for key in ("tasks", "methods", "encoders", "seeds"):
-            if not getattr(self, key):
-                raise ValueError(
-                    f"[{SECTION}] {key}: found nothing, expected at least one. "
-                    f"Fix: {_EXAMPLES[key]}."
-                )
-        for key, lowest in (("epochs", 1), ("learn_rate", 0), ("warmup", 0), ("train_limit", 0)):
-            self._check_numbers(key, lowest)
-        for key in ("dev_limit", "test_limit"):
-            self._check_numbers(key, 0)
+        problem = find_problem(vars(self))
+        if problem is not None:
+            raise ValueError(_message(SECTION, problem))
 
     def of(self, key: str, task: str) -> float:
         """Look up a setting that may differ by task.
@@ -81,30 +77,6 @@ class Plan:
         value = getattr(self, key)
         return value[task] if isinstance(value, dict) else value
 
-    def _check_numbers(self, key: str, lowest: float) -> None:
-        value = getattr(self, key)
-        by_task = value if isinstance(value, dict) else dict.fromkeys(self.tasks, value)
-        missing = [task for task in self.tasks if task not in by_task]
-        if missing:
-            raise ValueError(
-                f"[{SECTION}] {key}: found no number for the task {missing[0]}, expected one. "
-                f"Fix: {key} = one number for all tasks, or one for each."
-            )
-        for task, number in by_task.items():
-            if not isinstance(number, int | float) or number < lowest:
-                raise ValueError(
-                    f"[{SECTION}] {key}: found {number!r} for {task}, expected a number from "
-                    f"{lowest}."
-                )
-
-
-_EXAMPLES = {
-    "tasks": "--tasks pos,ner",
-    "methods": "--aggregations last,attention,dlfa",
-    "encoders": "--encoder assets/encoder",
-    "seeds": "--seeds 0,1,2,3,4",
-}
-
 
 def read_plan(path: Path, changes: Mapping[str, Any] | None = None) -> Plan:
     """Read a plan from a config file with a block [sweep].
@@ -112,44 +84,37 @@ def read_plan(path: Path, changes: Mapping[str, Any] | None = None) -> Plan:
     path (Path): The file.
     changes (Optional[Mapping[str, Any]]): Settings that take the place of those in the file.
     RETURNS (Plan): The plan.
-    RAISES (ValueError): If the file is missing or malformed, or a setting is unknown or wrong.
+    RAISES (ValueError): If the file is missing or malformed, or a setting is unknown or wrong,
+        naming file, line, section and key.
     """
-    if not path.is_file():
-        raise ValueError(
-            f"{path}: there is no such file. Expected a plan with a block [{SECTION}]. "
-            "Fix: give --corpus, --tasks and --aggregations, or the path of a plan."
-        )
-    config = Config().from_disk(path)
-    if set(config) != {SECTION}:
-        raise ValueError(
-            f"{path}: found the blocks {', '.join(config) or 'none'}, expected [{SECTION}] alone. "
-            f"Fix: put all settings below [{SECTION}]."
-        )
-    return make_plan({**config[SECTION], **(changes or {})}, where=str(path))
+    settings, lines = read_plan_file(path, SECTION)
+    changes = changes or {}
+    own = {key: line for key, line in lines.items() if key.partition(".")[0] not in changes}
+    return make_plan({**settings, **changes}, where=str(path), lines=own)
 
 
-def make_plan(settings: Mapping[str, Any], where: str = "sweep") -> Plan:
+def make_plan(
+    settings: Mapping[str, Any], where: str = "sweep", lines: Mapping[str, int] | None = None
+) -> Plan:
     """Make a plan from settings.
 
     settings (Mapping[str, Any]): Arguments of `Plan`.
     where (str): Where they come from, for errors.
+    lines (Optional[Mapping[str, int]]): The lines that they stand on there, by their keys.
     RETURNS (Plan): The plan.
     RAISES (ValueError): If a setting is unknown, missing or wrong.
     """
-    known = {item.name for item in fields(Plan)}
-    unknown = sorted(set(settings) - known)
-    if unknown:
-        raise ValueError(
-            f"{where}: [{SECTION}] has no setting {unknown[0]}. Expected some of "
-            f"{', '.join(sorted(known))}. Fix: take it out."
-        )
-    for key in ("corpus", "tasks", "methods", "encoders"):
-        if key not in settings:
-            raise ValueError(
-                f"{where}: found no {key}, expected it. Fix: "
-                f"{_EXAMPLES.get(key, '--corpus FOLDER, as dlfa convert writes it')}."
-            )
+    problem = find_problem(settings)
+    if problem is not None:
+        lines = lines or {}
+        line = lines.get(f"{problem.key}.{problem.part}", lines.get(problem.key))
+        raise ValueError(_message(where if line is None else f"{where}:{line}", problem))
     return Plan(**settings)
+
+
+def _message(where: str, problem: Problem) -> str:
+    key = f"{problem.key}.{problem.part}" if problem.part else problem.key
+    return f"{where}: [{SECTION}] {key}: {problem.text}"
 
 
 def plan_text(plan: Plan) -> str:
