@@ -14,7 +14,7 @@ from pathlib import Path
 from .errors import malformed
 from .iob import is_iob, repair
 from .lines import Block, blocks, numbered_lines
-from .multiword import surface_upos
+from .multiword import depths_of, surface_upos
 from .sentence import ReadingNotes, Sentence
 from .words import clean_form
 
@@ -23,10 +23,12 @@ UPOS = frozenset(
 )
 MULTIWORD = ("surface", "syntactic")
 
-_ID = re.compile(r"^([0-9]+)(?:([-.])([0-9]+))?$")
+# No sentence has a billion words, and Python reads no number of more than 4,300 digits.
+_ID = re.compile(r"^([0-9]{1,9})(?:([-.])([0-9]{1,9}))?$")
+_HEAD = re.compile(r"[0-9]{1,9}")
 # IOB2 values only: CorefUD puts brackets under the same key, and those are no entity tags.
 _ENTITY = re.compile(r"(?:^|\|)Entity=(?:O(?=$|\|)|[BI]-)")
-_TOPIC = re.compile(r"^#\s*topic\s*=\s*(\S.*?)\s*$")
+_TOPIC = re.compile(r"^#\s*topic\s*=(.*)")
 
 
 @dataclass
@@ -37,12 +39,14 @@ class ConlluFacts:
     has_upos (bool): Whether any word has a UPOS tag.
     has_entities (bool): Whether MISC has IOB2 tags under `Entity`.
     topics (Set[str]): All values of `# topic =`.
+    topics_end (int): The line of the last that had not been there before.
     """
 
     n_sentences: int = 0
     has_upos: bool = False
     has_entities: bool = False
     topics: set[str] = field(default_factory=set)
+    topics_end: int = 1
 
 
 def scan_conllu(path: Path) -> ConlluFacts:
@@ -53,14 +57,15 @@ def scan_conllu(path: Path) -> ConlluFacts:
     """
     facts = ConlluFacts()
     inside = False
-    for _, line in numbered_lines(path):
+    for number, line in numbered_lines(path):
         if not line.strip():
             inside = False
             continue
         if line.startswith("#"):
-            match = _TOPIC.match(line)
-            if match:
-                facts.topics.add(match.group(1))
+            topic = _topic(line)
+            if topic and topic not in facts.topics:
+                facts.topics.add(topic)
+                facts.topics_end = number
             continue
         facts.n_sentences += not inside
         inside = True
@@ -69,6 +74,11 @@ def scan_conllu(path: Path) -> ConlluFacts:
             facts.has_upos = facts.has_upos or columns[3] in UPOS
             facts.has_entities = facts.has_entities or _ENTITY.search(columns[9]) is not None
     return facts
+
+
+def _topic(line: str) -> str:
+    match = _TOPIC.match(line)
+    return match[1].strip() if match else ""
 
 
 @dataclass
@@ -165,7 +175,7 @@ def _parse_rows(path: Path, block: Block, has_entities: bool, notes: ReadingNote
                 path, line, columns[1], "a form in column 2", "Give the word a form or drop it."
             )
         space, entity = _misc(path, line, columns[9], has_entities)
-        head = int(columns[6]) if columns[6].isdigit() else None
+        head = int(columns[6]) if _HEAD.fullmatch(columns[6]) else None
         rows.append(_Row(line, first, last, columns[1], upos, head, space, entity))
     if multiword_end >= expected:
         raise malformed(
@@ -195,14 +205,14 @@ def _surface_entity(row: _Row, parts: list[_Row]) -> str | None:
 
 def _surface(rows: list[_Row], language: str) -> list[_Row]:
     words = {row.first: row for row in rows if not row.multiword}
-    heads = {i: row.head for i, row in words.items() if row.head is not None}
+    depths = depths_of({i: row.head for i, row in words.items() if row.head is not None})
     result: list[_Row] = []
     covered = 0
     for row in rows:
         if row.multiword:
             ids = list(range(row.first, row.last + 1))
             parts = [words[i] for i in ids]
-            upos = surface_upos(ids, [part.upos for part in parts], heads, language)
+            upos = surface_upos(ids, [part.upos for part in parts], depths, language)
             entity = _surface_entity(row, parts)
             result.append(
                 _Row(row.line, row.first, row.last, row.form, upos, None, row.space, entity)
@@ -282,7 +292,7 @@ def read_conllu(
         if facts.has_entities:
             iob, n_repaired = repair([row.entity or "O" for _, row in kept])
             counts["repaired_tags"] += n_repaired
-        topics = [m.group(1) for _, text in block if (m := _TOPIC.match(text))]
+        topics = [topic for _, text in block if (topic := _topic(text))]
         counts["sentences"] += 1
         counts["tokens"] += len(kept)
         yield Sentence(

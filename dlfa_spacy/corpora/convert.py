@@ -50,8 +50,10 @@ def _count(docs: Iterable[Doc], result: Conversion, on_doc: OnDoc | None) -> Ite
         result.n_tokens += len(doc)
         for ent in doc.ents:
             result.n_entities[ent.label_] = result.n_entities.get(ent.label_, 0) + 1
-        for label, value in doc.cats.items():
-            result.n_labels[label] = result.n_labels.get(label, 0) + (value >= 0.5)
+        if not result.n_labels.keys() >= doc.cats.keys():
+            result.n_labels = {**result.n_labels, **dict.fromkeys(doc.cats, 0), **result.n_labels}
+        for label in [label for label, value in doc.cats.items() if value >= 0.5]:
+            result.n_labels[label] += 1
         if on_doc is not None:
             on_doc()
         yield doc

@@ -12,6 +12,7 @@ from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
 from ..language import get_language
+from .docbin_format import check_strings, load_docbin, wrong
 from .files import replacing
 
 # A DocBin is written and read as a whole, so its size is the memory that it takes.
@@ -49,26 +50,37 @@ def read_docbin(path: Path, vocab: Vocab) -> Iterator[Doc]:
     path (Path): The file.
     vocab (Vocab): The vocab of the Docs.
     YIELDS (Doc): The Docs, in order.
-    RAISES (ValueError): If the file is no DocBin.
+    RAISES (ValueError): If the file is no DocBin, or one whose parts do not fit together.
     """
-    try:
-        doc_bin = DocBin(store_user_data=True).from_disk(path)
-    except Exception as error:
-        # zlib, msgpack and srsly each raise their own kind for a damaged file.
-        raise ValueError(
-            f"{path}: found a file that is not a readable DocBin ({error}), expected one written "
-            "by `dlfa convert`. Convert the corpus again."
-        ) from error
+    doc_bin = load_docbin(path)
+    check_strings(path, doc_bin, vocab)
     packed, doc_bin.user_data = doc_bin.user_data, []
     unpacked: dict[bytes, dict[Any, Any]] = {}
-    for doc, data in zip(doc_bin.get_docs(vocab), packed, strict=True):
-        if data is not None:
-            if data not in unpacked:
-                unpacked.clear()
-                unpacked[data] = srsly.msgpack_loads(data, use_list=False)
-            # A Doc of its own may change what it holds.
-            doc.user_data.update(copy.deepcopy(unpacked[data]))
+    docs = doc_bin.get_docs(vocab)
+    for data in packed:
+        try:
+            doc = next(docs)
+            if data is not None:
+                if data not in unpacked:
+                    unpacked.clear()
+                    unpacked[data] = srsly.msgpack_loads(data, use_list=False)
+                # A Doc of its own may change what it holds.
+                doc.user_data.update(copy.deepcopy(unpacked[data]))
+        except Exception as error:
+            # Heads, spans and user data each have errors of their own.
+            reason = " ".join(f"{type(error).__name__} {error}".split())
+            raise wrong(path, reason[:200], "Docs that spaCy can make") from error
         yield doc
+
+
+def count_docs(path: Path) -> int:
+    """Count the Docs behind a `.spacy` path.
+
+    path (Path): A file or a folder, as `write_docs` makes them.
+    RETURNS (int): Their number.
+    RAISES (ValueError): If a file is no DocBin.
+    """
+    return sum(len(load_docbin(file)) for file in docbin_files(path))
 
 
 def write_docs(

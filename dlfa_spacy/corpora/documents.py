@@ -18,7 +18,7 @@ def make_cats(topic: str, labels: Iterable[str]) -> dict[str, float]:
     labels (Iterable[str]): All topics, `topic` among them or not.
     RETURNS (dict[str, float]): 1.0 for `topic`, 0.0 for all others, in alphabetical order.
     """
-    return {label: float(label == topic) for label in sorted({topic, *labels})}
+    return {**dict.fromkeys(sorted({topic, *labels}), 0.0), topic: 1.0}
 
 
 def sentence_to_doc(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 PathLike = str | Path
 
@@ -55,6 +57,21 @@ def replacing(path: PathLike) -> Iterator[Path]:
         _put(temporary, target)
     finally:
         _remove(temporary)
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Open an ordinary file, and nothing that could make its reader wait for ever.
+
+    path (Path): The file.
+    RETURNS (BinaryIO): Its bytes.
+    RAISES (ValueError): If it is a folder, a pipe, a socket or a device.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ValueError(
+            f"{path}: found no ordinary file, expected one: files are read more than once. Fix: "
+            "save what it gives to a file, and name that."
+        )
+    return path.open("rb")
 
 
 def write_text(path: PathLike, text: str) -> None:

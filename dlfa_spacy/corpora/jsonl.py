@@ -22,7 +22,7 @@ def parse_json(path: Path, number: int, line: str) -> dict[str, object]:
     """
     try:
         values = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise malformed(
             path,
             number,

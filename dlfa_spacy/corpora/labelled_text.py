@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .errors import malformed
 from .jsonl import read_jsonl
-from .labels import SCHEMES, LabelReader, LabelScheme, order_labels
+from .labels import SCHEMES, LabelReader, LabelScheme, check_label_count, order_labels
 from .plain_names import A_LANGUAGE, is_language
 from .sentence import ReadingNotes
 from .tsv import Record, first_line, read_tsv, read_xtreme_tsv
@@ -302,10 +302,16 @@ def labels_of(
     RAISES (ValueError): If a line is malformed, or the file holds no texts.
     """
     found: set[str] = set()
-    n_texts = 0
+    n_texts = line = 0
     for text in read_labelled_text(path, format=format, labels=labels, numbered=numbered):
         n_texts += 1
-        found.update(text.cats)
+        if not found.issuperset(text.cats):
+            found.update(text.cats)
+            line = text.line
     if not n_texts:
         raise malformed(path, 1, "no texts", "at least one", "Fix: fill the file or remove it.")
-    return list(labels or SCHEMES[format].names) or order_labels(found)
+    known = list(labels or SCHEMES[format].names)
+    if known:
+        return known
+    check_label_count(path, line, len(found), n_texts)
+    return order_labels(found)

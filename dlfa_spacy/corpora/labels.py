@@ -13,6 +13,12 @@ _WITHHELD = "-1"
 # Fewer texts than this may well have one label by chance.
 _ENOUGH = 20
 _SHOWN = 20
+# No class is numbered higher; Python reads no number of more than 4,300 digits at all.
+_MAX_DIGITS = 9
+# Every Doc holds a value for every label. What has more labels than this, or more than the first
+# number and hardly two texts for each, is free text in the place of a label.
+_MANY_LABELS = 1_000
+_MAX_LABELS = 10_000
 
 
 @dataclass(frozen=True)
@@ -59,9 +65,32 @@ def order_labels(labels: Iterable[str]) -> list[str]:
     RETURNS (List[str]): Without repetitions; numbers by size, names by the alphabet.
     """
     found = set(labels)
-    if all(label.isascii() and label.isdigit() for label in found):
+    if all(map(_is_number, found)):
         return sorted(found, key=int)
     return sorted(found)
+
+
+def _is_number(label: str) -> bool:
+    return label.isascii() and label.isdigit() and len(label) <= _MAX_DIGITS
+
+
+def check_label_count(path: Path, line: int, n_labels: int, n_texts: int) -> None:
+    """Refuse labels that are no classes.
+
+    path (Path): The file.
+    line (int): Where the last of the labels stands.
+    n_labels (int): How many different ones.
+    n_texts (int): Texts, or sentences, that have one.
+    RAISES (ValueError): There are too many of them, or nearly every text has its own.
+    """
+    if n_labels > _MAX_LABELS or (n_labels > _MANY_LABELS and n_texts < 2 * n_labels):
+        raise malformed(
+            path,
+            line,
+            f"{n_labels:,} different labels of {n_texts:,} texts",
+            f"classes: at most {_MAX_LABELS:,}, and from {_MANY_LABELS:,} on two texts of each",
+            "Fix: name the right column, or join labels to fewer classes.",
+        )
 
 
 def _shown(names: Sequence[str]) -> str:
@@ -106,6 +135,15 @@ class LabelReader:
                 "Fix: write the label of each text, or leave out texts that have none.",
             )
         raw = str(value).strip()
+        # JSON can spell half of a character, which no DocBin can hold.
+        if not raw.isascii() and any("\ud800" <= char <= "\udfff" for char in raw):
+            raise malformed(
+                self.path,
+                line,
+                raw,
+                "a label without unpaired surrogates",
+                "Fix: write both halves of the character, or remove it.",
+            )
         if raw == self.scheme.undecided and raw not in self.names:
             return None
         name = self._name(raw, line)
@@ -130,7 +168,7 @@ class LabelReader:
                 if spelt == raw:
                     self._remember(False, raw, line)
                 return name
-        is_number = raw.isascii() and raw.isdigit()
+        is_number = _is_number(raw)
         if is_number and self.numbered and int(raw) < len(self.names):
             self._remember(True, raw, line)
             return self.names[int(raw)]

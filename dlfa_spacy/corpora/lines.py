@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .errors import malformed
+from .files import open_file
 
 Block = list[tuple[int, str]]
 
@@ -15,10 +16,10 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
 
     path (Path): The file.
     YIELDS (Tuple[int, str]): Line number from 1, and the line without its end.
-    RAISES (ValueError): If a line is not UTF-8.
+    RAISES (ValueError): If a line is not UTF-8, or the file no ordinary one.
     """
     # Bytes are split first: text mode would report a decoding error without its line.
-    with path.open("rb") as file_:
+    with open_file(path) as file_:
         for number, raw in enumerate(file_, start=1):
             try:
                 line = raw.decode("utf-8-sig" if number == 1 else "utf-8")

@@ -17,7 +17,7 @@ from .documents import sentence_to_doc, split_long
 from .formats import FORMATS, detect_format
 from .iob2 import SPACES, read_iob2
 from .labelled_text import TEXT_FORMATS, labels_of, read_labelled_text
-from .labels import order_labels
+from .labels import check_label_count, order_labels
 from .sentence import ReadingNotes, Sentence
 from .text_docs import blank_tokenizer, text_to_doc
 
@@ -77,7 +77,11 @@ def topics_of(path: Path, options: ReadingOptions) -> set[str]:
     if kind in TEXT_FORMATS:
         labels = options.labels
         return set(labels_of(path, format=kind, labels=labels, numbered=bool(labels)))
-    return scan_conllu(path).topics if kind == "conllu" else set()
+    if kind != "conllu":
+        return set()
+    facts = scan_conllu(path)
+    check_label_count(path, facts.topics_end, len(facts.topics), facts.n_sentences)
+    return facts.topics
 
 
 def _sentences(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 # Ties between equally high parts are broken by these rankings, those that XTREME's conversion
 # (ud-conversion-tools, conllu_to_conll.py) has for each language. SYM is missing there.
@@ -16,19 +16,31 @@ _RANKINGS: dict[str, list[str]] = {
 }
 
 
-def _depth(node: int, heads: dict[int, int]) -> int:
-    depth = 0
-    seen = set()
-    # A cycle (bad annotation) must not hang the conversion.
-    while node in heads and node not in seen:
-        seen.add(node)
-        node = heads[node]
-        depth += 1
-    return depth
+def depths_of(heads: Mapping[int, int]) -> dict[int, int]:
+    """Tell how far each word of a sentence is from the root, in one pass.
+
+    heads (Mapping[int, int]): HEAD by ID; IDs without HEAD are left out.
+    RETURNS (Dict[int, int]): Steps to a word without HEAD, by ID. Into a cycle, which is bad
+        annotation, the steps until a word comes again.
+    """
+    depths: dict[int, int] = {}
+    for first in heads:
+        path: dict[int, int] = {}
+        node = first
+        while node in heads and node not in depths and node not in path:
+            path[node] = len(path)
+            node = heads[node]
+        if node in path:
+            length = len(path) - path[node]
+            depths.update((one, length) for one, place in path.items() if place >= path[node])
+        for one in reversed(path):
+            if one not in depths:
+                depths[one] = 1 + depths.get(heads[one], 0)
+    return depths
 
 
 def surface_upos(
-    ids: Sequence[int], upos: Sequence[str], heads: dict[int, int], language: str
+    ids: Sequence[int], upos: Sequence[str], depths: Mapping[int, int], language: str
 ) -> str:
     """Choose the UPOS of a multiword token as XTREME does: that of its highest part.
 
@@ -38,13 +50,13 @@ def surface_upos(
 
     ids (Sequence[int]): The parts' IDs.
     upos (Sequence[str]): The parts' tags.
-    heads (Dict[int, int]): HEAD by ID, for the whole sentence; IDs without HEAD are left out.
+    depths (Mapping[int, int]): See `depths_of`, for the whole sentence.
     language (str): Language code; es, fr and it have a ranking of their own.
     RETURNS (str): The tag.
     """
-    depths = [_depth(i, heads) for i in ids]
-    top = min(depths)
-    candidates = [tag for tag, depth in zip(upos, depths, strict=True) if depth == top]
+    own = [depths.get(i, 0) for i in ids]
+    top = min(own)
+    candidates = [tag for tag, depth in zip(upos, own, strict=True) if depth == top]
     ranking = _RANKINGS.get(language.split("-")[0].lower(), _DEFAULT_RANKING)
     order = {tag: rank for rank, tag in reversed(list(enumerate(ranking + _DEFAULT_RANKING)))}
     return min(candidates, key=lambda tag: order.get(tag, len(order) * 2))

@@ -75,7 +75,8 @@ def text_to_doc(
             f"a text that the tokenizer takes, not one of {len(text):,} characters ({error})",
             "Fix: cut the text, or raise nlp.max_length.",
         ) from error
-    doc.cats = {label: item.cats.get(label, 0.0) for label in labels}
+    doc.cats = dict.fromkeys(labels, 0.0)
+    doc.cats.update((label, value) for label, value in item.cats.items() if label in doc.cats)
     set_language(doc, item.language)
     notes.counts["tokens"] += len(doc)
     return doc

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from ...corpora.files import open_file
 from ...corpora.lines import numbered_lines
 from .raw import RawPair
 
@@ -35,7 +36,7 @@ def count_lines(path: Path) -> int:
     """RETURNS (int): How many lines a file has; the last need not end with a line break."""
     lines = 0
     last = b"\n"
-    with path.open("rb") as file_:
+    with open_file(path) as file_:
         while block := file_.read(1 << 20):
             lines += block.count(b"\n")
             last = block[-1:]

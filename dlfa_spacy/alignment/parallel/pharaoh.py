@@ -13,7 +13,7 @@ from ...corpora.lines import numbered_lines
 from .moses import count_lines
 from .pair import Link, SentencePair
 
-_LINK = re.compile(r"^(\d+)-(\d+)$", re.ASCII)
+_LINK = re.compile(r"^(\d{1,9})-(\d{1,9})$", re.ASCII)
 
 
 def parse_links(text: str, n_source: int, n_target: int, path: str | Path, line: int) -> list[Link]:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import codecs
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 from xml.parsers import expat
 
+from ...corpora.files import open_file
+from ...corpora.plain_names import A_LANGUAGE, is_language
 from .naming import ENGLISH
 from .raw import RawPair
 
 # Inside these elements is markup of another format, not text.
 _CODES = {"bpt", "ept", "ph", "it", "ut"}
 _BLOCK = 1 << 16
+# The parser begins a tag or comment anew with every block until it is complete.
+_MAX_TOKEN = 1 << 22
+# What the parser knows by itself, and the tables of one byte a character it can ask Python for.
+_ENCODINGS = re.compile(r"utf-8|utf-16(-[bl]e)?|ascii|iso8859-\d+|cp125\d|koi8-\w|tis-620")
 
 
 class _Units:
@@ -31,10 +39,23 @@ class _Units:
         self._language = ""
         self._text: list[str] | None = None
         self._codes = 0
+        parser.XmlDeclHandler = self._declaration
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._data
         parser.EntityDeclHandler = self._entity
+
+    def _declaration(self, version: str, encoding: str | None, standalone: int) -> None:
+        try:
+            name = codecs.lookup(encoding or "utf-8").name
+        except (LookupError, UnicodeError):
+            name = ""
+        if not _ENCODINGS.fullmatch(name):
+            raise ValueError(
+                f"{self.path}:{self.parser.CurrentLineNumber}: found the encoding {encoding!r}, "
+                "expected UTF-8, UTF-16 or one of ISO-8859. Fix: save the file as UTF-8, and say "
+                "so in its first line."
+            )
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if name == "tu":
@@ -48,6 +69,11 @@ class _Units:
                 )
             # de-DE and DE are the same language here.
             self._language = language.replace("_", "-").split("-")[0].lower()
+            if not is_language(self._language):
+                raise ValueError(
+                    f"{self.path}:{self.parser.CurrentLineNumber}: found xml:lang={language!r}, "
+                    f"expected {A_LANGUAGE}. Fix: write the code of the language."
+                )
         elif name == "seg":
             self._text = []
         elif name in _CODES:
@@ -83,14 +109,15 @@ def read_tmx(path: Path) -> Iterator[RawPair]:
     path (Path): The file. Its languages are named by `xml:lang`; a unit gives a pair for every
         variant that is not English.
     YIELDS (RawPair): The pairs; a side may be empty.
-    RAISES (ValueError): The file is no XML, declares entities, or has no unit with English and
-        another language.
+    RAISES (ValueError): The file is no XML, in an unknown encoding, declares entities, or has no
+        unit with English and another language.
     """
     parser = expat.ParserCreate()
     units = _Units(path, parser)
     n_units = n_pairs = 0
     languages: set[str] = set()
-    with path.open("rb") as file_:
+    n_bytes = 0
+    with open_file(path) as file_:
         final = False
         while not final:
             block = file_.read(_BLOCK)
@@ -102,6 +129,12 @@ def read_tmx(path: Path) -> Iterator[RawPair]:
                     f"{path}:{error.lineno}: found {expat.ErrorString(error.code)!r}, expected "
                     "TMX. Fix: correct the XML, or name another file."
                 ) from error
+            n_bytes += len(block)
+            if n_bytes - parser.CurrentByteIndex > _MAX_TOKEN + _BLOCK and not final:
+                raise ValueError(
+                    f"{path}:{parser.CurrentLineNumber}: found a tag or comment of more than "
+                    f"{_MAX_TOKEN:,} bytes, expected TMX. Fix: correct the XML."
+                )
             done, units.units = units.units, []
             for line, variants in done:
                 n_units += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ...corpora.docbin import docbin_files, write_docs
+from ...corpora.docbin import count_docs, docbin_files, write_docs
 from ...corpora.loading import read_docs
 from ...corpora.subset import sample
 from ..folder import LanguageFiles, find_languages
@@ -107,9 +107,8 @@ def _data_file(plan: Plan, task: str, files: LanguageFiles, limit: int, out: Pat
             f"{path}: found a file in a public format, expected {files.split}.spacy. Fix: "
             f"dlfa convert {path.parent.parent} OUT, and --corpus with what it wrote."
         )
-    parts = list(docbin_files(path))
-    content = hash_files(parts)
-    if limit > 0 and limit < (total := _count(parts)):
+    content = hash_files(list(docbin_files(path)))
+    if limit > 0 and limit < (total := count_docs(path)):
         name = f"{files.split}-{content}-{limit}-{plan.limit_seed}"
         subset = out / DATA / task / files.language / f"{name}.spacy"
         if not subset.exists():
@@ -117,12 +116,6 @@ def _data_file(plan: Plan, task: str, files: LanguageFiles, limit: int, out: Pat
             write_docs(sample(docs, total, limit, plan.limit_seed), subset)
         path, content = subset, f"{content}-{limit}-{plan.limit_seed}"
     return DataFile(files.language, files.split, str(path), content)
-
-
-def _count(paths: list[Path]) -> int:
-    from spacy.tokens import DocBin
-
-    return sum(len(DocBin(store_user_data=True).from_disk(path)) for path in paths)
 
 
 def _look_at(encoder: str) -> tuple[int, str]:

@@ -213,12 +213,9 @@ def weights_by_language(nlp: Language, tests: list[DataFile]) -> dict[str, Any]:
 
 def n_texts(data: DataFile) -> int:
     """RETURNS (int): Docs in a file."""
-    from spacy.tokens import DocBin
+    from ...corpora.docbin import count_docs
 
-    from ...corpora.docbin import docbin_files
-
-    files = docbin_files(Path(data.path))
-    return sum(len(DocBin(store_user_data=True).from_disk(path)) for path in files)
+    return count_docs(Path(data.path))
 
 
 class Progress:
