@@ -19,10 +19,12 @@ from life import (
 )
 from spacy.language import Language
 from spacy.util import load_model_from_config
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from dlfa_spacy.encoder.model import TransformerModel
+from dlfa_spacy.encoder.pieces import count_pieces
 from dlfa_spacy.encoder.spans import WordpieceSpans
+from dlfa_spacy.encoder.uninitialized import empty_encoder
 
 
 def encoder(nlp: Language) -> TransformerModel:
@@ -90,6 +92,29 @@ def test_loaded_tokenizer_cuts_the_same_pieces(any_encoder: str, tmp_path: Path)
     windows, other_windows = encoder(nlp).segment(docs), encoder(other).segment(docs)
     numpy.testing.assert_array_equal(windows.ids, other_windows.ids)
     numpy.testing.assert_array_equal(windows.lengths, other_windows.lengths)
+
+
+def test_pieces_are_counted_as_transformers_does(any_encoder: str) -> None:
+    for use_fast in (True, False):
+        tokenizer = AutoTokenizer.from_pretrained(any_encoder, use_fast=use_fast)
+        assert count_pieces(tokenizer) == len(tokenizer)
+        # One that is new, and one that is in the vocabulary.
+        tokenizer.add_tokens(["wholly new", "a"])
+        assert count_pieces(tokenizer) == len(tokenizer)
+
+
+def test_an_encoder_is_built_as_automodel_does(
+    any_encoder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = AutoConfig.from_pretrained(any_encoder)
+    expected = AutoModel.from_config(config, attn_implementation="eager")
+    found = empty_encoder(config, attn_implementation="eager")
+    assert type(found) is type(expected)
+    assert found.config.to_dict() == expected.config.to_dict()
+    assert set(found.state_dict()) == set(expected.state_dict())
+    # An architecture that the table does not know is left to AutoModel.
+    monkeypatch.setattr("dlfa_spacy.encoder.uninitialized.MODEL_MAPPING", {})
+    assert type(empty_encoder(config)) is type(expected)
 
 
 def test_half_precision_checkpoint_trains_in_single_precision(bert: str, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 import spacy
 import srsly
 import torch
+from fourbit import packed_folder
 from life import (
     AGGREGATIONS,
     FACTORIES,
@@ -230,9 +231,11 @@ def run(code: str, *arguments: str, **environment: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("factory", FACTORIES)
-def test_processes_under_spawn(bert: str, tmp_path: Path, factory: str) -> None:
-    nlp = trained(bert, ["tagger", "ner", "textcat"], "attention", factory)
+@pytest.mark.parametrize("kind", [*FACTORIES, "int4"])
+def test_processes_under_spawn(bert: str, tmp_path: Path, kind: str) -> None:
+    folder = packed_folder(tmp_path / "packed") if kind == "int4" else bert
+    factory = "dlfa_transformer" if kind == "int4" else kind
+    nlp = trained(folder, ["tagger", "ner", "textcat"], "attention", factory)
     nlp.to_disk(tmp_path / "model")
     script = tmp_path / "spawned.py"
     script.write_text(SPAWNED, encoding="utf-8")

@@ -11,13 +11,13 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from torch import nn
-from transformers import AutoModel, PretrainedConfig
+from transformers import PretrainedConfig
 
 from .int4 import BLOCK
 from .int4_embedding import Int4Embedding, unpack_embeddings
 from .int4_linear import Int4Linear, plain_linear
 from .tokenizer_files import save_tokenizer
-from .uninitialized import without_random_weights
+from .uninitialized import empty_encoder
 from .weights import int4_layers, load_weights, save_weights
 
 QUANTIZATION = "quantization_config"
@@ -55,8 +55,7 @@ def load_int4(folder: str, config: PretrainedConfig) -> nn.Module:
             ]
     except SafetensorError as error:
         raise ValueError(f"{WEIGHTS} is damaged: {error}.") from error
-    with without_random_weights():
-        transformer: nn.Module = AutoModel.from_config(config)
+    transformer: nn.Module = empty_encoder(config)
     load_weights(transformer, path.read_bytes(), int4=sorted(names))
     return transformer
 

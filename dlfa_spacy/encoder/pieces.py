@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy
 from spacy_alignments import get_alignments
@@ -131,6 +132,17 @@ class PieceTokenizer:
         known = self.tokenizer
         ids = (known.unk_token_id, known.pad_token_id, known.eos_token_id, 0)
         return int(next(i for i in ids if i is not None))
+
+
+def count_pieces(tokenizer: PreTrainedTokenizerBase) -> int:
+    """RETURNS (int): `len(tokenizer)`, for which a fast one would make a copy of its vocabulary."""
+    if not tokenizer.is_fast:
+        return len(tokenizer)
+    backend: Any = tokenizer.backend_tokenizer
+    added = {str(token) for token in tokenizer.added_tokens_decoder.values()}
+    known = backend.model.token_to_id
+    behind = sum(known(piece) is None for piece in added)
+    return int(backend.get_vocab_size(with_added_tokens=False)) + behind
 
 
 def _join(rows: list[tuple[list[int], list[int], list[int]]]) -> Pieces:

@@ -11,7 +11,7 @@ import srsly
 from spacy_transformers.data_classes import HFObjects
 from spacy_transformers.layers.hf_shim import HFShim
 from thinc.api import Optimizer, get_torch_default_device
-from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 
 from .fingerprint import fingerprint, weights_state
 from .int8 import place_int8_layers
@@ -25,9 +25,9 @@ from .onnx_runtime import (
     onnx_message,
 )
 from .packed import PackedEncoder
-from .pieces import PieceTokenizer
+from .pieces import PieceTokenizer, count_pieces
 from .tokenizer_files import save_tokenizer
-from .uninitialized import without_random_weights
+from .uninitialized import empty_encoder
 from .weights import STORAGE, int4_layers, load_weights, save_weights
 
 FORMAT = 1
@@ -172,7 +172,7 @@ class EncoderShim(HFShim):
                 "config": _config_dict(hf.transformer.config),
                 "tokenizer": _tokenizer_files(hf.tokenizer),
                 "use_fast": hf.tokenizer.is_fast,
-                "n_pieces": len(hf.tokenizer),
+                "n_pieces": count_pieces(hf.tokenizer),
                 # So that loading need not hash.
                 "fingerprint": self.fingerprint(),
             }
@@ -207,31 +207,27 @@ class EncoderShim(HFShim):
             return self
         storage, int8_layers = _optimized_settings(saved, found)
         transformer: Any
-        with tempfile.TemporaryDirectory() as folder:
-            for name, content in saved["tokenizer"].items():
-                (Path(folder) / name).write_bytes(content)
-            # Not srsly: it writes 12 digits behind the point, and BERT adds 1e-12 to a variance.
-            config_text = json.dumps(saved["config"])
-            (Path(folder) / "config.json").write_text(config_text, encoding="utf-8")
-            config = AutoConfig.from_pretrained(folder)
-            tokenizer = _load_tokenizer(folder, saved["use_fast"])
-        _check_pieces(tokenizer, saved.get("n_pieces"))
         if found != ONNX_FORMAT and "weights" not in saved:
             raise ValueError(
                 f"The saved encoder has the fields {sorted(saved)}, and no weights. Expected the "
                 "bytes that nlp.to_disk wrote. Fix: copy the pipeline again, or train again."
             )
+        config = _read_config(saved["config"])
         if found == ONNX_FORMAT:
             transformer = onnx_from_message(saved.get("onnx"), config)
         else:
             attention = msg["transformer_config"].get("attn_implementation")
             settings = {} if attention is None else {"attn_implementation": attention}
             # What is not loaded below is an error, so nothing stays as it comes.
-            with without_random_weights():
-                transformer = AutoModel.from_config(config, **settings)
+            transformer = empty_encoder(config, **settings)
             place_int8_layers(transformer, int8_layers)
-            load_weights(transformer, saved["weights"], storage, _int4_layers(saved, found))
+            int4 = _int4_layers(saved, found)
+            # The bytes are let go of before the tokenizer comes: that of a large vocabulary needs
+            # more memory than they do.
+            load_weights(transformer, saved.pop("weights"), storage, int4)
             transformer.to(get_torch_default_device())
+        tokenizer = _read_tokenizer(saved["tokenizer"], saved["use_fast"])
+        _check_pieces(tokenizer, saved.get("n_pieces"))
         # Only now: what fails above leaves the encoder that was here untouched.
         self._hfmodel = hf
         self.storage, self.int8_layers = storage, int8_layers
@@ -278,24 +274,35 @@ def _check_pieces(tokenizer: Any, saved: int | None) -> None:
     """RAISES (ValueError): Tokenizer and encoder were not saved together: one of them has a trimmed
     vocabulary, and wordpieces would take rows that belong to others."""
     # Pipelines of older versions do not say.
-    if saved is not None and len(tokenizer) != saved:
+    found = count_pieces(tokenizer)
+    if saved is not None and found != saved:
         raise ValueError(
-            f"The saved tokenizer has {len(tokenizer)} wordpieces, but the encoder was saved with "
-            f"one of {saved}. Expected the same vocabulary, trimmed for both or for neither. Fix: "
+            f"The saved tokenizer has {found} wordpieces, but the encoder was saved with one of "
+            f"{saved}. Expected the same vocabulary, trimmed for both or for neither. Fix: "
             "copy the pipeline again, or make it again with dlfa optimize."
         )
 
 
-def _load_tokenizer(folder: str, use_fast: bool) -> Any:
-    files = sorted(path.name for path in Path(folder).iterdir() if path.name != "config.json")
-    try:
-        return AutoTokenizer.from_pretrained(folder, use_fast=use_fast)
-    except Exception as error:
-        # transformers guesses what is missing, often wrongly.
-        raise ValueError(
-            f"The saved tokenizer cannot be read; its files are {files} ({error}). Expected those "
-            "that save_pretrained() writes. Fix: copy the pipeline again, or train again."
-        ) from error
+def _read_config(values: dict[str, Any]) -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        # Not srsly: it writes 12 digits behind the point, and BERT adds 1e-12 to a variance.
+        (Path(folder) / "config.json").write_text(json.dumps(values), encoding="utf-8")
+        return AutoConfig.from_pretrained(folder)
+
+
+def _read_tokenizer(files: dict[str, bytes], use_fast: bool) -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in files.items():
+            (Path(folder) / name).write_bytes(content)
+        try:
+            return AutoTokenizer.from_pretrained(folder, use_fast=use_fast)
+        except Exception as error:
+            # transformers guesses what is missing, often wrongly.
+            raise ValueError(
+                f"The saved tokenizer cannot be read; its files are {sorted(files)} ({error}). "
+                "Expected those that save_pretrained() writes. Fix: copy the pipeline again, or "
+                "train again."
+            ) from error
 
 
 def _config_dict(config: Any) -> dict[str, Any]:

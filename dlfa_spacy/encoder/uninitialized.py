@@ -3,6 +3,9 @@
 import contextlib
 import importlib
 from contextlib import AbstractContextManager
+from typing import Any
+
+from transformers import MODEL_MAPPING, AutoModel, PretrainedConfig
 
 # Where versions of transformers keep it.
 _PLACES = ("transformers.modeling_utils", "transformers.initialization")
@@ -23,3 +26,23 @@ def without_random_weights() -> AbstractContextManager[None]:
             made: AbstractContextManager[None] = found()
             return made
     return contextlib.nullcontext()
+
+
+def empty_encoder(config: PretrainedConfig, **settings: Any) -> Any:
+    """Build an encoder whose weights are about to be loaded.
+
+    config (PretrainedConfig): Its configuration.
+    settings (Any): For `AutoModel.from_config`.
+    RETURNS (PreTrainedModel): With weights as they come.
+    """
+    try:
+        found = MODEL_MAPPING[type(config)]
+    except KeyError:
+        found = None
+    with without_random_weights():
+        # AutoModel looks at every architecture that there is, and imports them for it: half a
+        # second, the first time. It knows what to do with code from elsewhere, and with
+        # architectures of several classes.
+        if isinstance(found, type) and hasattr(found, "_from_config"):
+            return found._from_config(config, **settings)
+        return AutoModel.from_config(config, **settings)

@@ -93,11 +93,15 @@ def load_weights(
             f"{misshapen[:5]}. Loading them would leave part of the encoder random. Fix: copy or "
             "train the pipeline again, or use the version of transformers that saved it."
         )
-    transformer.load_state_dict(state, strict=False)
     for name in int4:
         layer = transformer.get_submodule(name)
+        nibbles, scales = (state.pop(f"{name}.{part}") for part in PACKED)
         if isinstance(layer, Int4Linear):
-            layer.set_packed(*(state[f"{name}.{part}"] for part in PACKED))
+            layer.set_packed(nibbles, scales)
+        elif isinstance(layer, Int4Embedding):
+            # Not copied: they are most of what there is.
+            layer.nibbles, layer.scales = nibbles, scales
+    transformer.load_state_dict(state, strict=False)
 
 
 def _state(transformer: nn.Module, int4: Sequence[str]) -> dict[str, Tensor]:
