@@ -10,6 +10,7 @@ from thinc.api import get_torch_default_device
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig
 
+from .checks import check_config, check_weights
 from .errors import EncoderError
 from .int4_folder import is_int4, load_int4
 from .pooler import drop_pooler
@@ -101,6 +102,7 @@ def load_encoder(
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, **tokenizer_config)
         config = AutoConfig.from_pretrained(source, **transformer_config)
+        check_config(config)
         config.return_dict = True
         # Half-precision weights are for the disk: training in them does not converge.
         config.torch_dtype = torch.float32
@@ -110,6 +112,7 @@ def load_encoder(
             transformer, report = AutoModel.from_pretrained(
                 source, config=config, torch_dtype=torch.float32, output_loading_info=True
             )
+        check_weights(transformer)
     except Exception as error:
         # Whatever a damaged file raises (safetensors has its own error type), one message.
         offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
