@@ -263,7 +263,7 @@ def test_a_committed_plan_reads_and_names_methods_of_the_bundled_encoder(path: P
     assert len(plan.encoders) == 1
     methods = {method.aggregator for method in expand_methods(plan.methods, 12)}
     # What is shown with one seed says so.
-    one_seed = path.stem in ("layers", "encoder_layers", "encoder_tuned")
+    one_seed = path.stem in ("layers", "encoder_frozen", "encoder_tuned")
     assert {"last", "control"} <= methods and len(plan.seeds) >= (1 if one_seed else 3)
     for task in plan.tasks:
         config = make_config(base_of(task), "last", encoder=plan.encoders["bundled"])
