@@ -22,7 +22,7 @@ from .encoder.batch import LayerBatch, pack_gradients
 from .encoder.cache import LayerCache
 from .encoder.cache.setting import DEFAULT as DEFAULT_CACHE
 from .encoder.model import TransformerModel
-from .encoder.reader import LastLayerReader, Reader
+from .encoder.reader import LastLayerReader, Reader, Readership
 from .listener import TransformerListener
 
 DEFAULT_CONFIG = Config().from_str(
@@ -153,12 +153,13 @@ class DLFATransformer(Transformer):
         return self.model.predict(docs)
 
     def _predict_from_cache(self, docs: list[Doc]) -> FullTransformerBatch:
-        readers = self.model.readers or {}
+        readership = self.model.readership
+        readers = readership.readers or {}
         if self.model.cache.expects_training:
             # Annotated to be trained on: an aggregation with weights will run, with dropout, then.
             # Whoever predicts after all asks for the layers, which are kept.
             readers = {key: reader for key, reader in readers.items() if not reader.has_weights}
-        layers = self.model.layers_to_compute()
+        layers = readership.layers(self.model.num_layers)
         kept = self.model.encode_frozen(docs, layers, training=False)
         output = ModelOutput()
         for key, reader in readers.items():
@@ -236,17 +237,24 @@ class DLFATransformer(Transformer):
             if isinstance(listener, TransformerListener):
                 listener.check_encoder()
                 if self._is_taken(listener, readers):
-                    aggregator_shim(listener.aggregation).new_slot()
+                    self._give_own_slot(listener, readers)
                 readers[listener.vectors_key] = listener
             else:
                 readers[LAST] = LastLayerReader()
-        self.model.readers = readers or {LAST: LastLayerReader()}
-        self.model.max_batch_items = self.cfg["max_batch_items"]
-        self.model.takes_gradients = not self.listeners or any(
+        takes_gradients = not self.listeners or any(
             # What a stock listener sends cannot be known beforehand.
             not isinstance(listener, TransformerListener) or listener.attrs["grad_factor"] != 0.0
             for listener in self.listeners
         )
+        self.model.readership = Readership(
+            readers or {LAST: LastLayerReader()}, self.cfg["max_batch_items"], takes_gradients
+        )
+
+    def _give_own_slot(self, listener: TransformerListener, readers: dict[str, Reader]) -> None:
+        # Another thread may have done so in the meantime.
+        with self.model.shim.use.lock:
+            if self._is_taken(listener, readers):
+                listener.shim.new_slot()
 
     @staticmethod
     def _is_taken(listener: TransformerListener, readers: dict[str, Reader]) -> bool:

@@ -13,6 +13,7 @@ from .aggregators.model import AggregationInput, aggregate, aggregator_shim, nee
 from .aggregators.shim import AggregatorShim
 from .encoder.batch import LayerBatch, pack_gradients
 from .encoder.model import TransformerModel
+from .encoder.reader import Readership
 from .listener import TransformerListener, send_gradients
 from .types import LayerStates
 
@@ -57,8 +58,8 @@ def inline_encoder(
     aggregation (Model): An aggregator.
     grad_factor (float): Weight of the gradients in the encoder.
     """
-    transformer.readers = {INLINE_KEY: InlineReader(aggregation)}
-    transformer.takes_gradients = grad_factor != 0.0
+    readers = {INLINE_KEY: InlineReader(aggregation)}
+    transformer.readership = Readership(readers, takes_gradients=grad_factor != 0.0)
     node: Model[Any, list[TransformerData]] = Model(
         "aggregate-batch",
         forward,

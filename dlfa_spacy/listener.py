@@ -212,6 +212,10 @@ def forward(
     model.check_encoder()
     if is_train:
         model._initializing = False
+        # Also if the aggregation has no weights: those of the component will move.
+        model.shim.use.train()
+    else:
+        model.shim.use.check()
     batch = _batch_of(model._outputs)
     if batch is not None and batch.is_released:
         # Received while this component was frozen, and over since.
@@ -306,7 +310,7 @@ def _train_on_frozen(
 def _predict(model: TransformerListener, docs: Sequence[Doc]) -> list[TransformerData]:
     key = model.vectors_key
     full = [doc for doc in docs if len(doc)]
-    if full and any(doc._.trf_data is not None for doc in full):
+    if model._initializing and any(doc._.trf_data is not None for doc in full):
         model._initializing = False
     if all(doc._.trf_data is not None and key in doc._.trf_data.model_output for doc in full):
         return [_with_vectors(doc, key) for doc in docs]

@@ -112,7 +112,7 @@ def test_weights_are_cast_once_for_as_long_as_they_stay(bert):
     blocks = kept.of(find_encoder(nlp).packed.transformer.encoder.layer)
     assert {p.dtype for block in blocks for p in block.parameters()} == {torch.bfloat16}
     assert torch.equal(last_layer(nlp), first)
-    assert all(a is b for a, b in zip(kept._blocks, blocks, strict=True))
+    assert all(a is b for a, b in zip(kept._kept[1], blocks, strict=True))
 
 
 @needs_bfloat16

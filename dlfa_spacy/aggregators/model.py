@@ -42,13 +42,14 @@ def forward(
     model: Model[AggregationInput, Tensor], inputs: AggregationInput, is_train: bool
 ) -> tuple[Tensor, Callable[[Tensor], dict[int, Tensor]]]:
     states, lengths = inputs
-    module = aggregator_shim(model).module
-    module.train(is_train)
+    shim = aggregator_shim(model)
+    module, use = shim.module, shim.use
     if not is_train:
-        with torch.no_grad():
+        with use.predicting(module), torch.no_grad():
             return module(states, lengths), no_gradients
     leaves = states.detached()
-    vectors = module(leaves, lengths)
+    with use.training(module):
+        vectors = module(leaves, lengths)
 
     def backprop(d_vectors: Tensor) -> dict[int, Tensor]:
         if not vectors.requires_grad:

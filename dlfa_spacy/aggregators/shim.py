@@ -14,6 +14,8 @@ from thinc.api import Optimizer, PyTorchShim, get_torch_default_device, torch2xp
 from thinc.types import FloatsXd
 from torch import nn
 
+from ..threads import ModuleUse
+
 # (width, num_layers) -> the module
 ModuleFactory = Callable[[int, int], nn.Module]
 
@@ -39,6 +41,7 @@ class AggregatorShim(PyTorchShim):
         self.factory = factory
         self.settings = settings
         self.lr_scale = lr_scale
+        self.use = ModuleUse()
         self.width: int | None = None
         self.num_layers: int | None = None
         # Names the vectors of this aggregator on a Doc; saved with the weights, so that a Doc that
@@ -97,7 +100,7 @@ class AggregatorShim(PyTorchShim):
         if self._model is None:
             module = self.factory(width, num_layers)
             module.needs(num_layers)  # type: ignore[operator]  # raises for a layer out of range
-            self._model = module.to(get_torch_default_device())
+            self._model = module.to(get_torch_default_device()).eval()
             self.width, self.num_layers = width, num_layers
             self.new_slot()
         elif (width, num_layers) != (self.width, self.num_layers):
@@ -121,8 +124,10 @@ class AggregatorShim(PyTorchShim):
             )
             param.data = xp2torch(updated, requires_grad=True, device=param.device)
             param.grad.zero_()
+        self.use.rest()
 
     def to_bytes(self) -> bytes:
+        self.use.rest()
         state = {} if self._model is None else self.module.state_dict()
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
         return cast(
@@ -173,7 +178,7 @@ class AggregatorShim(PyTorchShim):
                 f"The saved weights of the aggregation do not fit its settings {self.settings}: "
                 f"{error}. Fix: load the pipeline with the version of dlfa_spacy that saved it."
             ) from error
-        self._model = module.to(get_torch_default_device())
+        self._model = module.to(get_torch_default_device()).eval()
         self.width, self.num_layers = msg["width"], msg["num_layers"]
         self.slot = msg["slot"]
         # Pipelines of older versions do not say.

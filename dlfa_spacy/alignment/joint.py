@@ -183,22 +183,23 @@ class JointRealignment:
         model = self._encoder(nlp)
         method, batch = self._batch(model, number)
         shim, device = model.shim, model.packed.device
-        method.train()
         # As the encoder itself computes: half floats on a GPU, bfloat16 on a CPU that has it.
         dtype = torch.float16 if device.type == "cuda" else torch.bfloat16
         wide = not (shim._mixed_precision or model.packed.uses_bfloat16)
-        with torch.autocast(device.type, dtype, enabled=not wide):
-            loss = method(batch.to(device), seeded(self.seed, number))["loss"]
-        self.loss = loss.item()
-        if not math.isfinite(self.loss):
-            raise ValueError(
-                f"{SECTION} Step {progress['step']}: the alignment loss is {self.loss}. Expected a "
-                "finite number. Fix: a lower learning rate or coefficient."
-            )
-        if loss.requires_grad:
-            # The encoder's own backward pass, which follows, divides all gradients by the scale.
-            scaled = cast(torch.Tensor, shim._grad_scaler.scale(self.coefficient * loss))
-            scaled.backward()
+        with shim.use.training(method):
+            with torch.autocast(device.type, dtype, enabled=not wide):
+                loss = method(batch.to(device), seeded(self.seed, number))["loss"]
+            self.loss = loss.item()
+            if not math.isfinite(self.loss):
+                raise ValueError(
+                    f"{SECTION} Step {progress['step']}: the alignment loss is {self.loss}. "
+                    "Expected a finite number. Fix: a lower learning rate or coefficient."
+                )
+            if loss.requires_grad:
+                # The encoder's own backward pass, which follows, divides all gradients by the
+                # scale.
+                scaled = cast(torch.Tensor, shim._grad_scaler.scale(self.coefficient * loss))
+                scaled.backward()
 
     def _forget(self) -> None:
         self._method: Realign | None = None

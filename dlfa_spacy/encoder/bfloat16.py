@@ -25,22 +25,23 @@ class Bfloat16Blocks:
     """
 
     def __init__(self) -> None:
-        self._blocks: list[nn.Module] = []
-        self._mark: tuple[tuple[int, int], ...] = ()
+        # The copies, and the state that the weights were in: one object, for all threads.
+        self._kept: tuple[tuple[tuple[int, int], ...], list[nn.Module]] = (), []
 
     def of(self, blocks: Iterable[nn.Module]) -> list[nn.Module]:
         """RETURNS (List[Module]): Copies in bfloat16 that do not train."""
         found = list(blocks)
         mark = tuple((p.data_ptr(), p._version) for block in found for p in block.parameters())
-        if mark != self._mark:
+        kept_mark, blocks = self._kept
+        if mark != kept_mark:
             self.forget()
-            self._blocks = [
+            blocks = [
                 copy.deepcopy(block).to(torch.bfloat16).requires_grad_(False) for block in found
             ]
-            self._mark = mark
-        return self._blocks
+            self._kept = mark, blocks
+        return blocks
 
     def forget(self) -> None:
         """Let go of the copies. Whoever changes weights behind torch's back, as thinc's optimizer
         does, has to say so."""
-        self._blocks, self._mark = [], ()
+        self._kept = (), []

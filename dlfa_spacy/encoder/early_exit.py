@@ -1,5 +1,6 @@
 """Run an encoder only up to the highest layer that somebody reads."""
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -34,11 +35,18 @@ def run_up_to(
     """
     found: dict[int, Tensor] = {}
     top = max(layers)
+    own = threading.get_ident()
 
     def keep(layer: int) -> Callable[..., None]:
-        def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        def hook(
+            module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
+        ) -> None:
+            # Another thread runs the same blocks. If it has looked up this hook just before it is
+            # removed, it calls it without kwargs.
+            if threading.get_ident() != own:
+                return
             if layer in layers:
-                found[layer] = args[0] if args else kwargs["hidden_states"]
+                found[layer] = args[0] if args else (kwargs or {})["hidden_states"]
             if layer == top:
                 raise _HighestLayerReached
 

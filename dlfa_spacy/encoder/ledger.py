@@ -80,6 +80,11 @@ class GradientLedger:
             self._settle()
 
     @property
+    def is_open(self) -> bool:
+        """Whether there is a batch."""
+        return self._backward is not None
+
+    @property
     def is_waiting(self) -> bool:
         """Whether a batch is open and no listener has come back yet."""
         return self._backward is not None and not self._is_anybody_here

@@ -21,7 +21,7 @@ from .cache import LayerCache
 from .ledger import GradientLedger
 from .loading import load_encoder, read_config
 from .packed import PackedEncoder, layer_key
-from .reader import Reader
+from .reader import Readership
 from .shim import EncoderShim
 from .spans import WordpieceSpans
 from .texts import SpanGetter
@@ -90,12 +90,7 @@ class TransformerModel(StockTransformerModel):
             "replace_listener_cfg": replace_listener_cfg,
         }
         self._depth: int | None = None
-        # Who reads the encoder. None: somebody unknown, so every layer is kept on the Doc.
-        self.readers: dict[str, Reader] | None = None
-        # Padded wordpieces in one forward pass. None: what suits the device.
-        self.max_batch_items: int | None = None
-        # Whether anybody who reads it sends gradients (grad_factor). If not, it is frozen.
-        self.takes_gradients = True
+        self.readership = Readership()
         # The layers that it gave while it was frozen.
         self.cache = LayerCache()
         # Pairs of texts that were too long for one window.
@@ -173,12 +168,16 @@ class TransformerModel(StockTransformerModel):
 
     def load(self) -> None:
         """Load the encoder if that has not happened: from its folder, the cache or the Hub."""
-        if not self.attrs["has_transformer"]:
-            hf = self.shim._hfmodel
-            loaded = load_encoder(
-                self.attrs["name"], hf._init_tokenizer_config, hf._init_transformer_config
-            )
-            set_transformer(self, loaded)
+        if self.attrs["has_transformer"]:
+            return
+        with self.shim.use.lock:
+            # Another thread may have loaded it in the meantime.
+            if not self.attrs["has_transformer"]:
+                hf = self.shim._hfmodel
+                loaded = load_encoder(
+                    self.attrs["name"], hf._init_tokenizer_config, hf._init_transformer_config
+                )
+                set_transformer(self, loaded)
 
     def _adopt(self) -> None:
         self.attrs["has_transformer"] = True
@@ -192,28 +191,19 @@ class TransformerModel(StockTransformerModel):
             self._dims["nO"] = int(config.hidden_size)
             self._depth = int(config.num_hidden_layers)
 
-    def layers_to_compute(self) -> list[int]:
-        """RETURNS (List[int]): The layers that somebody reads."""
-        if self.readers is None:
-            return list(range(self.num_layers + 1))
-        needed = {x for reader in self.readers.values() for x in reader.needs(self.num_layers)}
-        return sorted(needed) or [self.num_layers]
-
     def encode(self, docs: Sequence[Doc], layers: list[int]) -> LayerBatch:
         """RETURNS (LayerBatch): Some layers of some Docs, without gradients."""
         self.load()
         self.finish_batch()
         windows = self.segment(docs)
-        shim = self.shim
-        arguments = {"windows": windows, "layers": layers, "budget": self.max_batch_items}
-        output = shim.predict(ArgsKwargs(args=(), kwargs=arguments))
+        output = self._run(windows, layers)
         return LayerBatch(docs, windows, output, self.num_layers, self)
 
     @property
     def is_frozen(self) -> bool:
         """Whether no weight of it trains: all are frozen, or nobody sends gradients. (That its
         component is frozen, only spaCy knows.)"""
-        return not (self.takes_gradients and self.shim.has_trainable_weights)
+        return not (self.readership.takes_gradients and self.shim.has_trainable_weights)
 
     @property
     def serves_from_cache(self) -> bool:
@@ -251,16 +241,26 @@ class TransformerModel(StockTransformerModel):
         return self.shim.fingerprint() + ("-mixed" if mixed else "")
 
     def _encode_windows(self, windows: Windows, layers: list[int]) -> dict[int, Tensor]:
-        arguments = {"windows": windows, "layers": layers, "budget": self.max_batch_items}
-        output = self.shim.predict(ArgsKwargs(args=(), kwargs=arguments))
+        output = self._run(windows, layers)
         return {layer: output[layer_key(layer, self.num_layers)] for layer in layers}
+
+    def _run(self, windows: Windows, layers: list[int]) -> ModelOutput:
+        budget = self.readership.max_batch_items
+        arguments = {"windows": windows, "layers": layers, "budget": budget}
+        return cast(ModelOutput, self.shim.predict(ArgsKwargs(args=(), kwargs=arguments)))
 
     def finish_batch(self) -> None:
         """Make the step that still waits for a listener which will not come (see
         `GradientLedger`): whoever predicts or saves now means the updated weights. A batch that
-        nobody has come back from is only about to be trained on, and left alone."""
-        if not self.ledger.is_waiting:
-            self.ledger.close()
+        nobody has come back from is only about to be trained on, and left alone.
+
+        RAISES (ValueError): Another thread trains.
+        """
+        self.shim.use.check()
+        if self.ledger.is_open:
+            with self.shim.use.lock:
+                if not self.ledger.is_waiting:
+                    self.ledger.close()
 
     def to_bytes(self) -> bytes:
         self.finish_batch()
@@ -279,7 +279,8 @@ class TransformerModel(StockTransformerModel):
     def _count_cut_pairs(self, windows: Windows) -> None:
         if windows.lost is None or not windows.lost.any():
             return
-        self.cut_pairs += int((windows.lost > 0).sum())
+        with self.shim.use.lock:
+            self.cut_pairs += int((windows.lost > 0).sum())
         # One text for all, so that Python shows it once; how many there were is in `cut_pairs`.
         warnings.warn(
             "A pair of texts is longer than the encoder's window "
@@ -309,6 +310,8 @@ def forward(
     code; everybody else leaves theirs in the ledger."""
     model.load()
     docs = list(docs)
+    if is_train:
+        model.shim.use.train()
     if is_train and model.is_frozen:
         return _train_on_frozen(model, docs)
     if is_train:
@@ -321,13 +324,14 @@ def forward(
     if len(windows.ids) == 0:
         return FullTransformerBatch.empty(len(docs)), lambda d_batch: docs
     num_layers = model.num_layers
+    readership = model.readership
     kwargs: dict[str, Any] = {
         "windows": windows,
-        "layers": model.layers_to_compute(),
-        "budget": model.max_batch_items,
+        "layers": readership.layers(num_layers),
+        "budget": readership.max_batch_items,
     }
-    if not is_train and model.readers is not None:
-        kwargs["consumers"] = model.packed.consumers(model.readers)
+    if not is_train and readership.readers is not None:
+        kwargs["consumers"] = model.packed.consumers(readership.readers)
     output, backprop_encoder = model.layers[0](ArgsKwargs(args=(), kwargs=kwargs), is_train)
     ledger = model.ledger if is_train else None
     batch = LayerBatch(docs, windows, output, num_layers, model, ledger)
@@ -366,7 +370,7 @@ def _train_on_frozen(
     ledger.close()
     if not any(len(doc) for doc in docs):
         return FullTransformerBatch.empty(len(docs)), lambda d_batch: docs
-    batch = model.encode_frozen(docs, model.layers_to_compute())
+    batch = model.encode_frozen(docs, model.readership.layers(model.num_layers))
     batch.ledger = ledger
     ledger.open(_no_backward, batch.release)
     ledger.expect(GradientLedger.COMPONENT)

@@ -144,7 +144,7 @@ class OnnxPackedEncoder(PackedEncoder):
 
     def consumers(self, readers: Mapping[str, Reader]) -> dict[str, Consumer]:
         """RAISES (ValueError): A reader whose vectors the graph does not give."""
-        self._places: dict[str, int] = {}
+        places: dict[str, int] = {}
         names = list(self.transformer.outputs)
         for key, reader in readers.items():
             name = reader.vectors_key
@@ -156,7 +156,9 @@ class OnnxPackedEncoder(PackedEncoder):
                     "Fix: put the component into the pipeline that was optimized, and optimize "
                     "that again."
                 )
-            self._places[key] = names.index(name)
+            places[key] = names.index(name)
+        # In one step: another thread may be between this and its own run.
+        self._places = places
         return super().consumers(readers)
 
     def _has_weights_of(self, name: str, reader: Reader) -> bool:

@@ -1,5 +1,7 @@
 """Who reads an encoder."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -41,3 +43,27 @@ class LastLayerReader:
 
     def consume(self, states: LayerStates, lengths: Tensor) -> Tensor:
         return states[-1]
+
+
+@dataclass(frozen=True)
+class Readership:
+    """Who reads an encoder, and how: one object, so that no thread sees half of a change.
+
+    readers (Optional[Mapping[str, Reader]]): None: somebody unknown, so every layer is kept on the
+        Doc.
+    max_batch_items (Optional[int]): Padded wordpieces in one forward pass. None: what suits the
+        device.
+    takes_gradients (bool): Whether anybody who reads it sends gradients (grad_factor). If not, it
+        is frozen.
+    """
+
+    readers: Mapping[str, Reader] | None = None
+    max_batch_items: int | None = None
+    takes_gradients: bool = True
+
+    def layers(self, num_layers: int) -> list[int]:
+        """RETURNS (List[int]): The layers that somebody reads."""
+        if self.readers is None:
+            return list(range(num_layers + 1))
+        needed = {layer for reader in self.readers.values() for layer in reader.needs(num_layers)}
+        return sorted(needed) or [num_layers]

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import srsly
+import torch
 from spacy_transformers.data_classes import HFObjects
 from spacy_transformers.layers.hf_shim import HFShim
 from thinc.api import Optimizer, get_torch_default_device
 from transformers import AutoConfig, AutoTokenizer
 
+from ..threads import ModuleUse
 from .fingerprint import fingerprint, weights_state
 from .int8 import place_int8_layers
 from .ledger import GradientLedger
@@ -59,6 +61,7 @@ class EncoderShim(HFShim):
         self.mixed_precision = mixed_precision
         self.scaler_config = dict(grad_scaler_config)
         self.ledger = GradientLedger()
+        self.use = ModuleUse()
         # How floats are saved; in memory they are fp32 all the same.
         self.storage = "float32"
         # Names of the encoder's layers that are `Int8Linear`.
@@ -70,13 +73,18 @@ class EncoderShim(HFShim):
         self._fingerprint = None
         self._hfmodel.tokenizer = hf_model.tokenizer
         self._hfmodel.transformer = hf_model.transformer
-        self.piece_tokenizer = PieceTokenizer(hf_model.tokenizer)
+        pieces = PieceTokenizer(hf_model.tokenizer)
+        # A fast tokenizer changes its settings at the first call, which fails while another thread
+        # is in it. This is the first call.
+        pieces.frames  # noqa: B018
+        self.piece_tokenizer = pieces
         if isinstance(hf_model.transformer, OnnxEncoder):
             self._model = OnnxPackedEncoder(hf_model.transformer)
             self.max_length = hf_model.transformer.max_length
         else:
             self._model = PackedEncoder(hf_model.transformer, self.mixed_precision)
             self.max_length = max_wordpieces(hf_model.transformer, hf_model.tokenizer)
+        self._model.eval()
 
     @property
     def is_onnx(self) -> bool:
@@ -97,16 +105,27 @@ class EncoderShim(HFShim):
         anew only when a weight has changed."""
         transformer = self._hfmodel.transformer
         state = self._weights_state()
-        if self._fingerprint is None or self._fingerprint[0] != state:
+        known = self._fingerprint
+        if known is None or known[0] != state:
             if isinstance(transformer, OnnxEncoder):
                 found = hashlib.blake2b(transformer.graph, digest_size=16).hexdigest()
             else:
                 found = fingerprint(transformer, STORAGE[self.storage])
-            self._fingerprint = state, found
-        return self._fingerprint[1]
+            known = self._fingerprint = state, found
+        return known[1]
 
     def _weights_state(self) -> tuple[str, int]:
         return self.storage, weights_state(self._hfmodel.transformer)
+
+    def predict(self, inputs: Any) -> Any:
+        """Run the encoder. thinc's own predict() switches the module's mode, and with it the
+        dropout of every other thread."""
+        with (
+            self.use.predicting(self._model.transformer),
+            torch.no_grad(),
+            torch.autocast("cuda", enabled=self._mixed_precision),
+        ):
+            return self._model(*inputs.args, **inputs.kwargs)
 
     def begin_update(self, inputs: Any) -> Any:
         if self.is_onnx:
@@ -118,7 +137,15 @@ class EncoderShim(HFShim):
                 "that was optimized, or freeze the encoder ([training] frozen_components and "
                 "annotating_components)."
             )
-        return super().begin_update(inputs)
+        with self.use.training(self._model):
+            output, backprop = super().begin_update(inputs)
+
+        def backprop_in_training(gradients: Any) -> Any:
+            # Where activations are checkpointed, the forward pass runs again.
+            with self.use.training(self._model):
+                return backprop(gradients)
+
+        return output, backprop_in_training
 
     def finish_update(self, optimizer: Optimizer) -> None:
         if self.ledger.is_waiting:
@@ -141,6 +168,7 @@ class EncoderShim(HFShim):
             self._fingerprint = None
             # What was learnt now does not fit into half floats.
             self.storage = "float32"
+        self.use.rest()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "EncoderShim":
         # The ledger may hold the graph of a batch, which cannot be copied.
@@ -159,6 +187,7 @@ class EncoderShim(HFShim):
         return {**self.__dict__, "ledger": GradientLedger(), "_fingerprint": None}
 
     def to_bytes(self) -> bytes:
+        self.use.rest()
         hf = self._hfmodel
         optimized = self.storage != "float32" or bool(self.int8_layers)
         msg: dict[str, Any] = {

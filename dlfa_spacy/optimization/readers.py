@@ -1,5 +1,6 @@
 """Who reads which encoder of a pipeline, and how another aggregation is put in."""
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -149,9 +150,10 @@ def replace_aggregation(
     made = cast(Model, registry.resolve({"aggregation": block})["aggregation"])
     aggregator_shim(made).build(width, num_layers)
     aggregator_shim(made).module.load_state_dict(state)
-    aggregator_shim(made).module.eval()
     reading.holder._layers[0] = made
     if not isinstance(reading.holder, TransformerListener):
-        encoder.model.readers = {INLINE_KEY: InlineReader(made)}
+        readers = {INLINE_KEY: InlineReader(made)}
+        known = encoder.model.readership
+        encoder.model.readership = dataclasses.replace(known, readers=readers)
     config.clear()
     config.update(block)

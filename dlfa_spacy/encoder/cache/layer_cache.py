@@ -9,6 +9,7 @@ import numpy
 import torch
 from torch import Tensor
 
+from ...threads import Lock
 from ..windows import Windows
 from .folder import FolderStore
 from .keys import doc_keys
@@ -43,6 +44,8 @@ class LayerCache:
         self._store: LayerStore | None = None
         self._name: str | None = None
         self._process = os.getpid()
+        # Around everything here but the encoder's own work.
+        self._lock = Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return LayerCache, (self.setting, self.component)
@@ -61,19 +64,22 @@ class LayerCache:
         """Whether plain prediction goes through the cache: where listeners train on the encoder
         (then it annotates the training texts, or scores), and always with a folder, as long as the
         encoder itself was not trained."""
-        self._check_process()
-        default = isinstance(self.where, Path)
-        return self.is_on and (default if self._trains_frozen is None else self._trains_frozen)
+        with self._lock:
+            self._check_process()
+            default = isinstance(self.where, Path)
+            return self.is_on and (default if self._trains_frozen is None else self._trains_frozen)
 
     def listeners_train(self) -> None:
         """Somebody trains on what the encoder gave: it will be asked for the same again."""
-        self._check_process()
-        self._trains_frozen, self.expects_training, self._predicted = True, True, 0
+        with self._lock:
+            self._check_process()
+            self._trains_frozen, self.expects_training, self._predicted = True, True, 0
 
     def encoder_trains(self) -> None:
         """The encoder's weights are about to change: what is kept is of no use to anybody here."""
-        self._trains_frozen, self.expects_training = False, False
-        self._drop()
+        with self._lock:
+            self._trains_frozen, self.expects_training = False, False
+            self._drop()
 
     def states(
         self,
@@ -96,19 +102,20 @@ class LayerCache:
             where it was computed just now, so that it is the same the next time. Only what half
             precision cannot hold (too large) is not rounded, and not kept.
         """
-        store = self._open(name, width)
-        self.expects_training = False
-        if training:
-            self.listeners_train()
         keys = doc_keys(windows)
         # An empty Doc has no rows.
         full = [i for i in range(len(keys)) if windows.doc_windows[i]]
         # A text that is there several times is encoded once.
         missing = {keys[i]: i for i in full}
-        found = _look_up(store, missing, layers)
-        if missing:
-            store.refresh()
-            found.update(_look_up(store, missing, layers))
+        with self._lock:
+            store = self._open(name, width)
+            self.expects_training = False
+            if training:
+                self.listeners_train()
+            found = _look_up(store, missing, layers)
+            if missing:
+                store.refresh()
+                found.update(_look_up(store, missing, layers))
         if missing:
             found.update(self._encode(windows, layers, encode, missing, store, training))
         joined = {
@@ -140,8 +147,10 @@ class LayerCache:
                     kept[key] = encoded[key][layer] = half[rows]
                 else:
                     encoded[key][layer] = exact[rows]
-            if training or self._has_room(kept):
-                store.put(layer, kept)
+            with self._lock:
+                # Another thread may have had to let go of the store since.
+                if self._store is store and (training or self._has_room(kept)):
+                    store.put(layer, kept)
         return encoded
 
     def _has_room(self, rows: dict[bytes, Rows]) -> bool:
