@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from transformers import AutoTokenizer, BertConfig, BertModel
 
+from ..encoder.huggingface import from_pretrained
 from ..encoder.int4_folder import is_int4, save_floats
 from ..encoder.loading import load_encoder, read_config
 
@@ -38,7 +39,7 @@ def encoder_folder(shape: str, encoder: str, folder: Path) -> str:
         loaded = load_encoder(encoder, {"use_fast": True}, {})
         save_floats(loaded.transformer, loaded.tokenizer, target)
     elif not target.is_dir():
-        tokenizer = AutoTokenizer.from_pretrained(encoder)
+        tokenizer = from_pretrained(AutoTokenizer, encoder)
         torch.manual_seed(0)
         settings = TINY if shape == "tiny" else {}
         BertModel(BertConfig(vocab_size=len(tokenizer), **settings)).save_pretrained(target)

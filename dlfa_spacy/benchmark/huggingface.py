@@ -10,6 +10,7 @@ import torch
 import transformers
 from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
+from ..encoder.huggingface import from_pretrained
 from .pipelines import HF
 from .texts import Text
 
@@ -24,13 +25,13 @@ def hf_pipelines(
     # It says at length that the head is untrained, and what the device is.
     verbosity = transformers.logging.get_verbosity()
     transformers.logging.set_verbosity_error()
-    model = AutoModelForTokenClassification.from_pretrained(
-        folder, num_labels=7, torch_dtype=torch.float32
+    model = from_pretrained(
+        AutoModelForTokenClassification, folder, num_labels=7, torch_dtype=torch.float32
     )
     finder: Callable[..., Any] = pipeline(
         "token-classification",
         model=model.eval(),
-        tokenizer=AutoTokenizer.from_pretrained(folder),
+        tokenizer=from_pretrained(AutoTokenizer, folder),
         aggregation_strategy="simple",
         device=gpu_id,
     )

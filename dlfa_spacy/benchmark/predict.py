@@ -9,6 +9,7 @@ import torch
 from transformers import AutoModel
 
 from ..encoder.bfloat16 import has_bfloat16
+from ..encoder.huggingface import from_pretrained
 from ..recipes import available
 from .bench import Bench
 from .figures import Figure, figure
@@ -60,5 +61,5 @@ def systems(gpu_id: int) -> list[System]:
 
 def bare(folder: str, gpu_id: int) -> Any:
     """RETURNS (Module): The encoder alone, in evaluation mode, on the device."""
-    model = AutoModel.from_pretrained(folder, torch_dtype=torch.float32).eval()
+    model = from_pretrained(AutoModel, folder, torch_dtype=torch.float32).eval()
     return model.to(f"cuda:{gpu_id}") if gpu_id >= 0 else model

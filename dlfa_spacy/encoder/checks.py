@@ -22,10 +22,11 @@ _MOST_WEIGHTS = 10**11
 _MAX_BATCH_ITEMS = "max_batch_items"
 
 
-def check_config(config: PretrainedConfig) -> None:
+def check_config(config: PretrainedConfig, most_weights: int = _MOST_WEIGHTS) -> None:
     """Look at the sizes of an encoder before anything is made in them.
 
     config (PretrainedConfig): Its configuration.
+    most_weights (int): Of all sizes together.
     RAISES (ValueError): A size is no number or far beyond any encoder's, naming the key.
     """
     sizes = {}
@@ -45,10 +46,10 @@ def check_config(config: PretrainedConfig) -> None:
     rows = sum(sizes.get(key, 0) for key in list(_MOST)[4:])
     block = 4 * width + 2 * sizes.get("intermediate_size", 0)
     n_weights = width * (rows + sizes.get("num_hidden_layers", 0) * block)
-    if n_weights > _MOST_WEIGHTS:
+    if n_weights > most_weights:
         raise ValueError(
             f"config.json: {', '.join(f'{key} = {value}' for key, value in sizes.items())}: "
-            f"{n_weights:,} weights, expected at most {_MOST_WEIGHTS:,}. Fix: copy the encoder "
+            f"{n_weights:,} weights, expected at most {most_weights:,}. Fix: copy the encoder "
             "again, or correct its configuration."
         )
 

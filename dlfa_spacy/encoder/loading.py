@@ -12,6 +12,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig
 
 from .checks import check_config, check_weights
 from .errors import EncoderError
+from .huggingface import from_pretrained
 from .int4_folder import is_int4, load_int4
 from .pooler import drop_pooler
 
@@ -66,7 +67,8 @@ def read_config(name: str, **settings: Any) -> PretrainedConfig | None:
     """RETURNS (Optional[PretrainedConfig]): The encoder's configuration, if it can be had without
     the network."""
     try:
-        return AutoConfig.from_pretrained(find_encoder(name), local_files_only=True, **settings)
+        source = find_encoder(name)
+        return from_pretrained(AutoConfig, source, local_files_only=True, **settings)
     except (OSError, ValueError):
         return None
 
@@ -78,7 +80,7 @@ def load_tokenizer(name: str) -> Any:
     RAISES (ValueError): Nothing there, or it cannot be read.
     """
     try:
-        return AutoTokenizer.from_pretrained(find_encoder(name))
+        return from_pretrained(AutoTokenizer, find_encoder(name))
     except OSError as error:
         raise ValueError(
             f'The tokenizer of "{name}" could not be loaded: {error} Expected a folder written by '
@@ -100,8 +102,8 @@ def load_encoder(
     """
     source = find_encoder(name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, **tokenizer_config)
-        config = AutoConfig.from_pretrained(source, **transformer_config)
+        tokenizer = from_pretrained(AutoTokenizer, source, **tokenizer_config)
+        config = from_pretrained(AutoConfig, source, **transformer_config)
         check_config(config)
         config.return_dict = True
         # Half-precision weights are for the disk: training in them does not converge.
@@ -109,10 +111,16 @@ def load_encoder(
         if is_int4(config):
             transformer, report = load_int4(source, config), None
         else:
-            transformer, report = AutoModel.from_pretrained(
-                source, config=config, torch_dtype=torch.float32, output_loading_info=True
+            transformer, report = from_pretrained(
+                AutoModel,
+                source,
+                config=config,
+                torch_dtype=torch.float32,
+                output_loading_info=True,
             )
         check_weights(transformer)
+    except EncoderError:
+        raise
     except Exception as error:
         # Whatever a damaged file raises (safetensors has its own error type), one message.
         offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""

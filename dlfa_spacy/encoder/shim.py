@@ -15,7 +15,10 @@ from thinc.api import Optimizer, get_torch_default_device
 from transformers import AutoConfig, AutoTokenizer
 
 from ..threads import ModuleUse
+from .checks import check_config
+from .errors import EncoderError
 from .fingerprint import fingerprint, weights_state
+from .huggingface import from_pretrained
 from .int8 import place_int8_layers
 from .ledger import GradientLedger
 from .loading import max_wordpieces
@@ -28,7 +31,7 @@ from .onnx_runtime import (
 )
 from .packed import PackedEncoder
 from .pieces import PieceTokenizer, count_pieces
-from .tokenizer_files import save_tokenizer
+from .tokenizer_files import save_tokenizer, write_tokenizer
 from .uninitialized import empty_encoder
 from .weights import STORAGE, int4_layers, load_weights, save_weights
 
@@ -39,6 +42,9 @@ OPTIMIZED_FORMAT = 2
 ONNX_FORMAT = 3
 # Some layers in four bits, as the bundled encoder has them.
 INT4_FORMAT = 4
+# What a configuration may ask for, beside the bytes that are there.
+LEAST_WEIGHTS = 10**8
+WEIGHTS_PER_BYTE = 60
 FORMATS = (FORMAT, OPTIMIZED_FORMAT, ONNX_FORMAT, INT4_FORMAT)
 
 
@@ -242,6 +248,8 @@ class EncoderShim(HFShim):
                 "bytes that nlp.to_disk wrote. Fix: copy the pipeline again, or train again."
             )
         config = _read_config(saved["config"])
+        # As many rows and layers as the bytes can fill, with room for layers that share weights.
+        check_config(config, max(LEAST_WEIGHTS, WEIGHTS_PER_BYTE * len(bytes_data)))
         if found == ONNX_FORMAT:
             transformer = onnx_from_message(saved.get("onnx"), config)
         else:
@@ -316,15 +324,16 @@ def _read_config(values: dict[str, Any]) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         # Not srsly: it writes 12 digits behind the point, and BERT adds 1e-12 to a variance.
         (Path(folder) / "config.json").write_text(json.dumps(values), encoding="utf-8")
-        return AutoConfig.from_pretrained(folder)
+        return from_pretrained(AutoConfig, folder)
 
 
-def _read_tokenizer(files: dict[str, bytes], use_fast: bool) -> Any:
+def _read_tokenizer(files: Any, use_fast: bool) -> Any:
     with tempfile.TemporaryDirectory() as folder:
-        for name, content in files.items():
-            (Path(folder) / name).write_bytes(content)
+        write_tokenizer(files, Path(folder))
         try:
-            return AutoTokenizer.from_pretrained(folder, use_fast=use_fast)
+            return from_pretrained(AutoTokenizer, folder, use_fast=use_fast)
+        except EncoderError:
+            raise
         except Exception as error:
             # transformers guesses what is missing, often wrongly.
             raise ValueError(

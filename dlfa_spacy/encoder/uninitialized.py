@@ -7,6 +7,8 @@ from typing import Any
 
 from transformers import MODEL_MAPPING, AutoModel, PretrainedConfig
 
+from .huggingface import BUILDING, check_settings, from_config
+
 # Where versions of transformers keep it.
 _PLACES = ("transformers.modeling_utils", "transformers.initialization")
 
@@ -39,10 +41,11 @@ def empty_encoder(config: PretrainedConfig, **settings: Any) -> Any:
         found = MODEL_MAPPING[type(config)]
     except KeyError:
         found = None
-    with without_random_weights():
+    check_settings({"attn_implementation": config._attn_implementation, **settings})
+    with BUILDING, without_random_weights():
         # AutoModel looks at every architecture that there is, and imports them for it: half a
         # second, the first time. It knows what to do with code from elsewhere, and with
         # architectures of several classes.
         if isinstance(found, type) and hasattr(found, "_from_config"):
             return found._from_config(config, **settings)
-        return AutoModel.from_config(config, **settings)
+        return from_config(AutoModel, config, **settings)

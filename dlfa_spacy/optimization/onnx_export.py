@@ -18,6 +18,7 @@ from transformers import AutoModel
 
 from ..aggregators import LastLayer
 from ..component import DLFATransformer
+from ..encoder.huggingface import from_config
 from ..encoder.int4_embedding import Int4Embedding
 from ..encoder.onnx_runtime import INPUTS, TYPES, OnnxEncoder, output_names
 from ..encoder.packed import PackedEncoder
@@ -130,7 +131,7 @@ def _plain_attention(transformer: Any) -> nn.Module:
     pattern, and not what torch's fused attention is exported to."""
     config = copy.deepcopy(transformer.config)
     try:
-        plain = AutoModel.from_config(config, attn_implementation="eager")
+        plain = from_config(AutoModel, config, attn_implementation="eager")
     except ValueError:
         return _exportable_rows(copy.deepcopy(transformer))
     for name, child in transformer.named_children():

@@ -12,6 +12,7 @@ from spacy_transformers.data_classes import HFObjects
 from torch import Tensor, nn
 from transformers import AutoTokenizer
 
+from ..encoder.huggingface import from_pretrained
 from ..encoder.int4_embedding import Int4Embedding
 from ..encoder.texts import get_texts
 from .pieces_kept import UNIGRAM, WORDPIECE, kept_ids
@@ -105,7 +106,7 @@ def _trimmed_tokenizer(tokenizer: Any, spec: dict[str, Any], new_ids: dict[int, 
         added = config.get("added_tokens_decoder", {})
         config["added_tokens_decoder"] = {str(new_ids[int(i)]): t for i, t in added.items()}
         path.write_text(json.dumps(config), encoding="utf-8")
-        trimmed = AutoTokenizer.from_pretrained(folder, use_fast=True)
+        trimmed = from_pretrained(AutoTokenizer, folder, use_fast=True)
     if len(trimmed) != len(new_ids):
         raise ValueError(
             f"--trim-vocab: the tokenizer {type(tokenizer).__name__} has {len(trimmed)} pieces "

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForMaskedLM
 from transformers.utils import logging as transformers_logging
 
+from ...encoder.huggingface import from_pretrained
 from ...encoder.int4_folder import is_int4
 from ...encoder.loading import read_config
 from ..training.batch import Side
@@ -60,7 +61,7 @@ def find_head(name: str, encoder: Any) -> nn.Module | None:
     before = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
     try:
-        model, report = AutoModelForMaskedLM.from_pretrained(name, output_loading_info=True)
+        model, report = from_pretrained(AutoModelForMaskedLM, name, output_loading_info=True)
     except ValueError:
         # No masked language model of this architecture.
         return None

@@ -122,6 +122,8 @@ def _look_at(encoder: str) -> tuple[int, str]:
     """RETURNS (Tuple[int, str]): Number of layers, and the hash of the files."""
     from transformers import AutoConfig
 
+    from ...encoder.huggingface import from_pretrained
+
     folder = Path(encoder)
     if not folder.is_dir() and (folder.is_absolute() or encoder.startswith(".")):
         raise ValueError(
@@ -129,7 +131,7 @@ def _look_at(encoder: str) -> tuple[int, str]:
             "Fix: --encoder assets/encoder, or a name on the Hub."
         )
     try:
-        depth = int(AutoConfig.from_pretrained(encoder).num_hidden_layers)
+        depth = int(from_pretrained(AutoConfig, encoder).num_hidden_layers)
     except OSError as error:
         raise ValueError(
             f"encoder {encoder}: found no encoder there ({str(error).splitlines()[0]}). Expected "
