@@ -1,6 +1,7 @@
 """A pipeline without its encoder: a megabyte or two instead of eighty."""
 
 import shutil
+import tempfile
 from pathlib import Path
 
 from spacy.language import Language
@@ -17,8 +18,12 @@ def save_heads(nlp: Language, folder: Path) -> None:
     folder (Path): Is made, or replaced.
     """
     name = _encoder_name(nlp)
-    shutil.rmtree(folder, ignore_errors=True)
-    nlp.to_disk(folder, exclude=[name])
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        made = Path(temporary) / folder.name
+        nlp.to_disk(made, exclude=[name])
+        shutil.rmtree(folder, ignore_errors=True)
+        made.rename(folder)
 
 
 def load_heads(folder: Path, encoder: str | Path) -> Language:

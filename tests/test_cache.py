@@ -351,6 +351,7 @@ def test_processes_share_a_folder(bert: str, tmp_path: Path) -> None:
 
 def test_a_stock_listener_on_a_frozen_encoder_is_served_too(bert: str) -> None:
     settings = config(bert, {"ner": listener("mix"), "tagger": stock_listener()})
+    settings["components"]["transformer"]["cache"] = "2GB"
     freeze = {"@callbacks": "dlfa_spacy.freeze_layers.v1", "layers": [1, 2, 3, 4]}
     settings["initialize"] = {"after_init": freeze}
     nlp = load_model_from_config(settings, auto_fill=True)
