@@ -9,6 +9,7 @@ import spacy
 from spacy.language import Language
 from spacy.util import is_package
 
+from ..corpora.leftovers import recover
 from ..encoder.loading import find_encoder as find_encoder_folder
 from ..inspection import find_encoder
 
@@ -25,6 +26,7 @@ def open_source(name: str) -> Language:
     RAISES (ValueError): There is nothing of that name, or the pipeline has no encoder of ours.
     """
     folder = Path(name).expanduser()
+    recover(folder)
     if (folder / "meta.json").is_file() or (not folder.exists() and is_package(name)):
         nlp = spacy.load(folder if folder.exists() else name)
     else:

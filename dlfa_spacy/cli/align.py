@@ -113,6 +113,7 @@ def align_cli(
         from ..alignment.training.settings import TrainSettings
         from ..alignment.training.team import join_team, leave_team, team_rank
         from ..alignment.training.train import train
+        from ..corpora.leftovers import recover
         from ..encoder.loading import load_encoder, max_wordpieces
         from ..encoder.pieces import PieceTokenizer
 
@@ -127,6 +128,9 @@ def align_cli(
         )  # fmt: skip
         device = join_team()
         is_first = team_rank() == 0
+        if is_first:
+            recover(Path(encoder))
+            recover(out)
         torch.manual_seed(seed)
         objects = load_encoder(encoder, {}, {})
         pieces = PieceTokenizer(objects.tokenizer)

@@ -116,6 +116,7 @@ def evaluate_cli(
         import spacy
 
         from ..corpora import ReadingOptions
+        from ..corpora.leftovers import recover
         from ..evaluation import Evaluation, evaluate, write_evaluation
         from ..evaluation.folder import LanguageFiles
 
@@ -123,6 +124,7 @@ def evaluate_cli(
             spacy.util.import_file("python_code", code)
         if gpu_id >= 0:
             spacy.require_gpu(gpu_id)
+        recover(Path(model))
         nlp = spacy.load(model)
         with progress(quiet=quiet) as bar:
             task = bar.add_task("Loading", total=None, detail="texts")

@@ -10,31 +10,31 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from .exchange import exchange
+from .leftovers import NEW, OLD, beside, recover, remove
+
 PathLike = str | Path
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _put(temporary: Path, target: Path) -> None:
     if not temporary.is_dir() and not target.is_dir():
         os.replace(temporary, target)
         return
-    # No folder can be replaced in one step: the old one steps aside, and back if that fails.
-    old = target.with_name(f".{target.name}.{os.getpid()}.old")
-    if target.exists():
-        os.replace(target, old)
+    if not os.path.lexists(target):
+        os.replace(temporary, target)
+        return
+    # No folder can be replaced in one step, but two can change places.
+    if exchange(temporary, target):
+        return
+    # The old one steps aside, and back if that fails.
+    old = beside(target, OLD)
+    os.replace(target, old)
     try:
         os.replace(temporary, target)
     except OSError:
-        if old.exists():
-            os.replace(old, target)
+        os.replace(old, target)
         raise
-    _remove(old)
+    remove(old)
 
 
 @contextmanager
@@ -51,12 +51,39 @@ def replacing(path: PathLike) -> Iterator[Path]:
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    recover(target)
+    temporary = beside(target, NEW)
     try:
         yield temporary
         _put(temporary, target)
     finally:
-        _remove(temporary)
+        # What was written, after a failure; or what was there before.
+        remove(temporary)
+
+
+@contextmanager
+def updating(folder: PathLike) -> Iterator[Path]:
+    """Replace some files of a folder at once: all of them, or none if that fails or is killed.
+
+    folder (Union[str, Path]): It is made if it is missing.
+    YIELDS (Path): A folder with what is in `folder`, where files may be replaced (see `write_text`)
+        and removed. They are links: to open one for writing would change the original.
+    """
+    target = Path(os.path.realpath(folder))
+    with replacing(target) as temporary:
+        if target.is_dir():
+            shutil.copytree(target, temporary, symlinks=True, copy_function=_link)
+        else:
+            temporary.mkdir()
+        yield temporary
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:
+        # Another file system inside, or one without links.
+        shutil.copy2(source, target)
 
 
 def open_file(path: Path) -> BinaryIO:

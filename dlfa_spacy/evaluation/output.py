@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ..corpora.files import write_text
+from ..corpora.files import updating, write_text
 from .examples import EXAMPLES
 from .results import Evaluation
 from .tables import to_csv, to_markdown
 
 
 def write_evaluation(evaluation: Evaluation, folder: Path) -> list[Path]:
-    """Write scores.json, scores.csv and scores.md, each all or nothing; and examples.json if the
-    evaluation kept texts.
+    """Write scores.json, scores.csv and scores.md, and examples.json if the evaluation kept texts:
+    all of them or none. Whatever else is in the folder stays.
 
     evaluation (Evaluation): The scores.
     folder (Path): Where; made if it is missing.
-    RETURNS (List[Path]): The files. scores.json comes last, so that where it is, all are.
+    RETURNS (List[Path]): The files.
     """
     content = {}
     examples = {r.language: r.examples for r in evaluation.languages if r.examples}
@@ -28,6 +28,9 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> list[Path]:
         "scores.md": to_markdown(evaluation),
         "scores.json": json.dumps(evaluation.to_dict(), indent=2, ensure_ascii=False) + "\n",
     }
-    for name, text in content.items():
-        write_text(folder / name, text)
+    with updating(folder) as temporary:
+        # Of an evaluation before, which may have kept texts.
+        (temporary / EXAMPLES).unlink(missing_ok=True)
+        for name, text in content.items():
+            write_text(temporary / name, text)
     return [folder / name for name in content]

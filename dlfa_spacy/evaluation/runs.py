@@ -114,7 +114,10 @@ def read_runs(folder: Path) -> list[Run]:
     RETURNS (List[Run]): The runs, by path.
     RAISES (ValueError): If there are none, or two have the same method, seed and setting.
     """
-    runs = [read_run(path) for path in sorted(folder.rglob("scores.json"))]
+    paths = sorted(folder.rglob("scores.json"))
+    # What a process that was killed has left has a name that begins with a dot.
+    shown = [p for p in paths if not any(x.startswith(".") for x in p.relative_to(folder).parts)]
+    runs = [read_run(path) for path in shown]
     if not runs:
         raise ValueError(
             f"{folder}: found no scores.json below it, expected at least one. Write them with "

@@ -8,6 +8,7 @@ from spacy.language import Language
 from spacy.util import is_package
 
 from ..corpora.files import replacing
+from ..corpora.leftovers import recover
 from ..encoder.int4_embedding import has_packed_embeddings, pack_vocabulary
 from ..encoder.int4_folder import WEIGHTS, save_floats, save_int4
 from ..encoder.int4_linear import pack_linears
@@ -33,6 +34,8 @@ def export_encoder(
         that must not be overwritten.
     """
     folder = Path(source).expanduser()
+    recover(folder)
+    recover(Path(out))
     check_apart(folder if folder.exists() else None, Path(out), "SOURCE")
     refuse_to_overwrite(Path(out), _is_encoder(Path(out)), "encoder")
     if (folder / "meta.json").is_file() or (not folder.exists() and is_package(source)):

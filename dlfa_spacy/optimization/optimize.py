@@ -11,6 +11,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from ..corpora.files import replacing
+from ..corpora.leftovers import recover
 from .cut import cut_encoders
 from .drop import drop_layers
 from .half import store_as_half
@@ -98,6 +99,8 @@ def optimize(
         pipeline.
     """
     options.check()
+    recover(Path(source))
+    recover(Path(out))
     nlp = spacy.load(source)
     check_target(nlp.path, Path(out))
     _refuse_onnx(nlp)
