@@ -1,13 +1,17 @@
 """A file or folder that is replaced is the old one or the new one, whenever it is looked at."""
 
+import itertools
 import os
+import random
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from killing import start
 
 from dlfa_spacy.corpora import files
 from dlfa_spacy.corpora.exchange import exchange
@@ -15,24 +19,7 @@ from dlfa_spacy.corpora.files import replacing, updating, write_text
 from dlfa_spacy.corpora.leftovers import NEW, OLD, beside, recover
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="names change places on Linux only")
-# Writes OUT as two files again and again, the number of the round in both; argument 2 switches the
-# exchange off.
-WRITER = """
-import itertools, sys
-from pathlib import Path
-from dlfa_spacy.corpora import files
-out = Path(sys.argv[1])
-if sys.argv[2] == "plain":
-    files.exchange = lambda one, other: False
-way = getattr(files, sys.argv[3])
-for i in itertools.count():
-    with way(out) as folder:
-        folder.mkdir(exist_ok=True)
-        for name in ("a", "b"):
-            files.write_text(folder / name, str(i))
-    print(i, flush=True)
-"""
-FULL = bool(os.environ.get("DLFA_KILLS"))
+KILLS = int(os.environ.get("DLFA_KILLS", "3"))
 
 
 def content(folder: Path) -> dict[str, str]:
@@ -165,23 +152,34 @@ def test_a_link_to_a_folder_stays_a_link(tmp_path: Path) -> None:
     assert (tmp_path / "out").is_symlink() and content(tmp_path / "real") == {"a": "new"}
 
 
-@pytest.mark.skipif(os.name != "posix", reason="kills with a signal")
-@pytest.mark.parametrize("way", ["replacing", "updating"])
-@pytest.mark.parametrize("renaming", ["exchange", "plain"])
+@pytest.mark.skipif(os.name != "posix", reason="forks, and kills with a signal")
+@pytest.mark.parametrize("way", [replacing, updating])
+@pytest.mark.parametrize("exchanges", [True, False])
 def test_killed_at_any_moment_the_old_or_the_new_folder_is_there(
-    tmp_path: Path, way: str, renaming: str
+    tmp_path: Path, way: Any, exchanges: bool
 ) -> None:
-    out = tmp_path / "out"
-    for i in range(20 if FULL else 2):
-        command = [sys.executable, "-c", WRITER, str(out), renaming, way]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
-            assert child.stdout is not None
-            for _ in range(1 + i * 7):
-                child.stdout.readline()
-            child.send_signal(signal.SIGKILL)
-        if renaming == "plain" or sys.platform != "linux":
+    log, out = tmp_path / "log", tmp_path / "out"
+
+    def write_for_ever() -> None:
+        if not exchanges:
+            files.exchange = lambda one, other: False  # type: ignore[assignment]
+        for i in itertools.count():
+            with way(out) as folder:
+                folder.mkdir(exist_ok=True)
+                for name in ("a", "b"):
+                    write_text(folder / name, str(i))
+
+    moments = random.Random(3)
+    for _ in range(KILLS):
+        process = start(write_for_ever, log)
+        while not out.exists():
+            time.sleep(0.001)
+        time.sleep(moments.uniform(0, 0.1))
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+        if not exchanges or sys.platform != "linux":
             recover(out)
         found = content(out)
         assert found.keys() == {"a", "b"} and found["a"] == found["b"]
     recover(out)
-    assert os.listdir(tmp_path) == ["out"]
+    assert sorted(os.listdir(tmp_path)) == ["log", "out"]

@@ -1,0 +1,29 @@
+"""Processes that are about to be killed: forked, so that the libraries are loaded already."""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+
+def start(work: Callable[[], None], log: Path) -> int:
+    """Run something in a process, and a process group, of its own. RETURNS (int): Its number."""
+    sys.stdout.flush()
+    process = os.fork()
+    if process:
+        return process
+    code = 1
+    try:
+        os.setsid()
+        # Also what it starts writes there.
+        sys.stdout = sys.stderr = log.open("w", encoding="utf-8")
+        for stream in (1, 2):
+            os.dup2(sys.stdout.fileno(), stream)
+        work()
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
