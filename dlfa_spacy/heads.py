@@ -1,12 +1,11 @@
 """A pipeline without its encoder: a megabyte or two instead of eighty."""
 
-import shutil
-import tempfile
 from pathlib import Path
 
 from spacy.language import Language
 from spacy.util import load_config, load_meta, load_model_from_config
 
+from .corpora.files import replacing
 from .encoder.model import TransformerModel
 
 
@@ -18,12 +17,8 @@ def save_heads(nlp: Language, folder: Path) -> None:
     folder (Path): Is made, or replaced.
     """
     name = _encoder_name(nlp)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-        made = Path(temporary) / folder.name
+    with replacing(folder) as made:
         nlp.to_disk(made, exclude=[name])
-        shutil.rmtree(folder, ignore_errors=True)
-        made.rename(folder)
 
 
 def load_heads(folder: Path, encoder: str | Path) -> Language:
