@@ -1,6 +1,7 @@
 """A tokenizer for raw text in any language, also those written without spaces."""
 
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
 
@@ -15,7 +16,8 @@ from spacy.util import compile_infix_regex, compile_prefix_regex, compile_suffix
 from thinc.types import Ints2d
 
 from .encoder.unspaced_pieces import UnspacedPieces, find_pieces
-from .pairs import SEPARATOR
+from .long_words import LONGEST, cut_signs
+from .pairs import REPLACEMENT, SEPARATOR
 
 # The rules of spaCy's own tokenizer, among the bytes of one that has pieces.
 STOCK = "stock_tokenizer"
@@ -78,6 +80,14 @@ FIRST_PUNCTUATION = re.compile(f"[{PUNCTUATION}]")
 PARTS = re.compile(f"({UNITS})|(?:(?!{UNITS}).)+", re.DOTALL)
 
 
+# Half of a character: Python's strings can hold it, UTF-8 and so spaCy cannot.
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class SurrogateWarning(UserWarning):
+    """A text had unpaired surrogates in it, and they were replaced."""
+
+
 class MultilingualTokenizer(Tokenizer):
     """spaCy's tokenizer, and runs of Han, Kana, Thai, Lao, Khmer and Burmese in small units.
 
@@ -85,7 +95,9 @@ class MultilingualTokenizer(Tokenizer):
     entity can begin in. Here it is one token a character (Han), mora (Kana) or syllable (the other
     scripts); what stands between these is tokenized by the stock rules. The separator of a pair of
     texts (`dlfa_spacy.pairs`) is a token of its own wherever it stands. Texts without either are
-    tokenized exactly as by the stock tokenizer.
+    tokenized exactly as by the stock tokenizer, also rows of emoji or brackets of any length (see
+    `cut_signs`). Half of a character (an unpaired surrogate), which no Doc can hold, is replaced
+    by U+FFFD, with a `SurrogateWarning` that says how many.
 
     With an encoder's vocabulary (`initialize`) a run of these scripts is cut into the wordpieces
     that the encoder reads there, and one that the vocabulary cannot spell into characters.
@@ -119,7 +131,15 @@ class MultilingualTokenizer(Tokenizer):
         self.pieces = find_pieces(tokenizer, _is_own_piece, key)
 
     def __call__(self, string: str) -> Doc:
-        if SEPARATOR not in string and not UNSPACED.search(string):
+        string, n_replaced = SURROGATE.subn(REPLACEMENT, string)
+        if n_replaced:
+            warnings.warn(
+                f"A text has {n_replaced} unpaired surrogates (halves of characters), replaced by "
+                "U+FFFD. Fix: decode it with errors='replace', or take them out.",
+                SurrogateWarning,
+                stacklevel=2,
+            )
+        if SEPARATOR not in string and not UNSPACED.search(string) and not _is_long(string):
             return super().__call__(string)
         parts = _Parts()
         *firsts, last = string.split(SEPARATOR)
@@ -139,7 +159,7 @@ class MultilingualTokenizer(Tokenizer):
 
     def _add_text(self, string: str, parts: "_Parts") -> None:
         if not UNSPACED.search(string):
-            parts.add_doc(super().__call__(string))
+            self._add_stock(string, parts)
             return
         run: list[str] = []
         for match in PARTS.finditer(string):
@@ -152,8 +172,17 @@ class MultilingualTokenizer(Tokenizer):
             if match.group(1):
                 parts.add(text, False, 0)
             else:
-                parts.add_doc(super().__call__(parts.take_space(text)))
+                self._add_stock(parts.take_space(text), parts)
         self._add_run(run, parts)
+
+    def _add_stock(self, string: str, parts: "_Parts") -> None:
+        """Add the tokens that the rules of the language make."""
+        if not _is_long(string):
+            parts.add_doc(super().__call__(string))
+            return
+        stock = super().__call__
+        for text in cut_signs(string, lambda text: [token.text for token in stock(text)]):
+            parts.add_doc(stock(text))
 
     def _add_run(self, units: list[str], parts: "_Parts") -> None:
         """Add the units of a stretch without spaces, or the pieces that they make up."""
@@ -185,6 +214,10 @@ class MultilingualTokenizer(Tokenizer):
         function, arguments, *_ = super().__reduce__()
         found = None if self.pieces is None else (self.pieces.pieces, self.pieces.scores)
         return _unpickle, (function, arguments, found)
+
+
+def _is_long(string: str) -> bool:
+    return len(string) > LONGEST
 
 
 def _unpickle(

@@ -2,6 +2,7 @@
 
 import pickle
 import random
+import re
 import time
 import unicodedata
 from pathlib import Path
@@ -11,10 +12,11 @@ import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.language import Language
+from spacy.tokens import DocBin
 from tiny import tiny_bert
 
 from dlfa_spacy.encoder.loading import load_tokenizer
-from dlfa_spacy.tokenizer import UNSPACED, MultilingualTokenizer, make_tokenizer
+from dlfa_spacy.tokenizer import UNSPACED, MultilingualTokenizer, SurrogateWarning, make_tokenizer
 
 ENCODER = Path(__file__).parent.parent / "assets" / "encoder"
 STOCK = spacy.blank("xx")
@@ -140,6 +142,52 @@ def test_long_text_takes_linear_time(unit):
     # Ten times the text: quadratic time would be a hundred times as much.
     assert large < 40 * small
     assert large < 5.0
+
+
+@pytest.mark.parametrize("unit", ["😀", "😀🎉👍", "(", ")!", "€", "_", '":', "''", ":)", "👍🏽"])
+def test_a_row_of_signs_takes_linear_time(unit):
+    text = (unit * 100_000)[:100_000]
+    start = time.process_time()
+    doc = OURS(text)
+    # The stock tokenizer takes ten minutes.
+    assert time.process_time() - start < 5.0
+    assert doc.text == text and len(doc) > 60_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "😀" * 1500,
+        "".join(map(chr, range(0x1F600, 0x1F640))) * 20,
+        "(" * 700 + "abc" + ")" * 700,
+        "a" * 600 + "😀" * 200 + "((" + "a" * 600,
+        "😀" * 300 + "((a))" + "😀" * 300,
+        "x" * 500 + "(" * 300,
+        "(" * 300 + "x" * 500 + "😀" * 100 + " ok",
+        '("' * 200 + "http://a.b/c" + '".' * 200,
+        "-" * 900 + "a,b" * 300,
+        (")" * 20 + "a" * 20) * 40,
+        "\u0301" * 600 + "😀" * 600,
+        "你" + "😀" * 700 + " " + "!" * 700 + "好",
+    ],
+)
+def test_long_words_have_the_tokens_of_spacy(text):
+    if UNSPACED.search(text):
+        expected = [token.text for part in re.split("(你|好)", text) for token in STOCK(part)]
+    else:
+        expected = [token.text for token in STOCK(text)]
+    assert words(text) == expected
+    assert OURS(text).text == text
+
+
+@pytest.mark.parametrize("text", ["a \ud83d b", "\udfff", "中\ud800\udc00国", "\udcff" * 3])
+def test_half_characters_are_replaced_with_a_warning_that_counts_them(text):
+    expected = "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)
+    nlp = with_ours()
+    with pytest.warns(SurrogateWarning, match=f"{expected.count(chr(0xFFFD))} unpaired surrog"):
+        docs = list(nlp.pipe(["before", text, "after"]))
+    assert [doc.text for doc in docs] == ["before", expected, "after"]
+    assert len(DocBin(docs=docs).to_bytes())
 
 
 @pytest.mark.parametrize("script", sorted(SCRIPTS))

@@ -1,6 +1,7 @@
 """From Docs to windows of wordpieces: nothing truncated, nothing lost, whoever makes the spans."""
 
 import random
+import time
 
 import numpy
 import pytest
@@ -14,6 +15,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from dlfa_spacy.encoder.pieces import PieceTokenizer
 from dlfa_spacy.encoder.spans import WordpieceSpans
 from dlfa_spacy.encoder.windows import Windows, segment
+from dlfa_spacy.tokenizer import make_tokenizer
 
 NLP = spacy.blank("xx")
 NLP.add_pipe("sentencizer")
@@ -221,3 +223,22 @@ def test_special_tokens_are_found(kind, bert_tokenizer):
     tokenizer = bert_tokenizer if kind == "bert" else PieceTokenizer(unigram_tokenizer())
     known = tokenizer.tokenizer
     assert tokenizer.special_ids == ([known.cls_token_id], [known.sep_token_id])
+
+
+@pytest.mark.parametrize("unit", ["北京是中国的首都", "😀", "a"])
+def test_one_text_of_any_length_is_cut_in_linear_time(tokenizer, unit):
+    tokenize = make_tokenizer(NLP)
+
+    def seconds(size: int) -> float:
+        start = time.process_time()
+        doc = tokenize((unit * size)[:size])
+        windows = segment([doc], WordpieceSpans(40, 30), tokenizer, LIMIT)
+        # What the encoder reads grows with the text, by no more than the overlap.
+        assert windows.lengths.max() <= LIMIT
+        assert len(windows.ids) <= 2.2 * size + LIMIT
+        return time.process_time() - start
+
+    seconds(1000)
+    small, large = seconds(30_000), seconds(300_000)
+    assert large < 30 * max(small, 0.1)
+    assert large < 20.0
