@@ -18,7 +18,9 @@ TEXTS = ["Anna lives in Berlin.", "the able", "Berlin", "She lives in the the th
 
 
 def pipeline(folder: str, mixed_precision: bool):
-    config = make_config("textcat", "attention", encoder=folder, steps=20, learn_rate=1e-3)
+    # Whether a weight trains is not saved: here all of them do.
+    settings = {"steps": 20, "learn_rate": 1e-3, "train_embeddings": True}
+    config = make_config("textcat", "attention", encoder=folder, **settings)
     config["components"]["transformer"]["model"]["mixed_precision"] = mixed_precision
     config["components"]["textcat"]["model"]["dropout"] = 0.0
     nlp = load_model_from_config(config, auto_fill=True)

@@ -22,9 +22,9 @@ def gain(table: pandas.DataFrame, method: str, over: str) -> str:
     return f"{(table[method] - table[over]).mean():.1f}"
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/results/tagging.md"])
-def test_what_is_said_of_entities_is_what_was_measured(page: str) -> None:
-    text = " ".join((ROOT / page).read_text(encoding="utf-8").split())
+def test_what_is_said_of_entities_is_what_was_measured() -> None:
+    page = ROOT / "docs" / "results" / "tagging.md"
+    text = " ".join(page.read_text(encoding="utf-8").split())
     table = targets("tagging", SPAN_F1)
     said = [gain(table, f"dlfa/{gate}", "last") for gate in ("sigmoid", "product")]
     said += [gain(table, f"dlfa/{gate}", f"control/{gate}") for gate in ("sigmoid", "product")]
