@@ -39,6 +39,7 @@ _BLOCK = 1 << 20
 
 _NAMES = {number: name for name, number in IDS.items()}
 _STRINGS = (ORTH, NORM, LEMMA, TAG, DEP, ENT_TYPE, ENT_KB_ID, ENT_ID, MORPH)
+_INSIDE, _BEGIN = 1, 3
 _ALLOWED = {
     POS: set(POS_NAMES),
     ENT_IOB: {0, 1, 2, 3},
@@ -185,6 +186,8 @@ def check_strings(path: Path, doc_bin: DocBin, vocab: Vocab) -> None:
         vocab.strings.add(string)
     if not doc_bin.tokens:
         return
+    if ENT_IOB in doc_bin.attrs:
+        _check_entities(path, doc_bin, doc_bin.attrs.index(ENT_IOB))
     table = numpy.concatenate(doc_bin.tokens)
     for place, attr in enumerate(doc_bin.attrs):
         column = table[:, place]
@@ -198,3 +201,14 @@ def check_strings(path: Path, doc_bin: DocBin, vocab: Vocab) -> None:
                 raise wrong(
                     path, f"{_NAMES[attr]} = {number}, which stands for nothing", "known values"
                 )
+
+
+def _check_entities(path: Path, doc_bin: DocBin, place: int) -> None:
+    """RAISES (ValueError): An entity goes on that has not begun."""
+    for number, tokens in enumerate(doc_bin.tokens):
+        iob = tokens[:, place]
+        inside = iob == _INSIDE
+        if inside.any():
+            before = numpy.concatenate([[0], iob[:-1]])
+            if (inside & (before != _INSIDE) & (before != _BEGIN)).any():
+                raise wrong(path, f"I without B in Doc {number}", "entities that begin with B")

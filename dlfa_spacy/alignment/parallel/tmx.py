@@ -20,7 +20,8 @@ _BLOCK = 1 << 16
 # The parser begins a tag or comment anew with every block until it is complete.
 _MAX_TOKEN = 1 << 22
 # What the parser knows by itself, and the tables of one byte a character it can ask Python for.
-_ENCODINGS = re.compile(r"utf-8|utf-16(-[bl]e)?|ascii|iso8859-\d+|cp125\d|koi8-\w|tis-620")
+_OWN_ENCODINGS = ("utf-8", "utf-16", "utf-16le", "utf-16be", "iso-8859-1", "us-ascii")
+_TABLES = re.compile(r"ascii|iso8859-\d+|cp125\d|koi8-\w|tis-620")
 
 
 class _Units:
@@ -46,11 +47,13 @@ class _Units:
         parser.EntityDeclHandler = self._entity
 
     def _declaration(self, version: str, encoding: str | None, standalone: int) -> None:
+        if encoding is None or encoding.lower() in _OWN_ENCODINGS:
+            return
         try:
-            name = codecs.lookup(encoding or "utf-8").name
+            name = codecs.lookup(encoding).name
         except (LookupError, UnicodeError):
             name = ""
-        if not _ENCODINGS.fullmatch(name):
+        if not _TABLES.fullmatch(name):
             raise ValueError(
                 f"{self.path}:{self.parser.CurrentLineNumber}: found the encoding {encoding!r}, "
                 "expected UTF-8, UTF-16 or one of ISO-8859. Fix: save the file as UTF-8, and say "

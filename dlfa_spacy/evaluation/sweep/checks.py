@@ -176,7 +176,8 @@ def _problem(error: ValidationError) -> Problem:
     first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
     key, *rest = (str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        text = f"there is no setting {key}. Expected some of {', '.join(_HELP)}. Fix: take it out."
+        known = ", ".join(_HELP)
+        text = f"there is no setting {key[:80]}. Expected some of {known}. Fix: take it out."
         return Problem(key, "", text)
     expected, fix = _HELP[key]
     if first["type"] == "missing":

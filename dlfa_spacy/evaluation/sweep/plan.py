@@ -14,6 +14,8 @@ from .plan_file import read_plan_file
 
 SECTION = "sweep"
 PLAN = "plan.cfg"
+# Of a key in an error.
+_MAX_KEY = 80
 
 # A number for all tasks, or one by task.
 PerTask = float | dict[str, float]
@@ -114,6 +116,7 @@ def make_plan(
 
 def _message(where: str, problem: Problem) -> str:
     key = f"{problem.key}.{problem.part}" if problem.part else problem.key
+    key = key if len(key) <= _MAX_KEY else f"{key[:_MAX_KEY]}..."
     return f"{where}: [{SECTION}] {key}: {problem.text}"
 
 
