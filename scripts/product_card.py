@@ -2,7 +2,7 @@
 
     python scripts/product_card.py evaluate training/xx_dlfa_ner DATA build/product
     python scripts/product_card.py collect build/product assets/xx_dlfa_ner
-    python scripts/product_card.py write assets/xx_dlfa_ner
+    python scripts/product_card.py write assets/xx_dlfa_ner --page README.md
 
 DATA holds `ner-uner`, `ner-wikiann`, `pos` and `topic` in their public formats. The card names
 every language that was scored; the English test file of `ner-uner` was trained on and is left out.
@@ -18,6 +18,7 @@ import pandas
 import typer
 
 from dlfa_spacy.corpora import write_text
+from dlfa_spacy.evaluation.readme import insert_between_markers
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 CORPORA = {
@@ -31,6 +32,7 @@ RAW = {"pos_token_accuracy": "pos_word_f1"}
 TRAINED_ON = {("ner-uner", "en")}
 SOURCE = "en"
 SCORES, CHOSEN = "scores.csv", "chosen.json"
+MARKER = "<!-- dlfa:product -->"
 
 
 @app.command()
@@ -83,11 +85,18 @@ def collect(
 
 
 @app.command()
-def write(heads: Annotated[Path, typer.Argument(help="The shipped components.")]) -> None:
+def write(
+    heads: Annotated[Path, typer.Argument(help="The shipped components.")],
+    page: Annotated[
+        Path | None, typer.Option(help="A page that gets the means, between two markers.")
+    ] = None,
+) -> None:
     """Write the card from the table."""
     table = pandas.read_csv(heads / SCORES, keep_default_na=False)
     chosen = json.loads((heads / CHOSEN).read_text(encoding="utf-8"))
     write_text(heads / "README.md", card(table, chosen))
+    if page is not None:
+        insert_between_markers(page, means(table), MARKER)
 
 
 def card(table: pandas.DataFrame, chosen: dict[str, Any]) -> str:

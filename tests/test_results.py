@@ -1,5 +1,6 @@
 """What the pages say about measured scores is what the committed tables hold."""
 
+import json
 from pathlib import Path
 
 import pandas
@@ -109,3 +110,11 @@ def test_what_is_said_of_cz_nce_is_what_was_measured() -> None:
         len(ahead) == 10 and f"{ahead.min():.1f} to {ahead.max():.1f} points" in said_of_alignment()
     )
     assert after.max().max() < 100 * table.before.min()
+
+
+def test_what_is_said_of_the_shipped_pipeline_s_layers_is_what_chose_them() -> None:
+    chosen = json.loads((ROOT / "assets" / "xx_dlfa_ner" / "chosen.json").read_text("utf-8"))
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    for task, what in (("ner", "entity F1"), ("pos", "tag accuracy")):
+        found = chosen["tasks"][task]["development"]
+        assert f"{100 * (found['H7-8'] - found['last']):.1f} points of {what}" in text
