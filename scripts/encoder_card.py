@@ -281,17 +281,25 @@ def write(
 
 
 def card(results: Path) -> str:
-    """RETURNS (str): The card, made from the measured files."""
+    """RETURNS (str): The card, made from the measured files. What has not been measured has no
+    section."""
     compared = json.loads((results / IMPORT).read_text(encoding="utf-8"))
-    frozen, tuned = (pandas.read_csv(results / name) for name in (FROZEN, TUNED))
-    others = pandas.read_csv(results / BASELINES)
     parts = [_head(compared)]
-    for task in METRICS:
-        parts.append(_scores(task, frozen, tuned, others))
-    parts += [_retrieval(pandas.read_csv(results / RETRIEVAL))]
-    parts += [_coverage(pandas.read_csv(results / COVERAGE))]
-    parts += [_costs(json.loads((results / COSTS).read_text(encoding="utf-8"))), TAIL]
-    return "\n\n".join(part.strip() for part in parts) + "\n"
+    if (results / FROZEN).is_file():
+        frozen = pandas.read_csv(results / FROZEN)
+        tuned, others = (_read(results / name) for name in (TUNED, BASELINES))
+        parts += [_scores(task, frozen, tuned, others) for task in METRICS]
+    if (results / RETRIEVAL).is_file():
+        parts.append(_retrieval(pandas.read_csv(results / RETRIEVAL)))
+    if (results / COVERAGE).is_file():
+        parts.append(_coverage(pandas.read_csv(results / COVERAGE)))
+    if (results / COSTS).is_file():
+        parts.append(_costs(json.loads((results / COSTS).read_text(encoding="utf-8"))))
+    return "\n\n".join(part.strip() for part in [*parts, TAIL]) + "\n"
+
+
+def _read(path: Path) -> pandas.DataFrame | None:
+    return pandas.read_csv(path) if path.is_file() else None
 
 
 def _head(compared: dict[str, float]) -> str:
@@ -321,25 +329,32 @@ first lines.
 
 
 def _scores(
-    task: str, frozen: pandas.DataFrame, tuned: pandas.DataFrame, others: pandas.DataFrame
+    task: str,
+    frozen: pandas.DataFrame,
+    tuned: pandas.DataFrame | None,
+    others: pandas.DataFrame | None,
 ) -> str:
     metric = METRICS[task]
     rows: dict[str, pandas.Series] = {}
-    frozen, tuned = (t[(t["task"] == task) & (t["metric"] == metric)] for t in (frozen, tuned))
-    own = frozen[frozen["encoder"] != "random"]
+    own = frozen[(frozen["task"] == task) & (frozen["metric"] == metric)]
     dev = own[(own["language"] == SOURCE) & (own["split"] == "dev")]
     single = dev[dev["aggregator"] == "layer"].groupby("layer")["value"].mean()
     best = int(single.idxmax())
-    for regime, table in (("frozen", own), ("fine-tuned", tuned[tuned["encoder"] != "random"])):
+    tables = {"frozen": own}
+    if tuned is not None:
+        chosen = tuned[(tuned["task"] == task) & (tuned["metric"] == metric)]
+        tables["fine-tuned"] = chosen[chosen["encoder"] != "random"]
+        rows["same architecture, random weights, fine-tuned"] = _by_language(
+            chosen[chosen["encoder"] == "random"]
+        )
+    for regime, table in tables.items():
         for name, chosen in _methods(table, best):
             rows[f"{regime}, {name}"] = _by_language(chosen)
-    rows["same architecture, random weights, fine-tuned"] = _by_language(
-        tuned[(tuned["encoder"] == "random") & (tuned["aggregator"] == "last")]
-    )
     names = {"hash_embed": "`MultiHashEmbed` tok2vec", "majority": "commonest English tag"}
     for key, name in names.items():
-        chosen = others[(others["task"] == task) & (others["baseline"] == key)]
-        rows[name] = _by_language(chosen)
+        if others is not None:
+            chosen = others[(others["task"] == task) & (others["baseline"] == key)]
+            rows[name] = _by_language(chosen)
     rows = {name: row for name, row in rows.items() if len(row)}
     languages = [SOURCE, *sorted(set(next(iter(rows.values())).index) - {SOURCE})]
     lines = [
@@ -357,8 +372,9 @@ def _scores(
     lines += [
         "",
         f"Trained on English alone, {seeds} seed(s); the checkpoint and the layer were chosen on "
-        f"English dev, where each layer alone reads: {layers}. The plans are "
-        "`docs/results/encoder_frozen.cfg` and `encoder_tuned.cfg`.",
+        f"English dev, where single layers read: {layers}. The plan is "
+        "`docs/results/encoder_frozen.cfg`"
+        + ("." if tuned is None else "; fine-tuned, `encoder_tuned.cfg`."),
     ]
     return "\n".join(lines)
 
