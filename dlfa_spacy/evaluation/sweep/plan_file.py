@@ -40,8 +40,9 @@ def read_plan_file(path: Path, section: str) -> tuple[dict[str, Any], dict[str, 
     lines = [line for _, line in numbered_lines(path)]
     config = _parse(path, "\n".join(lines), section)
     if set(config) != {section}:
+        blocks = ", ".join(config)[:200] or "none"
         raise ValueError(
-            f"{path}: found the blocks {', '.join(config) or 'none'}, expected [{section}] alone. "
+            f"{path}: found the blocks {blocks}, expected [{section}] alone. "
             f"Fix: put all settings below [{section}]."
         )
     return config[section], _places(lines, section)
