@@ -21,6 +21,7 @@ from .aggregators.model import aggregator_shim
 from .encoder.batch import LayerBatch, pack_gradients
 from .encoder.cache import LayerCache
 from .encoder.cache.setting import DEFAULT as DEFAULT_CACHE
+from .encoder.checks import check_component_config
 from .encoder.model import TransformerModel
 from .encoder.reader import LastLayerReader, Reader, Readership
 from .listener import TransformerListener
@@ -216,6 +217,8 @@ class DLFATransformer(Transformer):
 
         RAISES (ValueError): The file is damaged, or holds an encoder that does not fit.
         """
+        if "cfg" not in exclude:
+            check_component_config(Path(path) / "cfg")
         self._forget_widths()
         return cast(DLFATransformer, super().from_disk(path, exclude=exclude))
 

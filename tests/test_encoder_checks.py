@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import spacy
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig
@@ -95,3 +96,20 @@ def test_a_damaged_component_config_is_named(tmp_path: Path, text: bytes, messag
         check_component_config(path)
     path.write_text('{"max_batch_items": null}')
     assert check_component_config(path) == {"max_batch_items": None}
+
+
+def test_a_saved_pipeline_with_weights_that_are_no_numbers_is_refused(
+    bert: str, tmp_path: Path
+) -> None:
+    nlp = spacy.blank("xx")
+    nlp.add_pipe("dlfa_transformer", name="transformer", config={"model": {"name": bert}})
+    nlp.initialize()
+    nlp.to_disk(tmp_path / "whole")
+    with torch.no_grad():
+        next(nlp.get_pipe("transformer").model.transformer.parameters())[0] = float("nan")
+    nlp.to_disk(tmp_path / "nan")
+    with pytest.raises(ValueError, match="no finite numbers"):
+        spacy.load(tmp_path / "nan")
+    (tmp_path / "whole" / "transformer" / "cfg").write_text('{"max_batch_items": -3}')
+    with pytest.raises(ValueError, match=r"cfg: max_batch_items = -3.*Fix"):
+        spacy.load(tmp_path / "whole")

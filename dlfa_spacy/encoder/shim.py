@@ -15,7 +15,7 @@ from thinc.api import Optimizer, get_torch_default_device
 from transformers import AutoConfig, AutoTokenizer
 
 from ..threads import ModuleUse
-from .checks import check_config
+from .checks import check_config, check_weights
 from .errors import EncoderError
 from .fingerprint import fingerprint, weights_state
 from .huggingface import from_pretrained
@@ -262,6 +262,7 @@ class EncoderShim(HFShim):
             # The bytes are let go of before the tokenizer comes: that of a large vocabulary needs
             # more memory than they do.
             load_weights(transformer, saved.pop("weights"), storage, int4)
+            check_weights(transformer)
             transformer.to(get_torch_default_device())
         tokenizer = _read_tokenizer(saved["tokenizer"], saved["use_fast"])
         _check_pieces(tokenizer, saved.get("n_pieces"))
