@@ -210,8 +210,9 @@ class TextcatBench(pipelines.Bench):
 
     def repeat(self, *batches: Sequence[str]) -> None:
         sent = {name: list(head.sent) for name, head in self.heads.items()}
-        self.transformer.train()
-        self.module.train()
+        for module in (self.transformer, self.module, *(h.module for h in self.heads.values())):
+            if module is not None:
+                module.train()
         for texts in batches:
             docs = [self.nlp.make_doc(text) for text in texts]
             if not any(len(doc) for doc in docs):
