@@ -3,7 +3,8 @@
     python scripts/encoder_card.py random assets/encoder build/random
     dlfa sweep docs/results/encoder_frozen.cfg --out sweeps/encoder_frozen
     dlfa sweep docs/results/encoder_tuned.cfg --out sweeps/encoder_tuned
-    python scripts/encoder_card.py scores sweeps/encoder_frozen sweeps/encoder_tuned docs/results
+    python scripts/encoder_card.py scores sweeps/encoder_frozen docs/results
+    python scripts/encoder_card.py scores sweeps/encoder_tuned docs/results
     python scripts/encoder_card.py baselines sweeps/encoder_frozen docs/results
     python scripts/encoder_card.py coverage assets/encoder CORPORA docs/results
     python scripts/encoder_card.py retrieval assets/encoder PUD docs/results
@@ -85,10 +86,10 @@ def random_encoder(encoder: Folder, out: Folder, seed: int = 0) -> None:
 
 
 @app.command()
-def scores(frozen: Folder, tuned: Folder, out: Results) -> None:
-    """Copy the tables of the two sweeps."""
-    for sweep, name in ((frozen, FROZEN), (tuned, TUNED)):
-        write_text(out / name, (sweep / "results.csv").read_text(encoding="utf-8"))
+def scores(sweep: Folder, out: Results) -> None:
+    """Copy the table of a sweep: the folder's name says which."""
+    text = (sweep / "results.csv").read_text(encoding="utf-8")
+    write_text(out / f"{sweep.name}.csv", text)
 
 
 @app.command()
