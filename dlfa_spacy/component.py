@@ -1,6 +1,7 @@
 """The `dlfa_transformer` component: the encoder in a pipeline, which knows its listeners."""
 
 import functools
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import cast
@@ -211,6 +212,14 @@ class DLFATransformer(Transformer):
     def finish_update(self, sgd: Optimizer) -> None:
         """Update the encoder's weights, once the listeners have come back if they have not."""
         self.model.finish_update(sgd)
+
+    def add_listener(self, listener: StockListener, component_name: str) -> None:
+        """Link a listener. Usually internal."""
+        super().add_listener(listener, component_name)
+        if isinstance(listener, TransformerListener) and listener.encoder is None:
+            # Not even the encoder's width is known: a frozen one, whose folder is not there, has
+            # to say so itself.
+            listener._encoder = weakref.ref(self.model)
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "DLFATransformer":
         """Load the component.

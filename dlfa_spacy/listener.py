@@ -199,6 +199,8 @@ def init(model: TransformerListener, X: Any = None, Y: Any = None) -> None:
     if model.encoder is not None:
         # spaCy does not initialise what is frozen, but saves it.
         model.encoder.load()
+        if model.num_layers is None:
+            model.set_dim("nO", model.encoder.get_dim("nO"))
     if model.num_layers is None:
         if shim.is_built:
             return

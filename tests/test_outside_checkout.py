@@ -49,13 +49,15 @@ def test_init_config_takes_an_encoder_by_its_folder_or_its_name(empty: Path, ber
 def test_training_without_an_encoder_ends_in_a_message(
     empty: Path, encoder: str, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    DocBin(docs=[Doc(spacy.blank("xx").vocab, words=["Anna"], ents=["B-PER"])]).to_disk("data")
+    DocBin(docs=[Doc(spacy.blank("xx").vocab, words=["Anna"], ents=["B-PER"])]).to_disk(
+        "data.spacy"
+    )
     # As from another machine: `dlfa init-config` would refuse here.
     make_config("ner", "last", encoder=encoder).to_disk("ner.cfg")
     fill_config(Path("ner.cfg"), Path("ner.cfg"), silent=True)
     # What `python -m spacy train` runs; anything but an exit would be shown as a traceback.
     with pytest.raises(SystemExit) as ended:
-        train(Path("ner.cfg"), overrides={"paths.train": "data", "paths.dev": "data"})
+        train(Path("ner.cfg"), overrides={"paths.train": "data.spacy", "paths.dev": "data.spacy"})
     assert ended.value.code == 1
     said = "".join(capsys.readouterr())
     key = f'[components.transformer.model] name = "{encoder}"'
