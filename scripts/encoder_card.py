@@ -5,6 +5,9 @@
     dlfa sweep docs/results/encoder_tuned.cfg --out sweeps/encoder_tuned
     python scripts/encoder_card.py scores sweeps/encoder_frozen docs/results
     python scripts/encoder_card.py scores sweeps/encoder_tuned docs/results
+    dlfa sweep docs/results/encoder_tuned.cfg --out sweeps/encoder_random --aggregations last
+        --encoders random=build/random
+    python scripts/encoder_card.py scores sweeps/encoder_random docs/results
     python scripts/encoder_card.py baselines sweeps/encoder_frozen docs/results
     python scripts/encoder_card.py coverage assets/encoder CORPORA docs/results
     python scripts/encoder_card.py retrieval assets/encoder PUD docs/results
@@ -39,6 +42,8 @@ from dlfa_spacy.benchmark.machine import describe
 from dlfa_spacy.corpora.files import write_text
 from dlfa_spacy.corpora.loading import read_docs
 from dlfa_spacy.encoder.pieces import PieceTokenizer
+from dlfa_spacy.evaluation.sweep.plan import PLAN, read_plan
+from dlfa_spacy.evaluation.sweep.prepare import make_runs
 from dlfa_spacy.evaluation.sweep.run import Progress, score, score_rows
 from dlfa_spacy.evaluation.sweep.settings import DataFile
 from dlfa_spacy.evaluation.sweep.training import train
@@ -47,7 +52,8 @@ from dlfa_spacy.recipes import config_folder
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 Folder = Annotated[Path, typer.Argument(help="A folder.")]
 Results = Annotated[Path, typer.Argument(help="Folder of the measured files.")]
-FROZEN, TUNED, BASELINES = "encoder_frozen.csv", "encoder_tuned.csv", "encoder_baselines.csv"
+FROZEN, TUNED, RANDOM = "encoder_frozen.csv", "encoder_tuned.csv", "encoder_random.csv"
+BASELINES = "encoder_baselines.csv"
 COVERAGE, RETRIEVAL, COSTS = "encoder_coverage.csv", "encoder_retrieval.csv", "encoder_costs.json"
 IMPORT = "encoder_import.json"
 METRICS = {"pos": "pos_token_accuracy", "ner": "ner_span_f1"}
@@ -95,46 +101,18 @@ def scores(sweep: Folder, out: Results) -> None:
 @app.command()
 def baselines(sweep: Folder, out: Results) -> None:
     """Score the commonest English tag, and spaCy's MultiHashEmbed, on the sweep's own files."""
-    progress = sweep / "baselines.json"
     rows: list[dict[str, Any]] = []
-    for record in sorted((sweep / "runs").glob("*/*/last/seed-0/settings.json")):
-        settings = json.loads(record.read_text(encoding="utf-8"))
-        task = settings["task"]
-        if task in {row["task"] for row in rows}:
-            continue
-        files = {f"{f['language']}/{f['split']}": f for f in settings["tests"]}
-        with_paths = [
-            DataFile(f["language"], f["split"], str(_path(sweep, task, f)), f["content"])
-            for f in files.values()
-        ]
-        training = _path(sweep, task, settings["train"])
-        dev = _path(sweep, task, settings["dev"])
-        found = {
-            "hash_embed": [
-                row
-                for result in score(
-                    _hash_embed(task, training, dev), with_paths, Progress(progress)
-                )
-                for row in score_rows(result)
-                if row["metric"] == METRICS[task]
-            ]
-        }
+    first = {run.task: run for run in make_runs(read_plan(sweep / PLAN), sweep)}
+    for task, run in first.items():
+        nlp = _hash_embed(task, Path(run.train.path), Path(run.dev.path))
+        results = score(nlp, run.tests, Progress(sweep / "baselines.json"))
+        scored = [row for result in results for row in score_rows(result)]
+        found = {"hash_embed": [row for row in scored if row["metric"] == METRICS[task]]}
         if task == "pos":
-            found["majority"] = list(_majority(training, with_paths))
-        for name, scored in found.items():
-            rows += [{"task": task, "baseline": name, **row} for row in scored]
+            found["majority"] = list(_majority(Path(run.train.path), run.tests))
+        for name, lines in found.items():
+            rows += [{"task": task, "baseline": name, **row} for row in lines]
     write_text(out / BASELINES, pandas.DataFrame(rows).to_csv(index=False))
-
-
-def _path(sweep: Path, task: str, file_: dict[str, Any]) -> Path:
-    """RETURNS (Path): The file of a sweep that holds what it drew, or the corpus's own."""
-    content, *drawn = file_["content"].split("-")
-    name = "-".join([file_["split"], content, *drawn]) + ".spacy"
-    subset = sweep / "data" / task / file_["language"] / name
-    if subset.is_file():
-        return subset
-    plan = Config().from_disk(sweep / "plan.cfg")["sweep"]
-    return Path(plan["corpus"]) / task / file_["language"] / f"{file_['split']}.spacy"
 
 
 def _majority(path: Path, tests: list[DataFile]) -> Iterable[dict[str, Any]]:
@@ -288,8 +266,8 @@ def card(results: Path) -> str:
     parts = [_head(compared)]
     if (results / FROZEN).is_file():
         frozen = pandas.read_csv(results / FROZEN)
-        tuned, others = (_read(results / name) for name in (TUNED, BASELINES))
-        parts += [_scores(task, frozen, tuned, others) for task in METRICS]
+        more = [_read(results / name) for name in (TUNED, RANDOM, BASELINES)]
+        parts += [_scores(task, frozen, *more) for task in METRICS]
     if (results / RETRIEVAL).is_file():
         parts.append(_retrieval(pandas.read_csv(results / RETRIEVAL)))
     if (results / COVERAGE).is_file():
@@ -333,21 +311,19 @@ def _scores(
     task: str,
     frozen: pandas.DataFrame,
     tuned: pandas.DataFrame | None,
+    blank: pandas.DataFrame | None,
     others: pandas.DataFrame | None,
 ) -> str:
-    metric = METRICS[task]
     rows: dict[str, pandas.Series] = {}
-    own = frozen[(frozen["task"] == task) & (frozen["metric"] == metric)]
+    own = _of(frozen, task)
     dev = own[(own["language"] == SOURCE) & (own["split"] == "dev")]
     single = dev[dev["aggregator"] == "layer"].groupby("layer")["value"].mean()
     best = int(single.idxmax())
     tables = {"frozen": own}
     if tuned is not None:
-        chosen = tuned[(tuned["task"] == task) & (tuned["metric"] == metric)]
-        tables["fine-tuned"] = chosen[chosen["encoder"] != "random"]
-        rows["same architecture, random weights, fine-tuned"] = _by_language(
-            chosen[chosen["encoder"] == "random"]
-        )
+        tables["fine-tuned"] = _of(tuned, task)
+    if blank is not None:
+        rows["same architecture, random weights, fine-tuned"] = _by_language(_of(blank, task))
     for regime, table in tables.items():
         for name, chosen in _methods(table, best):
             rows[f"{regime}, {name}"] = _by_language(chosen)
@@ -378,6 +354,11 @@ def _scores(
         + ("." if tuned is None else "; fine-tuned, `encoder_tuned.cfg`."),
     ]
     return "\n".join(lines)
+
+
+def _of(table: pandas.DataFrame, task: str) -> pandas.DataFrame:
+    """RETURNS (DataFrame): The rows of a task's main metric."""
+    return table[(table["task"] == task) & (table["metric"] == METRICS[task])]
 
 
 def _methods(table: pandas.DataFrame, best: int) -> Iterable[tuple[str, pandas.DataFrame]]:

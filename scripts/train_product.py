@@ -29,8 +29,8 @@ from spacy.training.loop import train
 from thinc.api import Config
 
 from dlfa_spacy.about import __version__
+from dlfa_spacy.analysis.sources import encoder_pipeline
 from dlfa_spacy.corpora import read_docs, write_text
-from dlfa_spacy.encoder.loading import load_tokenizer
 from dlfa_spacy.heads import save_heads
 from dlfa_spacy.recipes import listeners, make_config, read_aggregation
 
@@ -76,7 +76,7 @@ TASKS = [
     Task("ner", "ner", "ner", "ents_f", 1500, 32, 1e-3, 0.2, ["H7-8", "last", "dlfa_sigmoid"]),
     Task("sentences", "senter", "pos", "sents_f", 600, 32, 1e-3, 0.2, ["H7-8", "H4-10", "last"]),
     Task("topic", "textcat", "textcat", "cats_score", 300, 64, 1e-2, 0.0,
-         ["H4-10", "H9-12", "last", "scalar"],),
+         ["H4-10", "H9-12", "last", "scalar"]),
 ]  # fmt: skip
 
 
@@ -127,13 +127,10 @@ def main(
 
 def blank(encoder: Path, cache: Path | None = None) -> Language:
     """RETURNS (Language): The pipeline without components that train."""
-    tokenizer = {"@tokenizers": "dlfa_spacy.MultilingualTokenizer.v1"}
-    nlp = spacy.blank("xx", config={"nlp": {"tokenizer": tokenizer}})
-    nlp.tokenizer.learn_pieces(load_tokenizer(str(encoder)))
-    block = make_config("ner", "last", encoder=str(encoder))["components"]["transformer"]
-    settings = {"model": block["model"], **({} if cache is None else {"cache": str(cache)})}
-    nlp.add_pipe("dlfa_transformer", name="transformer", config=settings)
-    nlp.get_pipe("transformer").model.load()
+    nlp = encoder_pipeline(str(encoder), **({} if cache is None else {"cache": str(cache)}))
+    model: Any = nlp.get_pipe("transformer").model
+    model.load()
+    nlp.tokenizer.learn_pieces(model.tokenizer)
     return nlp
 
 
@@ -184,11 +181,9 @@ def encode(nlp: Language, work: Path) -> None:
     model: Any = nlp.get_pipe("transformer").model
     for path in sorted(work.glob("*/*.spacy")):
         docs = sorted(DocBin().from_disk(path).get_docs(nlp.vocab), key=lambda doc: len(doc.text))
-        texts = [Doc(nlp.vocab, words=[t.text for t in d], spaces=[bool(t.whitespace_) for t in d])
-                 for d in docs]  # fmt: skip
         with CONSOLE.status(f"Encoding {path.relative_to(work)}"):
-            for begin in range(0, len(texts), 256):
-                model.encode_frozen(texts[begin : begin + 256], UPPER)
+            for begin in range(0, len(docs), 256):
+                model.encode_frozen(docs[begin : begin + 256], UPPER)
 
 
 def run(task: Task, aggregation: str, encoder: Path, work: Path, seed: int) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import spacy
 from spacy.language import Language
@@ -25,21 +25,33 @@ def open_source(name: str) -> Language:
     RETURNS (Language): A pipeline that has an encoder of ours, loaded.
     RAISES (ValueError): There is nothing of that name, or the pipeline has no encoder of ours.
     """
-    folder = Path(name).expanduser()
-    recover(folder)
-    if (folder / "meta.json").is_file() or (not folder.exists() and is_package(name)):
-        nlp = spacy.load(folder if folder.exists() else name)
-    else:
+    recover(Path(name).expanduser())
+    nlp = load_pipeline(name)
+    if nlp is None:
         nlp = encoder_pipeline(find_encoder_folder(name))
     encoder_of(nlp, name).load()
     return nlp
 
 
-def encoder_pipeline(name: str) -> Language:
-    """RETURNS (Language): A blank pipeline with an encoder and our tokenizer for every script."""
+def load_pipeline(name: str) -> Language | None:
+    """RETURNS (Optional[Language]): The pipeline of that folder or package; None if the name is
+    that of something else."""
+    folder = Path(name).expanduser()
+    if (folder / "meta.json").is_file() or (not folder.exists() and is_package(name)):
+        return spacy.load(folder if folder.exists() else name)
+    return None
+
+
+def encoder_pipeline(name: str, **settings: Any) -> Language:
+    """
+    name (str): Folder or Hub name of an encoder.
+    settings (Any): More settings of its component.
+    RETURNS (Language): A blank pipeline with the encoder and our tokenizer for every script.
+    """
     config = {"nlp": {"tokenizer": {"@tokenizers": "dlfa_spacy.MultilingualTokenizer.v1"}}}
     nlp = spacy.blank("xx", config=config)
-    nlp.add_pipe("dlfa_transformer", name="transformer", config={"model": {"name": name}})
+    block = {"model": {"name": name}, **settings}
+    nlp.add_pipe("dlfa_transformer", name="transformer", config=block)
     return nlp
 
 

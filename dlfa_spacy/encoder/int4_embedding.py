@@ -1,6 +1,6 @@
 """Rows of a vocabulary in four bits, in memory too: each is unpacked as it is looked up."""
 
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -96,6 +96,4 @@ def unpack_embeddings(transformer: nn.Module) -> bool:
 
 def has_packed_embeddings(transformer: nn.Module) -> bool:
     """RETURNS (bool): Whether some rows are in four bits."""
-    return any(
-        isinstance(module, Int4Embedding) for module in cast(nn.Module, transformer).modules()
-    )
+    return any(isinstance(module, Int4Embedding) for module in transformer.modules())

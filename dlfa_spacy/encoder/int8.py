@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from .int4_linear import plain_linear
-from .int8_embedding import Int8Embedding
 
 
 class Int8Linear(nn.Module):
@@ -121,28 +120,3 @@ def quantize(transformer: nn.Module) -> list[str]:
             )
         transformer.set_submodule(name, layer)
     return names
-
-
-def place_int8_layers(transformer: nn.Module, names: list[str]) -> None:
-    """Put empty int8 layers where a saved encoder has its own.
-
-    RAISES (ValueError): There is no Linear layer, and no embedding, of that name.
-    """
-    for name in names:
-        try:
-            layer = transformer.get_submodule(name)
-        except AttributeError:
-            layer = None
-        made: nn.Module
-        if isinstance(layer, nn.Linear):
-            made = Int8Linear(layer.in_features, layer.out_features, layer.bias is not None)
-        elif isinstance(layer, nn.Embedding):
-            made = Int8Embedding(layer.num_embeddings, layer.embedding_dim, layer.padding_idx)
-        else:
-            raise ValueError(
-                f'The saved encoder says that its layer "{name}" is int8, but its configuration '
-                "has no Linear layer and no embedding there (found "
-                f"{type(layer).__name__}). Fix: copy the pipeline again, or use the version of "
-                "transformers that saved it."
-            )
-        transformer.set_submodule(name, made)

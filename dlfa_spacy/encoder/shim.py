@@ -19,7 +19,8 @@ from .checks import check_config, check_weights
 from .errors import EncoderError
 from .fingerprint import fingerprint, weights_state
 from .huggingface import from_pretrained
-from .int8 import place_int8_layers
+from .int8 import Int8Linear
+from .int8_embedding import Int8Embedding
 from .ledger import GradientLedger
 from .loading import max_wordpieces
 from .onnx_runtime import (
@@ -31,6 +32,7 @@ from .onnx_runtime import (
 )
 from .packed import PackedEncoder
 from .pieces import PieceTokenizer, count_pieces
+from .placing import place_layers
 from .tokenizer_files import save_tokenizer, write_tokenizer
 from .uninitialized import empty_encoder
 from .weights import STORAGE, int4_layers, load_weights, save_weights
@@ -257,7 +259,7 @@ class EncoderShim(HFShim):
             settings = {} if attention is None else {"attn_implementation": attention}
             # What is not loaded below is an error, so nothing stays as it comes.
             transformer = empty_encoder(config, **settings)
-            place_int8_layers(transformer, int8_layers)
+            place_layers(transformer, int8_layers, Int8Linear, Int8Embedding, "int8")
             int4 = _int4_layers(saved, found)
             # The bytes are let go of before the tokenizer comes: that of a large vocabulary needs
             # more memory than they do.

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from .int4_embedding import Int4Embedding
 from .int4_linear import Int4Linear
+from .placing import place_layers
 from .pooler import drop_pooler
 from .uninitialized import without_random_weights
 
@@ -72,7 +73,8 @@ def load_weights(
     if not any(key.startswith("pooler.") for key in state):
         # It had none when it was saved.
         drop_pooler(transformer)
-    _place_int4(transformer, int4)
+    with without_random_weights():
+        place_layers(transformer, int4, Int4Linear, Int4Embedding, "in four bits")
     own = _state(transformer, int4)
     missing = [k for k in own if k not in state and not k.endswith(CONSTANT_BUFFERS)]
     surplus = [k for k in state if k not in own and not k.endswith(CONSTANT_BUFFERS)]
@@ -113,32 +115,6 @@ def _state(transformer: nn.Module, int4: Sequence[str]) -> dict[str, Tensor]:
             del state[f"{name}.weight"]
             state.update({f"{name}.{part}": getattr(layer, part) for part in PACKED})
     return state
-
-
-def _place_int4(transformer: nn.Module, names: Sequence[str]) -> None:
-    """Put layers in four bits where a saved encoder has its own.
-
-    RAISES (ValueError): There is no Linear layer, and no embedding, of that name.
-    """
-    with without_random_weights():
-        for name in names:
-            try:
-                layer = transformer.get_submodule(name)
-            except AttributeError:
-                layer = None
-            made: nn.Module
-            if isinstance(layer, nn.Linear):
-                made = Int4Linear(layer.in_features, layer.out_features, layer.bias is not None)
-            elif isinstance(layer, nn.Embedding):
-                made = Int4Embedding(layer.num_embeddings, layer.embedding_dim, layer.padding_idx)
-            else:
-                raise ValueError(
-                    f'The saved encoder says that its layer "{name}" is in four bits, but its '
-                    "configuration has no Linear layer and no embedding there (found "
-                    f"{type(layer).__name__}). Fix: copy the pipeline again, or use the version "
-                    "of transformers that saved it."
-                )
-            transformer.set_submodule(name, made)
 
 
 def _saved_type(dtype: torch.dtype, storage: str) -> torch.dtype:

@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-import spacy
 from spacy.language import Language
-from spacy.util import is_package
 
+from ..analysis.sources import load_pipeline
 from ..corpora.files import replacing
 from ..corpora.leftovers import recover
 from ..encoder.int4_embedding import has_packed_embeddings, pack_vocabulary
@@ -38,8 +37,8 @@ def export_encoder(
     recover(Path(out))
     check_apart(folder if folder.exists() else None, Path(out), "SOURCE")
     refuse_to_overwrite(Path(out), _is_encoder(Path(out)), "encoder")
-    if (folder / "meta.json").is_file() or (not folder.exists() and is_package(source)):
-        nlp = spacy.load(folder if folder.exists() else source)
+    nlp = load_pipeline(source)
+    if nlp is not None:
         check_apart(nlp.path, Path(out), "SOURCE")
         transformer, tokenizer = _of_pipeline(nlp, component)
     else:

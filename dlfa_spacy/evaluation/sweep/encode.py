@@ -15,7 +15,7 @@ from thinc.api import registry
 
 from ...aggregators.model import aggregator_shim, needed_layers
 from ...corpora.loading import read_docs
-from ...recipes import make_config
+from .run import run_config
 from .settings import DataFile, RunSettings
 
 # Docs encoded at a time: enough of them to find others of their length.
@@ -30,8 +30,9 @@ def encode_all(runs: Sequence[RunSettings], console: Console, quiet: bool = Fals
     console (Console): Where the progress is shown.
     quiet (bool): Show none.
     """
-    for path in dict.fromkeys(run.encoder_path for run in runs):
-        chosen = [run for run in runs if run.encoder_path == path]
+    # What the plan overrides may differ by task.
+    for key in dict.fromkeys((run.encoder_path, run.task) for run in runs):
+        chosen = [run for run in runs if (run.encoder_path, run.task) == key]
         nlp = _pipeline(chosen[0])
         model: Any = nlp.get_pipe("transformer").model  # type: ignore[attr-defined]
         model.load()
@@ -60,12 +61,12 @@ def layers_read(runs: Sequence[RunSettings], width: int, num_layers: int) -> lis
 
 
 def _pipeline(run: RunSettings) -> Language:
-    """RETURNS (Language): The encoder as the runs have it, and nothing behind it."""
-    block = make_config(run.base, "last", encoder=run.encoder_path, frozen=True)
-    transformer = block["components"]["transformer"]
+    """RETURNS (Language): The encoder as the run has it, its cache included, and nothing behind
+    it."""
+    block = run_config(run, n_train=1)["components"]["transformer"]
     nlp = spacy.blank("xx")
-    config = {"model": transformer["model"], "cache": run.cache}
-    nlp.add_pipe("dlfa_transformer", name="transformer", config=config)
+    settings = {key: value for key, value in block.items() if key != "factory"}
+    nlp.add_pipe(block["factory"], name="transformer", config=settings)
     return nlp
 
 
