@@ -238,7 +238,6 @@ def held_out_retrieval(
     """
     import torch
 
-    from ..alignment.methods.clbt import Clbt
     from ..alignment.training.order import seeded
     from ..alignment.training.vectors import last_layer, sentence_means
     from ..analysis.retrieval import retrieval
@@ -257,8 +256,7 @@ def held_out_retrieval(
                 for rows, side in zip(sides, (batch.source, batch.target), strict=True):
                     rows.append(sentence_means(last_layer(method.encoder, side), side.mask))
             foreign, english = torch.cat(sides[0]), torch.cat(sides[1])
-            if isinstance(method, Clbt):
-                foreign = method.maps(foreign, [language] * len(foreign))
+            foreign = method.map(foreign, [language] * len(foreign))
             result = retrieval(foreign.cpu().numpy(), english.cpu().numpy())
             scores[language] = (result.csls_forward + result.csls_backward) / 2
         return {"score": sum(scores.values()) / len(scores), **scores}

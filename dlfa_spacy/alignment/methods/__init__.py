@@ -1,11 +1,11 @@
 """Methods of alignment, one file each."""
 
+from ..training.method import Method
 from .cao import Cao, CaoSettings
 from .clbt import Clbt, ClbtSettings
 from .create import METHODS, create_method
 from .labse import Labse, LabseSettings
 from .language_maps import LanguageMaps
-from .method import Method
 from .ml_ctl import MlCtl, MlCtlSettings
 from .ppa import Ppa, PpaSettings
 from .realign import Realign, RealignSettings

@@ -8,11 +8,13 @@ from torch import Tensor
 
 from ..losses import squared_distance
 from ..training.batch import Batch
-from ..training.vectors import last_layer, word_vectors
+from ..training.checks import check_choice, check_number
+from ..training.method import Method
+from ..training.vectors import WORD_REPRS, last_layer, word_vectors
 from .frozen import Frozen
-from .method import Method
 
 ENGLISH = ("current", "frozen")
+REDUCTIONS = ("mean", "sum")
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,12 @@ class CaoSettings:
     reduction: str = "mean"
     english: str = "current"
 
+    def __post_init__(self) -> None:
+        check_number("weight", self.weight, self.weight >= 0, "0 or more", 1.0)
+        check_choice("word_repr", self.word_repr, WORD_REPRS)
+        check_choice("reduction", self.reduction, REDUCTIONS)
+        check_choice("english", self.english, ENGLISH)
+
 
 class Cao(Method):
     """sum ||f(i, s) - f(j, t)||^2 + lambda sum_j ||f(j, t) - f_0(j, t)||^2, t English.
@@ -43,18 +51,14 @@ class Cao(Method):
     section 2.2.
     """
 
+    settings_class = CaoSettings
     needs_links = True
 
     def __init__(self, encoder: Any, tokenizer: Any, settings: CaoSettings):
         super().__init__(encoder, tokenizer, settings)
-        if settings.english not in ENGLISH:
-            raise ValueError(
-                f'english = "{settings.english}": expected one of {", ".join(ENGLISH)}. Fix: '
-                'english = "current".'
-            )
         self.initial = Frozen(encoder)
 
-    def forward(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         settings: CaoSettings = self.settings
         foreign, english = (
             word_vectors(last_layer(self.encoder, side), side.words, settings.word_repr)

@@ -1,7 +1,8 @@
 """CLBT: a linear map for each language on top of an encoder that stays as it is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -10,9 +11,10 @@ from torch import Tensor
 
 from ..losses import squared_distance
 from ..training.batch import Batch
-from ..training.vectors import last_layer, word_vectors
+from ..training.checks import check_choice
+from ..training.method import Method
+from ..training.vectors import WORD_REPRS, last_layer, word_vectors
 from .language_maps import LanguageMaps
-from .method import Method
 from .procrustes import procrustes
 
 SOLVERS = ("procrustes", "gradient")
@@ -34,6 +36,10 @@ class ClbtSettings:
     center: bool = False
     word_repr: str = "first"
 
+    def __post_init__(self) -> None:
+        check_choice("solver", self.solver, SOLVERS)
+        check_choice("word_repr", self.word_repr, WORD_REPRS)
+
 
 class Clbt(Method):
     """min_W mean ||W x - y||^2 over linked words of the last layer, y English.
@@ -46,26 +52,41 @@ class Clbt(Method):
     Source: Wang et al. 2019 (EMNLP), section 3.
     """
 
+    settings_class = ClbtSettings
     needs_links = True
 
     def __init__(
         self, encoder: Any, tokenizer: Any, settings: ClbtSettings, languages: Sequence[str]
     ):
         super().__init__(encoder, tokenizer, settings)
-        if settings.solver not in SOLVERS:
-            raise ValueError(
-                f'solver = "{settings.solver}": expected one of {", ".join(SOLVERS)}. Fix: '
-                'solver = "procrustes".'
-            )
         encoder.requires_grad_(False)
         self.maps = LanguageMaps(self.width, languages)
+
+    @classmethod
+    def create(
+        cls, encoder: Any, tokenizer: Any, settings: Any, languages: Sequence[str], name: str | None
+    ) -> "Clbt":
+        return cls(encoder, tokenizer, settings, languages)
+
+    def prepare(self, batches: Callable[[], list[Batch]]) -> bool:
+        closed = self.settings.solver == "procrustes"
+        if closed or self.settings.center:
+            self.solve(batches())
+        return closed
+
+    def map(self, vectors: Tensor, languages: Sequence[str]) -> Tensor:
+        mapped: Tensor = self.maps(vectors, languages)
+        return mapped
+
+    def save_extra(self, folder: Path) -> None:
+        self.maps.save(folder)
 
     def train(self, mode: bool = True) -> "Clbt":
         super().train(mode)
         self.encoder.eval()
         return self
 
-    def forward(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         x, y, index = self.words(batch)
         return {"loss": squared_distance(self.maps.mapped(x, index), y)}
 

@@ -4,23 +4,21 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from .cao import Cao, CaoSettings
-from .clbt import Clbt, ClbtSettings
-from .labse import Labse, LabseSettings
-from .masking import vocabulary
-from .method import Method
-from .ml_ctl import MlCtl, MlCtlSettings
-from .mlm import MaskedLanguageModel, TiedHead, find_head
-from .ppa import Ppa, PpaSettings
-from .realign import Realign, RealignSettings
+from ..training.method import Method
+from .cao import Cao
+from .clbt import Clbt
+from .labse import Labse
+from .ml_ctl import MlCtl
+from .ppa import Ppa
+from .realign import Realign
 
-METHODS: dict[str, Any] = {
-    "ml-ctl": MlCtlSettings,
-    "ppa": PpaSettings,
-    "cao": CaoSettings,
-    "realign": RealignSettings,
-    "clbt": ClbtSettings,
-    "labse": LabseSettings,
+METHODS: dict[str, type[Method]] = {
+    "ml-ctl": MlCtl,
+    "ppa": Ppa,
+    "cao": Cao,
+    "realign": Realign,
+    "clbt": Clbt,
+    "labse": Labse,
 }
 
 
@@ -35,7 +33,7 @@ def make_settings(method: str, changes: dict[str, Any]) -> Any:
         raise ValueError(
             f'method = "{method}": expected one of {", ".join(METHODS)}. Fix: method = "realign".'
         )
-    known = {field.name: field for field in fields(METHODS[method])}
+    known = {field.name: field for field in fields(METHODS[method].settings_class)}
     for name, value in changes.items():
         if name not in known:
             raise ValueError(
@@ -48,7 +46,7 @@ def make_settings(method: str, changes: dict[str, Any]) -> Any:
                 f"{method}: found {name} = {value!r}, expected a {wanted.__name__} such as "
                 f"{known[name].default!r}. Fix: correct the value."
             )
-    return METHODS[method](**changes)
+    return METHODS[method].settings_class(**changes)
 
 
 def create_method(
@@ -65,25 +63,9 @@ def create_method(
     encoder (Module): A Hugging Face encoder; it is trained in place.
     tokenizer (PreTrainedTokenizerBase): Its tokenizer.
     changes (Optional[Dict[str, Any]]): Settings other than the paper's.
-    languages (Sequence[str]): Of the parallel text, for `clbt`.
+    languages (Sequence[str]): Of the parallel text.
     name (Optional[str]): Where the encoder came from, to look for a head for masked wordpieces.
     RETURNS (Method): Ready to train.
     """
     settings = make_settings(method, changes or {})
-    if method == "clbt":
-        return Clbt(encoder, tokenizer, settings, languages)
-    if method in ("ml-ctl", "ppa"):
-        weight = settings.mlm_weight if method == "ml-ctl" else settings.tlm_weight
-        mlm = _mlm(encoder, tokenizer, settings.mlm_rate, name) if weight else None
-        return (MlCtl if method == "ml-ctl" else Ppa)(encoder, tokenizer, settings, mlm)
-    classes: dict[str, Any] = {"cao": Cao, "realign": Realign, "labse": Labse}
-    created: Method = classes[method](encoder, tokenizer, settings)
-    return created
-
-
-def _mlm(encoder: Any, tokenizer: Any, rate: float, name: str | None) -> MaskedLanguageModel:
-    rows = encoder.get_input_embeddings().num_embeddings
-    known = vocabulary(tokenizer, rows)
-    head = find_head(name, encoder) if name else None
-    head = head or TiedHead(encoder, int(encoder.config.hidden_size))
-    return MaskedLanguageModel(head, known, rate)
+    return METHODS[method].create(encoder, tokenizer, settings, languages, name)

@@ -6,6 +6,7 @@ from typing import Any
 from torch import nn
 
 from ...encoder.early_exit import find_blocks
+from ..training.checks import check_choice
 
 FREEZE = ("none", "lower", "upper")
 
@@ -37,10 +38,7 @@ def freeze_half(encoder: Any, half: str) -> None:
 
     Source: Bakos et al. 2025 (AlignFreeze).
     """
-    if half not in FREEZE:
-        raise ValueError(
-            f'freeze = "{half}": expected one of {", ".join(FREEZE)}. Fix: freeze = "none".'
-        )
+    check_choice("freeze", half, FREEZE)
     if half == "none":
         return
     number = int(encoder.config.num_hidden_layers)

@@ -9,8 +9,9 @@ from torch import Tensor
 from ...encoder.pooler import find_pooler
 from ..losses import additive_margin
 from ..training.batch import Batch, Side
+from ..training.checks import check_choice, check_number
+from ..training.method import Method
 from ..training.vectors import last_layer, sentence_means
-from .method import Method
 
 POOLS = ("cls", "mean", "pooler")
 
@@ -29,6 +30,11 @@ class LabseSettings:
     scale: float = 20.0
     pool: str = "cls"
 
+    def __post_init__(self) -> None:
+        check_number("margin", self.margin, self.margin >= 0, "0 or more", 0.3)
+        check_number("scale", self.scale, self.scale > 0, "a number above 0", 20.0)
+        check_choice("pool", self.pool, POOLS)
+
 
 class Labse(Method):
     """Both sides through one encoder, normalised, additive margin softmax in both directions.
@@ -36,19 +42,17 @@ class Labse(Method):
     Source: Feng et al. 2022 (Language-agnostic BERT Sentence Embedding), section 2.
     """
 
+    settings_class = LabseSettings
+
     def __init__(self, encoder: Any, tokenizer: Any, settings: LabseSettings):
         super().__init__(encoder, tokenizer, settings)
-        if settings.pool not in POOLS:
-            raise ValueError(
-                f'pool = "{settings.pool}": expected one of {", ".join(POOLS)}. Fix: pool = "cls".'
-            )
         if settings.pool == "pooler" and find_pooler(encoder) is None:
             raise ValueError(
                 'pool = "pooler": the encoder has no pooler of its own. Expected "cls" or "mean". '
                 'Fix: pool = "cls".'
             )
 
-    def forward(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         settings: LabseSettings = self.settings
         x, y = self.embed(batch.source), self.embed(batch.target)
         return {"loss": additive_margin(x, y, settings.margin, settings.scale, batch.same)}

@@ -1,5 +1,6 @@
 """ML-CTL: contrastive learning of sentences and words in context, with CZ-NCE."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,11 +9,13 @@ from torch import Tensor, nn
 
 from ..losses import cz_nce, info_nce
 from ..training.batch import Batch, Side
+from ..training.checks import check_choice, check_number
+from ..training.method import Method
 from ..training.vectors import hidden_states, sentence_means, word_vectors
-from .method import Method
-from .mlm import MaskedLanguageModel
+from .mlm import MaskedLanguageModel, language_model
 
 LOSSES = ("cz", "info")
+NO_NEGATIVES = ("skip", "raise")
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,15 @@ class MlCtlSettings:
     first_layer: int = 1
     no_negatives: str = "skip"
 
+    def __post_init__(self) -> None:
+        tau, alpha, rate = self.temperature, self.mlm_weight, self.mlm_rate
+        check_number("temperature", tau, tau > 0, "a number above 0", 0.07)
+        check_choice("loss", self.loss, LOSSES)
+        check_number("mlm_weight", alpha, alpha >= 0, "0 or more", 0.1)
+        check_number("mlm_rate", rate, 0 < rate < 1, "a number between 0 and 1", 0.15)
+        check_number("first_layer", self.first_layer, self.first_layer >= 0, "0 or more", 1)
+        check_choice("no_negatives", self.no_negatives, NO_NEGATIVES)
+
 
 class MlCtl(Method):
     """Concatenated contextual embeddings, contrasted in both directions.
@@ -53,6 +65,8 @@ class MlCtl(Method):
     Source: Chen et al. 2022 (ICASSP), arXiv 2202.13083.
     """
 
+    settings_class = MlCtlSettings
+
     def __init__(
         self,
         encoder: Any,
@@ -61,10 +75,6 @@ class MlCtl(Method):
         mlm: MaskedLanguageModel | None = None,
     ):
         super().__init__(encoder, tokenizer, settings)
-        if settings.loss not in LOSSES:
-            raise ValueError(
-                f'loss = "{settings.loss}": expected one of {", ".join(LOSSES)}. Fix: loss = "cz".'
-            )
         if not 0 <= settings.first_layer <= encoder.config.num_hidden_layers:
             raise ValueError(
                 f"first_layer = {settings.first_layer}: the encoder has layers 0 to "
@@ -75,7 +85,16 @@ class MlCtl(Method):
         self.projection = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
         self.mlm = mlm
 
-    def forward(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+    @classmethod
+    def create(
+        cls, encoder: Any, tokenizer: Any, settings: Any, languages: Sequence[str], name: str | None
+    ) -> "MlCtl":
+        mlm = None
+        if settings.mlm_weight:
+            mlm = language_model(encoder, tokenizer, settings.mlm_rate, name)
+        return cls(encoder, tokenizer, settings, mlm)
+
+    def losses(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         settings: MlCtlSettings = self.settings
         links = one_link_a_pair(batch, generator) if settings.words else None
         pairs = torch.arange(len(batch.languages)) if links is None else batch.link_pairs[links]

@@ -13,7 +13,7 @@ from ...encoder.int4_folder import is_int4
 from ...encoder.loading import read_config
 from ..training.batch import Side
 from ..training.vectors import last_layer
-from .masking import IGNORED, Vocabulary, mask_pieces
+from .masking import IGNORED, Vocabulary, mask_pieces, vocabulary
 
 
 class TiedHead(nn.Module):
@@ -104,3 +104,18 @@ class MaskedLanguageModel(nn.Module):
         # The head is as wide as the vocabulary: it sees masked pieces alone.
         logits = self.head(last_layer(encoder, masked)[chosen]).float()
         return F.cross_entropy(logits, labels[chosen], reduction="sum") / chosen.sum().clamp(min=1)
+
+
+def language_model(
+    encoder: Any, tokenizer: Any, rate: float, name: str | None
+) -> MaskedLanguageModel:
+    """RETURNS (MaskedLanguageModel): With the checkpoint's own head, or one that is tied to the
+    embeddings.
+
+    rate (float): Part of the pieces that is masked.
+    name (Optional[str]): Where the encoder came from, to look for its head.
+    """
+    rows = encoder.get_input_embeddings().num_embeddings
+    head = find_head(name, encoder) if name else None
+    head = head or TiedHead(encoder, int(encoder.config.hidden_size))
+    return MaskedLanguageModel(head, vocabulary(tokenizer, rows), rate)

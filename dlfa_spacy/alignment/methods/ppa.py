@@ -1,6 +1,7 @@
 """PPA: momentum contrast of sentences and a translation language model."""
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +10,10 @@ from torch import Tensor, nn
 
 from ..losses import moco
 from ..training.batch import Batch, Side
+from ..training.checks import check_number
+from ..training.method import Method
 from ..training.vectors import last_layer
-from .method import Method
-from .mlm import MaskedLanguageModel
+from .mlm import MaskedLanguageModel, language_model
 from .momentum import Momentum
 from .queue import KeyQueue
 
@@ -34,6 +36,15 @@ class PpaSettings:
     projection: int = 128
     tlm_weight: float = 1.0
     mlm_rate: float = 0.15
+
+    def __post_init__(self) -> None:
+        tau, m, rate = self.temperature, self.momentum, self.mlm_rate
+        check_number("temperature", tau, tau > 0, "a number above 0", 0.05)
+        check_number("momentum", m, 0 <= m <= 1, "0 to 1", 0.999)
+        check_number("queue", self.queue, self.queue >= 1, "1 or more", 32000)
+        check_number("projection", self.projection, self.projection >= 1, "1 or more", 128)
+        check_number("tlm_weight", self.tlm_weight, self.tlm_weight >= 0, "0 or more", 1.0)
+        check_number("mlm_rate", rate, 0 < rate < 1, "a number between 0 and 1", 0.15)
 
 
 class SentenceProjection(nn.Module):
@@ -61,6 +72,8 @@ class Ppa(Method):
     Source: Pan et al. 2021 (NAACL), section 2.
     """
 
+    settings_class = PpaSettings
+
     def __init__(
         self,
         encoder: Any,
@@ -74,7 +87,16 @@ class Ppa(Method):
         self.queue = KeyQueue(settings.queue, settings.projection)
         self.mlm = mlm
 
-    def forward(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+    @classmethod
+    def create(
+        cls, encoder: Any, tokenizer: Any, settings: Any, languages: Sequence[str], name: str | None
+    ) -> "Ppa":
+        mlm = None
+        if settings.tlm_weight:
+            mlm = language_model(encoder, tokenizer, settings.mlm_rate, name)
+        return cls(encoder, tokenizer, settings, mlm)
+
+    def losses(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         settings: PpaSettings = self.settings
         sides = [batch.source, batch.target]
         if torch.randint(2, (1,), generator=generator).item():

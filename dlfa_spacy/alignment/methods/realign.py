@@ -8,9 +8,10 @@ from torch import Tensor
 
 from ..losses import strong_words, weak_words
 from ..training.batch import Batch
+from ..training.checks import check_choice, check_number
+from ..training.method import Method
 from ..training.vectors import last_layer, word_vectors
-from .frozen import freeze_half
-from .method import Method
+from .frozen import FREEZE, freeze_half
 
 CANDIDATES = ("all", "linked", "translations")
 
@@ -36,6 +37,13 @@ class RealignSettings:
     word_repr: str = "mean"
     mask_same: bool = False
 
+    def __post_init__(self) -> None:
+        tau = self.temperature
+        check_number("temperature", tau, tau > 0, "a number above 0", 0.1)
+        check_choice("candidates", self.candidates, CANDIDATES)
+        check_choice("freeze", self.freeze, FREEZE)
+        check_choice("word_repr", self.word_repr, ("mean", "first", "last"))
+
 
 class Realign(Method):
     """Strong contrastive alignment of words in the last layer; no projection, no regulariser.
@@ -44,18 +52,14 @@ class Realign(Method):
     Transfer), section 3; Bakos et al. 2025 (AlignFreeze); Wu & Dredze 2020.
     """
 
+    settings_class = RealignSettings
     needs_links = True
 
     def __init__(self, encoder: Any, tokenizer: Any, settings: RealignSettings):
         super().__init__(encoder, tokenizer, settings)
-        if settings.candidates not in CANDIDATES:
-            raise ValueError(
-                f'candidates = "{settings.candidates}": expected one of {", ".join(CANDIDATES)}. '
-                'Fix: candidates = "all".'
-            )
         freeze_half(encoder, settings.freeze)
 
-    def forward(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         settings: RealignSettings = self.settings
         foreign, english = (
             word_vectors(last_layer(self.encoder, side), side.words, settings.word_repr)

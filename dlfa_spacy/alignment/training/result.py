@@ -6,8 +6,7 @@ from typing import Any
 
 from ...corpora.files import replacing
 from ...encoder.int4_folder import save_encoder
-from ..methods.clbt import Clbt
-from ..methods.method import Method
+from .method import Method
 
 REPORT = "alignment.json"
 
@@ -22,7 +21,6 @@ def save_result(method: Method, folder: Path, report: dict[str, Any]) -> None:
     """
     with replacing(folder) as temporary:
         save_encoder(method.encoder, method.tokenizer, temporary)
-        if isinstance(method, Clbt):
-            method.maps.save(temporary)
+        method.save_extra(temporary)
         text = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False)
         (temporary / REPORT).write_text(text + "\n", encoding="utf-8")

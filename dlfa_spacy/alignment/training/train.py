@@ -12,11 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..methods.clbt import Clbt
-from ..methods.method import Method
 from .batch import Batch, Collator
 from .checkpoint import load_checkpoint, save_checkpoint
 from .examples import Example
+from .method import Method
 from .order import Order, seed_dropout, seeded
 from .settings import TrainSettings, rate_at
 from .team import average_gradients, begin_alike, check_alike, from_first, team_rank
@@ -60,7 +59,7 @@ def train(
             )
     device = next(method.parameters()).device
     order = Order(len(examples), settings.batch_size, settings.seed)
-    if isinstance(method, Clbt) and _solved(method, examples, order, collate, device):
+    if method.prepare(lambda: _batches(examples, order, collate, device)):
         rows = [{"step": 0.0, "loss": _whole_loss(method, examples, order, collate, device)}]
         rows[0].update(_scores(method, evaluate))
         if report is not None:
@@ -205,22 +204,9 @@ def _fingerprint(method: Method, examples: Sequence[Example], settings: TrainSet
     return json.dumps(whole, sort_keys=True)
 
 
-def _solved(
-    method: Clbt,
-    examples: Sequence[Example],
-    order: Order,
-    collate: Collator,
-    device: torch.device,
-) -> bool:
-    """RETURNS (bool): There was a closed form, so there is nothing to train."""
-    if method.settings.solver == "procrustes" or method.settings.center:
-        method.solve(_batches(examples, order, collate, device))
-    return bool(method.settings.solver == "procrustes")
-
-
 @torch.no_grad()
 def _whole_loss(
-    method: Clbt,
+    method: Method,
     examples: Sequence[Example],
     order: Order,
     collate: Collator,

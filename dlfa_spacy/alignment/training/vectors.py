@@ -23,9 +23,11 @@ def hidden_states(
     """
 
     def run(ids: Tensor, mask: Tensor) -> Sequence[Tensor]:
-        found: tuple[Tensor, ...] = encoder(
+        output = encoder(
             input_ids=ids, attention_mask=mask, output_hidden_states=True, return_dict=True
-        ).hidden_states
+        )
+        # Where a norm follows the last block, the last of `hidden_states` is not H^L.
+        found = (*output.hidden_states[:-1], output.last_hidden_state)
         return found if layers is None else [found[layer] for layer in layers]
 
     return shared(run, ids, mask)
