@@ -1,7 +1,7 @@
 """For researchers: the encoder's layers by token, and what the aggregators have learnt."""
 
 from collections.abc import Sequence
-from typing import Any, cast, overload
+from typing import cast, overload
 
 import numpy
 import torch
@@ -10,10 +10,10 @@ from spacy.tokens import Doc
 from spacy_transformers.data_classes import TransformerData
 from thinc.api import Model, get_array_module, reduce_first, reduce_last, reduce_mean
 from thinc.types import Floats3d, Ragged
-from torch import nn
 
+from .aggregators.contract import Aggregator
 from .aggregators.layer_index import resolve_layer
-from .aggregators.model import aggregator_shim
+from .aggregators.shim import AggregatorShim
 from .encoder.batch import HIDDEN_STATES, DocPieces
 from .encoder.model import TransformerModel
 
@@ -99,28 +99,24 @@ def layer_weights(nlp: Language, docs: Sequence[Doc] | None = None) -> dict[str,
         if not isinstance(model, Model):
             continue
         for module in aggregators_of(model):
-            if not hasattr(module, "layer_weights"):
-                continue
             # A module that has just been trained would still drop layers at random.
             was_training = module.training
             module.eval()
-            if docs is None or "states" not in module.layer_weights.__code__.co_varnames:
-                weights = module.layer_weights()
-            else:
-                weights = module.layer_weights(states=_packed_states(nlp, docs))
+            by_text = docs is not None and module.weighs_pieces
+            weights = module.layer_weights(_packed_states(nlp, docs or []) if by_text else None)
             module.train(was_training)
+            if weights is None:
+                continue
             found[name] = [float(weight) for weight in weights]
     return found
 
 
-def aggregators_of(model: Model) -> list[Any]:
-    """RETURNS (List[Module]): The torch modules of all aggregators inside a thinc model."""
-    modules: list[nn.Module] = []
+def aggregators_of(model: Model) -> list[Aggregator]:
+    """RETURNS (List[Aggregator]): The torch modules of all aggregators inside a thinc model."""
+    modules: list[Aggregator] = []
     for node in model.walk():
-        if node.shims and type(node.shims[0]).__name__ == "AggregatorShim":
-            shim = aggregator_shim(node)
-            if shim.is_built:
-                modules.append(shim.module)
+        if node.shims and isinstance(node.shims[0], AggregatorShim) and node.shims[0].is_built:
+            modules.append(node.shims[0].module)
     return modules
 
 

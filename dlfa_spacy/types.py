@@ -2,30 +2,14 @@
 
 import weakref
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import numpy
 import torch
 from torch import Tensor
 
-# The registry name of a listener's slot in `TransformerData.model_output`.
-VectorsKey = str
 # A numpy array of integers, one dimension: what is counted and pointed at stays on the CPU.
 IntArray = numpy.ndarray
-
-
-class Aggregator(Protocol):
-    """A torch module that turns the layers of an encoder into one vector a wordpiece.
-
-    `module(states, lengths)`: `states` is indexed by layer, `states[l]` = H^l, `(N, E)`, with H^0
-    the output of the embedding layer (a tensor `(S, N, E)` does); `lengths` `(B,)` gives the
-    wordpieces of each encoded window and sums to N. It returns `(N, E)`.
-    `needs(num_layers)` names the layers it reads, so that nothing else has to be computed.
-    """
-
-    def __call__(self, states: "LayerStates | Tensor", lengths: Tensor) -> Tensor: ...
-
-    def needs(self, num_layers: int) -> list[int]: ...
 
 
 class LayerStates:

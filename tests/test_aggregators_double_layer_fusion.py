@@ -57,13 +57,12 @@ GOLDEN_SUM = {
 @pytest.mark.parametrize("train", [False, True])
 def test_golden_values(gate, train):
     module = golden_module(gate).train(train)
-    lower, last = golden_states()
     output = module(golden_states(), LENGTHS)
     assert output.sum().item() == pytest.approx(GOLDEN_SUM[gate, train], abs=2e-6)
     if not train:
         assert output[0].tolist() == pytest.approx(GOLDEN_FIRST[gate], abs=1e-6)
-    _, attention = golden_module(gate).train(train).gates(lower, last, LENGTHS)
-    assert attention[0].tolist() == pytest.approx(GOLDEN_S[train], abs=1e-6)
+    found = golden_module(gate).train(train).gate(golden_states(), LENGTHS)
+    assert found.attention[0].tolist() == pytest.approx(GOLDEN_S[train], abs=1e-6)
 
 
 @pytest.mark.parametrize(

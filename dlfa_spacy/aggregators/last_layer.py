@@ -1,14 +1,29 @@
 """The baseline: what stock spaCy listens to, through the same code path as everything else."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from thinc.api import Model
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..types import LayerStates
+from .contract import Aggregator
 from .model import aggregation_model
 
 
-class LastLayer(nn.Module):
+class LastLayer(Aggregator):
     """M = H^L. No parameters."""
+
+    short_name = "last"
+
+    @classmethod
+    def for_encoder(cls, width: int, num_layers: int, **settings: Any) -> "LastLayer":
+        return cls(**settings)
+
+    @classmethod
+    def vectors_name(cls, settings: Mapping[str, Any]) -> str:
+        # Where stock listeners read it.
+        return "last_hidden_state"
 
     def needs(self, num_layers: int) -> list[int]:
         return [num_layers]

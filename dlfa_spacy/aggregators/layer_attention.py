@@ -1,6 +1,8 @@
 """Attention over the layers, one distribution a token: the default aggregator."""
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -8,12 +10,14 @@ from thinc.api import Model
 from torch import Tensor, nn
 
 from ..types import LayerStates
+from .contract import Aggregator, Replacement
 from .layer_dropout import DROPPED, check_dropout, dropped_layers
 from .layer_index import check_layer_count
 from .model import aggregation_model
+from .selected_layers import selected
 
 
-class LayerAttention(nn.Module):
+class LayerAttention(Aggregator):
     """Every token weighs all layers by a learned query.
 
         s_{t,l} = q . (K H^l_t) / sqrt(d_k) + b_l
@@ -31,6 +35,9 @@ class LayerAttention(nn.Module):
     dropout (float): Chance of each layer to be left out of a training batch; never all of them.
     """
 
+    short_name = "attention"
+    weighs_pieces = True
+
     def __init__(
         self,
         width: int,
@@ -40,17 +47,22 @@ class LayerAttention(nn.Module):
         dropout: float = 0.1,
     ):
         super().__init__()
-        check_dropout(dropout)
-        if key_width < 1:
-            raise ValueError(
-                f"[aggregation.key_width] = {key_width}: expected 1 or more. Fix: 64 is usual."
-            )
+        self.check(key_width=key_width, dropout=dropout)
         self.num_layers = num_layers
         self.dropout = dropout
         self.query = nn.Parameter(torch.randn(key_width))
         self.key = nn.Parameter(torch.randn(key_width, width) / math.sqrt(width))
         self.bias = nn.Parameter(torch.zeros(num_layers + 1))
         self.beta = nn.Parameter(torch.zeros(1)) if residual else None
+
+    @classmethod
+    def check(cls, **settings: Any) -> None:
+        check_dropout(settings["dropout"])
+        if settings["key_width"] < 1:
+            raise ValueError(
+                f"[aggregation.key_width] = {settings['key_width']}: expected 1 or more. "
+                "Fix: 64 is usual."
+            )
 
     def needs(self, num_layers: int) -> list[int]:
         check_layer_count(self.num_layers, num_layers)
@@ -73,15 +85,30 @@ class LayerAttention(nn.Module):
         states: `(S, N, E)`; without them the weights are those of a token without content (b_l).
         RETURNS: `(S,)`, the mean over the wordpieces; sums to 1.
         """
+        if states is not None:
+            return self.piece_weights(states).mean(dim=0)
         with torch.no_grad():
-            if states is None:
-                weights = F.softmax(self.bias, dim=0)
-            else:
-                weights = self.attention(states).mean(dim=0)
-            if self.beta is None:
-                return weights
-            last = F.one_hot(torch.tensor(self.num_layers), len(weights)).to(weights)
-            return last + self.beta * (weights - last)
+            return self._with_last(F.softmax(self.bias, dim=0))
+
+    def piece_weights(self, states: LayerStates | Tensor) -> Tensor:
+        with torch.no_grad():
+            return self._with_last(self.attention(states))
+
+    def _with_last(self, weights: Tensor) -> Tensor:
+        if self.beta is None:
+            return weights
+        last = F.one_hot(torch.tensor(self.num_layers), weights.shape[-1]).to(weights)
+        return last + self.beta * (weights - last)
+
+    def may_lose(self, num_layers: int) -> list[int]:
+        needed = self.needs(num_layers)
+        # With `residual` the last layer is read besides the mix.
+        return needed if self.beta is None else needed[:-1]
+
+    def without(
+        self, layers: Sequence[int], num_layers: int, block: Mapping[str, Any]
+    ) -> Replacement:
+        return selected(self, "bias", layers, num_layers, block)
 
     def forward(self, states: LayerStates | Tensor, lengths: Tensor) -> Tensor:
         """

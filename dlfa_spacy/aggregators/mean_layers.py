@@ -1,29 +1,45 @@
 """The free baseline of every layer mix: a fixed mean of some layers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from thinc.api import Model
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..types import LayerStates
+from .contract import Aggregator, Replacement, resolved, same_weights
 from .layer_index import resolve_layer
 from .model import aggregation_model
 
 
-class MeanLayers(nn.Module):
+class MeanLayers(Aggregator):
     """M = mean of H^l over the layers given. No parameters.
 
     layers (Sequence[int]): Layer numbers, 0 = embeddings; negative ones count from the end.
     """
 
+    short_name = "mean"
+
     def __init__(self, layers: Sequence[int]):
         super().__init__()
-        if not layers:
+        self.check(layers=layers)
+        self.layers = [int(layer) for layer in layers]
+
+    @classmethod
+    def for_encoder(cls, width: int, num_layers: int, **settings: Any) -> "MeanLayers":
+        return cls(**settings)
+
+    @classmethod
+    def check(cls, **settings: Any) -> None:
+        if not settings["layers"]:
             raise ValueError(
                 "[aggregation.layers] = []: a mean needs at least one layer. "
                 "Fix: layers = [-4, -3, -2, -1]."
             )
-        self.layers = [int(layer) for layer in layers]
+
+    def renumbered(self, num_layers: int, top: int, block: Mapping[str, Any]) -> Replacement:
+        numbers = sorted(set(resolved(self.layers, num_layers)))
+        return Replacement({**block, "layers": numbers}, same_weights(self))
 
     def needs(self, num_layers: int) -> list[int]:
         resolved = {resolve_layer(x, num_layers, "aggregation.layers") for x in self.layers}

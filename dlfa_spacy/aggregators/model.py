@@ -1,15 +1,15 @@
 """The thinc side of an aggregator: one wrapper for all of them."""
 
 import functools
-import inspect
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from thinc.api import Model
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..types import LayerStates
+from .contract import Aggregator
 from .shim import AggregatorShim, no_gradients
 
 # (states, lengths) -> vectors (N, E); its backward pass gives {l: gradient of H^l (N, E)}
@@ -17,25 +17,26 @@ AggregationInput = tuple[LayerStates, Tensor]
 
 
 def aggregation_model(
-    name: str, module_class: type[nn.Module], settings: dict[str, Any], lr_scale: float
+    name: str, kind: type[Aggregator], settings: dict[str, Any], lr_scale: float
 ) -> Model[AggregationInput, Tensor]:
     """Wrap an aggregator for a listener.
 
     name (str): Name of the thinc node.
-    module_class (type): The torch module; `width` and `num_layers` are passed to it when it asks.
-    settings (Dict[str, Any]): Its other arguments, as they stand in the config.
+    kind (type): The class of the torch module.
+    settings (Dict[str, Any]): Its settings, as they stand in the config.
     lr_scale (float): Learning rate of its parameters relative to the encoder's.
-    RETURNS (Model): A model whose module is made by `build(model, width, num_layers)`.
+    RETURNS (Model): A model whose module is made when the encoder is known.
+    RAISES (ValueError): A setting that no encoder could make right.
     """
     if lr_scale < 0:
         raise ValueError(
             f"[aggregation.lr_scale] = {lr_scale}: expected 0 or more. Fix: 1.0 trains the "
             "aggregator at the encoder's rate."
         )
-    factory = functools.partial(_make_module, module_class, settings)
     # A wrong setting is an error when the config is read, not when training begins.
-    inspect.signature(module_class).bind_partial(**settings)
-    return Model(name, forward, shims=[AggregatorShim(factory, settings, lr_scale)])
+    kind.check(**settings)
+    factory = functools.partial(kind.for_encoder, **settings)
+    return Model(name, forward, shims=[AggregatorShim(kind, settings, lr_scale, factory)])
 
 
 def forward(
@@ -77,7 +78,7 @@ def needed_layers(model: Model[AggregationInput, Tensor], num_layers: int) -> li
     shim = aggregator_shim(model)
     if not shim.is_built:
         return [num_layers]
-    return shim.module.needs(num_layers)  # type: ignore[operator]
+    return shim.module.needs(num_layers)
 
 
 def aggregate(
@@ -87,11 +88,3 @@ def aggregate(
     if not aggregator_shim(model).is_built:
         return states[-1]
     return model.predict((states, lengths))
-
-
-def _make_module(
-    module_class: type[nn.Module], settings: dict[str, Any], width: int, num_layers: int
-) -> nn.Module:
-    known = {"width": width, "num_layers": num_layers}
-    wanted = inspect.signature(module_class).parameters
-    return module_class(**{k: v for k, v in known.items() if k in wanted}, **settings)

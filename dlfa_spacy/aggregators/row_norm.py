@@ -25,14 +25,23 @@ class RowBatchNorm(nn.BatchNorm1d):
         )
 
 
+NORMS = ("batch", "layer", "none")
+
+
+def check_norm(norm: str) -> None:
+    """RAISES (ValueError): There is no such norm."""
+    if norm not in NORMS:
+        raise ValueError(
+            f'[aggregation.norm] = "{norm}": expected "batch", "layer" or "none". '
+            'Fix: norm = "batch".'
+        )
+
+
 def row_norm(norm: str, width: int) -> nn.Module:
     """RETURNS (nn.Module): A module `(N, width) -> (N, width)` for "batch", "layer" or "none"."""
     if norm == "batch":
         return RowBatchNorm(width)
     if norm == "layer":
         return nn.LayerNorm(width)
-    if norm == "none":
-        return nn.Identity()
-    raise ValueError(
-        f'[aggregation.norm] = "{norm}": expected "batch", "layer" or "none". Fix: norm = "batch".'
-    )
+    check_norm(norm)
+    return nn.Identity()

@@ -1,17 +1,22 @@
 """One weight a layer, for all tokens: the mix of ELMo and UDify."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from thinc.api import Model
 from torch import Tensor, nn
 
 from ..types import LayerStates
+from .contract import Aggregator, Replacement
 from .layer_dropout import DROPPED, check_dropout, dropped_layers
 from .layer_index import check_layer_count
 from .model import aggregation_model
+from .selected_layers import selected
 
 
-class ScalarMix(nn.Module):
+class ScalarMix(Aggregator):
     """M = gamma * sum_l softmax(w)_l * Norm(H^l).
 
     num_layers (int): Transformer layers of the encoder, L.
@@ -24,6 +29,8 @@ class ScalarMix(nn.Module):
     Source: Peters et al. 2018 (N18-1202), eq. 1; layer dropout: Kondratyuk & Straka 2019.
     """
 
+    short_name = "scalar-mix"
+
     def __init__(
         self,
         num_layers: int,
@@ -33,7 +40,7 @@ class ScalarMix(nn.Module):
         last_bias: float = 0.0,
     ):
         super().__init__()
-        check_dropout(dropout)
+        self.check(dropout=dropout)
         self.num_layers = num_layers
         self.first = 0 if embeddings else 1
         self.dropout = dropout
@@ -43,14 +50,32 @@ class ScalarMix(nn.Module):
         self.logits = nn.Parameter(logits)
         self.gamma = nn.Parameter(torch.ones(1))
 
+    @classmethod
+    def for_encoder(cls, width: int, num_layers: int, **settings: Any) -> "ScalarMix":
+        return cls(num_layers, **settings)
+
+    @classmethod
+    def check(cls, **settings: Any) -> None:
+        check_dropout(settings["dropout"])
+
     def needs(self, num_layers: int) -> list[int]:
         check_layer_count(self.num_layers, num_layers)
         return list(range(self.first, num_layers + 1))
 
-    def layer_weights(self) -> Tensor:
+    def layer_weights(self, states: LayerStates | Tensor | None = None) -> Tensor:
         """RETURNS: `(S,)`, the softmax of the logits; 0 for an embedding layer left out."""
         weights = F.softmax(self.logits.detach(), dim=0)
         return F.pad(weights, (self.first, 0))
+
+    def may_lose(self, num_layers: int) -> list[int]:
+        return self.needs(num_layers)
+
+    def without(
+        self, layers: Sequence[int], num_layers: int, block: Mapping[str, Any]
+    ) -> Replacement:
+        # The lowest layer that is left takes part, whatever its number is.
+        inner = {**block, "embeddings": True}
+        return selected(self, "logits", layers, num_layers, inner)
 
     def forward(self, states: LayerStates | Tensor, lengths: Tensor) -> Tensor:
         """

@@ -1,20 +1,24 @@
 """An aggregation that sees some of the layers as if they were all."""
 
+import copy
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from thinc.api import Model
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..types import LayerStates
+from .contract import Aggregator, Replacement, resolved, same_weights
 from .layer_index import resolve_layer
 from .model import AggregationInput, aggregator_shim, forward
 from .shim import AggregatorShim, ModuleFactory
 
+SELECTED = "dlfa_spacy.SelectedLayers.v1"
 
-class SelectedLayers(nn.Module):
+
+class SelectedLayers(Aggregator):
     """M = inner(H^l1, ..., H^lk): layers that are not named do not take part.
 
     The softmax of a `ScalarMix` or `LayerAttention` over the layers that are left is the one over
@@ -22,11 +26,12 @@ class SelectedLayers(nn.Module):
 
     inner (Module): A `ScalarMix` or `LayerAttention` for an encoder of `len(layers) - 1` layers.
     layers (Sequence[int]): Layer numbers, 0 = embeddings; negative ones count from the end.
+    num_layers (Optional[int]): L of the encoder, where it is known.
     """
 
-    def __init__(self, inner: nn.Module, layers: Sequence[int]):
+    def __init__(self, inner: Aggregator, layers: Sequence[int], num_layers: int | None = None):
         super().__init__()
-        if not hasattr(inner, "layer_weights"):
+        if inner.layer_weights() is None:
             raise ValueError(
                 f"[aggregation.aggregation] is a {type(inner).__name__}, which does not weigh "
                 "layers. Expected dlfa_spacy.ScalarMix.v1 or dlfa_spacy.LayerAttention.v1. "
@@ -34,27 +39,41 @@ class SelectedLayers(nn.Module):
             )
         self.inner = inner
         self.layers = [int(layer) for layer in layers]
+        self.num_layers = num_layers
+        self.weighs_pieces = inner.weighs_pieces
 
     def needs(self, num_layers: int) -> list[int]:
         resolved = self._resolve(num_layers)
-        inner_needs = self.inner.needs(len(resolved) - 1)  # type: ignore[operator]
+        inner_needs = self.inner.needs(len(resolved) - 1)
         return [resolved[i] for i in inner_needs]
 
     def layer_weights(self, states: LayerStates | Tensor | None = None) -> Tensor:
-        """RETURNS: `(S,)`, the inner weights at their layers, 0 elsewhere. Without states up to the
-        highest layer named."""
-        top = max(self.layers) if states is None else len(states) - 1
-        resolved = self._resolve(top)
-        known: Any = self.inner.layer_weights
-        if states is None or "states" not in known.__code__.co_varnames:
-            weights = known()
-        else:
-            weights = known(states=self._select(states))
-        return (
-            torch.zeros(top + 1)
-            .to(weights)
-            .index_copy(0, torch.tensor(resolved, device=weights.device), weights)
-        )
+        """RETURNS: `(S,)`, the inner weights at their layers, 0 elsewhere. Without states up to
+        the highest layer that can be told."""
+        top = self._top() if states is None else len(states) - 1
+        weights = self.inner.layer_weights(None if states is None else self._select(states))
+        assert weights is not None
+        return self._placed(weights, top)
+
+    def piece_weights(self, states: LayerStates | Tensor) -> Tensor:
+        weights = self.inner.piece_weights(self._select(states))
+        assert weights is not None
+        return self._placed(weights, len(states) - 1)
+
+    def _top(self) -> int:
+        """RETURNS (int): The depth of the encoder; a lower bound of it if it was never told."""
+        if self.num_layers is not None:
+            return self.num_layers
+        return max(x if x >= 0 else -x - 1 for x in self.layers)
+
+    def _placed(self, weights: Tensor, top: int) -> Tensor:
+        places = torch.tensor(self._resolve(top), device=weights.device)
+        zeros = torch.zeros((*weights.shape[:-1], top + 1)).to(weights)
+        return zeros.index_copy(-1, places, weights)
+
+    def renumbered(self, num_layers: int, top: int, block: Mapping[str, Any]) -> Replacement:
+        numbers = resolved(self.layers, num_layers)
+        return Replacement({**copy.deepcopy(dict(block)), "layers": numbers}, same_weights(self))
 
     def forward(self, states: LayerStates | Tensor, lengths: Tensor) -> Tensor:
         """
@@ -107,12 +126,37 @@ def build_selected_layers_v1(
     chosen = [int(layer) for layer in layers]
     settings = {"layers": chosen, "name": aggregation.name, "aggregation": inner.settings}
     factory = functools.partial(_make_module, inner.factory, chosen)
-    return Model(
-        "selected_layers", forward, shims=[AggregatorShim(factory, settings, inner.lr_scale)]
+    shim = AggregatorShim(SelectedLayers, settings, inner.lr_scale, factory)
+    shim.variant = f"{inner.variant}@{','.join(map(str, chosen))}"
+    return Model("selected_layers", forward, shims=[shim])
+
+
+def selected(
+    module: Aggregator,
+    name: str,
+    layers: Sequence[int],
+    num_layers: int,
+    block: Mapping[str, Any],
+) -> Replacement:
+    """RETURNS (Replacement): An aggregator that reads some layers of those that it read.
+
+    module (Aggregator): Reads a run of layers up to the last one, and has a number for each.
+    name (str): The parameter that holds these numbers.
+    layers (Sequence[int]): Those that leave.
+    num_layers (int): L.
+    block (Mapping[str, Any]): Its config.
+    """
+    read = module.needs(num_layers)
+    kept = [layer for layer in read if layer not in layers]
+    state = same_weights(module)
+    state[name] = state[name][[layer - read[0] for layer in kept]]
+    return Replacement(
+        {"@layers": SELECTED, "layers": kept, "aggregation": dict(block)},
+        {f"inner.{key}": value for key, value in state.items()},
     )
 
 
 def _make_module(
     factory: ModuleFactory, layers: list[int], width: int, num_layers: int
 ) -> SelectedLayers:
-    return SelectedLayers(factory(width, len(layers) - 1), layers)
+    return SelectedLayers(factory(width, len(layers) - 1), layers, num_layers)

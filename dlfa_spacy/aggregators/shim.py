@@ -12,12 +12,12 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from thinc.api import Optimizer, PyTorchShim, get_torch_default_device, torch2xp, xp2torch
 from thinc.types import FloatsXd
-from torch import nn
 
 from ..threads import ModuleUse
+from .contract import Aggregator
 
 # (width, num_layers) -> the module
-ModuleFactory = Callable[[int, int], nn.Module]
+ModuleFactory = Callable[[int, int], Aggregator]
 
 FIELDS = {"settings", "width", "num_layers", "slot", "state"}
 DAMAGED = "The saved weights of an [aggregation] are damaged"
@@ -36,9 +36,18 @@ class AggregatorShim(PyTorchShim):
     rate relative to the encoder's, which thinc's optimiser supports but its torch shim never asks.
     """
 
-    def __init__(self, factory: ModuleFactory, settings: dict[str, Any], lr_scale: float):
+    def __init__(
+        self,
+        kind: type[Aggregator],
+        settings: dict[str, Any],
+        lr_scale: float,
+        factory: ModuleFactory,
+    ):
         super().__init__(None)
+        self.kind = kind
         self.factory = factory
+        # The method in tables.
+        self.variant = kind.variant(settings)
         self.settings = settings
         self.lr_scale = lr_scale
         self.use = ModuleUse()
@@ -56,13 +65,13 @@ class AggregatorShim(PyTorchShim):
         return {**self.__dict__, "encoder": None}
 
     @property
-    def module(self) -> nn.Module:
+    def module(self) -> Aggregator:
         if self._model is None:
             raise ValueError(
                 "The aggregation has no weights yet. Fix: call nlp.initialize(), or load a trained "
                 "pipeline, before using it."
             )
-        return cast(nn.Module, self._model)
+        return cast(Aggregator, self._model)
 
     @property
     def is_built(self) -> bool:
@@ -77,9 +86,7 @@ class AggregatorShim(PyTorchShim):
         """Names the vectors: its own slot, or that of all aggregators that give the same ones."""
         if self.slot is not None and self.has_parameters:
             return self.slot
-        name = type(self.module).__name__
-        # Stock listeners read the last layer under this name.
-        return "last_hidden_state" if name == "LastLayer" else f"{name}{self.settings}"
+        return self.kind.vectors_name(self.settings)
 
     def new_slot(self) -> None:
         """Take another slot than any aggregator so far."""
@@ -99,7 +106,7 @@ class AggregatorShim(PyTorchShim):
         """Make the module for an encoder; check it against the encoder if it exists already."""
         if self._model is None:
             module = self.factory(width, num_layers)
-            module.needs(num_layers)  # type: ignore[operator]  # raises for a layer out of range
+            module.needs(num_layers)  # raises for a layer out of range
             self._model = module.to(get_torch_default_device()).eval()
             self.width, self.num_layers = width, num_layers
             self.new_slot()

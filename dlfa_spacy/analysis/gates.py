@@ -9,8 +9,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from torch import Tensor
 
-from ..aggregators.double_layer_fusion import DoubleLayerFusion
-from ..aggregators.layer_index import resolve_layer
+from ..aggregators.contract import Aggregator, Gate
 from ..encoder.batch import LayerBatch
 from ..language import get_language
 from ..types import LayerStates
@@ -50,7 +49,7 @@ class Moments:
 def gate_rows(
     nlp: Language, docs: Iterable[Doc], batch_size: int = BATCH_SIZE
 ) -> Iterator[dict[str, Any]]:
-    """Statistics of the gate of every DLFA in a pipeline.
+    """Statistics of every gate in a pipeline.
 
     The gate is what H^x is multiplied by, and one minus it what H^L is (eq. 2): W' = W * S with
     `gate = "product"`, which is not confined to [0, 1], and S with `gate = "sigmoid"`.
@@ -62,36 +61,33 @@ def gate_rows(
         outside [0, 1]), attention_mean and attention_sd (of S, always within).
     RAISES (ValueError): No component has a DLFA.
     """
-    modules = [
-        (name, module)
-        for name, module in named_aggregators(nlp)
-        if isinstance(module, DoubleLayerFusion)
-    ]
+    modules = [(name, module) for name, module in named_aggregators(nlp) if module.has_gate]
     if not modules:
         raise ValueError(
-            f"No component of the pipeline {nlp.pipe_names} has a dlfa_spacy.DoubleLayerFusion.v1, "
-            "so there is no gate to look at. Fix: name a pipeline that was trained with one."
+            f"No component of the pipeline {nlp.pipe_names} has an aggregation with a gate. "
+            "Expected a dlfa_spacy.DoubleLayerFusion.v1. Fix: name a pipeline that was trained "
+            "with one."
         )
     encoder = encoder_of(nlp)
     needed = {layer for _, module in modules for layer in module.needs(encoder.num_layers)}
     found: dict[tuple[int, str], tuple[Moments, Moments]] = {}
+    gates: dict[int, Gate] = {}
     for batch in encoded_batches(encoder, docs, sorted(needed), batch_size):
         rows = text_rows(batch, encoder)
         languages = _piece_languages(batch, rows)
         for number, (_, module) in enumerate(modules):
-            weight, attention = gate_values(module, batch.states, batch.lengths)
+            gates[number] = gate = gate_values(module, batch.states, batch.lengths)
             for language in sorted(set(languages)):
                 own = torch.tensor([other == language for other in languages])
                 moments = found.setdefault((number, language), (Moments(), Moments()))
-                moments[0].add(weight.cpu()[rows][own])
-                moments[1].add(attention.cpu()[rows][own])
+                moments[0].add(gate.weight.cpu()[rows][own])
+                moments[1].add(gate.attention.cpu()[rows][own])
     for (number, language), (weights, attentions) in sorted(found.items()):
-        name, module = modules[number]
-        layer = module.layer
+        name, _ = modules[number]
         yield {
             "component": name,
-            "layer": layer if isinstance(layer, str) else resolve_layer(layer, encoder.num_layers),
-            "gate": module.gate,
+            "layer": gates[number].layer,
+            "gate": gates[number].kind,
             "language": language,
             "pieces": weights.count // encoder.packed.width,
             "mean": weights.mean,
@@ -102,19 +98,12 @@ def gate_rows(
         }
 
 
-def gate_values(
-    module: DoubleLayerFusion, states: LayerStates, lengths: Tensor
-) -> tuple[Tensor, Tensor]:
-    """RETURNS (Tuple[Tensor, Tensor]): `(N, E)` each: what the lower layer is multiplied by, and
-    S, as at prediction."""
-    last = states[-1]
+def gate_values(module: Aggregator, states: LayerStates, lengths: Tensor) -> Gate:
+    """RETURNS (Gate): Of some wordpieces, as at prediction."""
     with torch.no_grad(), evaluating(module):
-        if isinstance(module.layer, str):
-            lower = last @ module.control.to(last)  # type: ignore[operator]
-        else:
-            lower = states[module.layer]
-        mean, attention = module.gates(lower, last, lengths)
-        return (mean * attention if module.gate == "product" else attention), attention
+        gate = module.gate(states, lengths)
+    assert gate is not None
+    return gate
 
 
 def _piece_languages(batch: LayerBatch, rows: Tensor) -> list[str]:

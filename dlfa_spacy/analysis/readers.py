@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from spacy.language import Language
 from thinc.api import Model
 from torch import nn
 
+from ..aggregators.contract import Aggregator
 from ..inspection import aggregators_of
 
 
-def named_aggregators(nlp: Language) -> list[tuple[str, Any]]:
+def named_aggregators(nlp: Language) -> list[tuple[str, Aggregator]]:
     """RETURNS (List[Tuple[str, Any]]): Component and module of every aggregator of a pipeline."""
     return [
         (name, module)

@@ -5,12 +5,10 @@ from typing import Any
 
 import numpy
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..aggregators.layer_attention import LayerAttention
 from ..encoder.batch import LayerBatch
 from ..language import get_language
 from .readers import evaluating, named_aggregators
@@ -37,7 +35,7 @@ def weight_rows(
         with upos "all" is over all tags, one with language "all" over all languages.
     RAISES (ValueError): No component has layer weights.
     """
-    modules = [(n, m) for n, m in named_aggregators(nlp) if hasattr(m, "layer_weights")]
+    modules = [(n, m) for n, m in named_aggregators(nlp) if m.layer_weights() is not None]
     if not modules:
         raise ValueError(
             f"No component of the pipeline {nlp.pipe_names} has layer weights. Expected a "
@@ -49,7 +47,7 @@ def weight_rows(
     needed = {
         layer
         for _, module in modules
-        if isinstance(module, LayerAttention)
+        if module.weighs_pieces
         for layer in module.needs(encoder.num_layers)
     } or {0}
     totals: dict[tuple[int, str, str], NDArray] = {}
@@ -87,11 +85,8 @@ def token_weights(module: Any, batch: LayerBatch) -> NDArray[numpy.float64]:
     over its pieces. Zeros for a token without pieces."""
     lengths = numpy.asarray(batch.windows.align.lengths)
     with torch.no_grad(), evaluating(module):
-        if isinstance(module, LayerAttention):
-            pieces = module.attention(batch.states)
-            if module.beta is not None:
-                last = F.one_hot(torch.tensor(module.num_layers), pieces.shape[1]).to(pieces)
-                pieces = last + module.beta * (pieces - last)
+        if module.weighs_pieces:
+            pieces = module.piece_weights(batch.states)
         else:
             pieces = module.layer_weights().expand(len(batch.windows.ids), -1)
     rows = pieces.cpu().numpy().astype("float64")

@@ -217,7 +217,6 @@ def aggregator_cli(
       [cyan]dlfa analyze aggregator training/model-best corpus/pos --out analysis[/]
     """
     with plain_errors():
-        from ..aggregators.double_layer_fusion import DoubleLayerFusion
         from ..analysis.gates import gate_rows
         from ..analysis.readers import named_aggregators
         from ..analysis.sources import open_source
@@ -225,8 +224,8 @@ def aggregator_cli(
 
         nlp = open_source(pipeline)
         modules = [module for _, module in named_aggregators(nlp)]
-        has_gates = any(isinstance(module, DoubleLayerFusion) for module in modules)
-        has_weights = any(hasattr(module, "layer_weights") for module in modules)
+        has_gates = any(module.has_gate for module in modules)
+        has_weights = any(module.layer_weights() is not None for module in modules)
         if not has_gates and not has_weights:
             raise ValueError(
                 f"No component of {pipeline} has an aggregation that learns anything about layers. "

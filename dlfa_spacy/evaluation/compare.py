@@ -15,13 +15,15 @@ from .significance import Significance, corrected, significance
 from .tables import TABLE_METRICS
 
 BASELINE = "last"
-_ORDER = ("other", "last", "mean", "scalar-mix", "attention", "dlfa", "control", "reinit")
+CONTROL = "control"
 
 __all__ = ["BASELINE", "Comparison", "Row", "Statistic", "compare", "statistic"]
 
 
 def _rank(variant: str) -> tuple[int, list[int | str]]:
-    base = next((i for i, name in enumerate(_ORDER) if variant.startswith(name)), len(_ORDER))
+    """What methods are compared with comes first, their controls last."""
+    base = 0 if variant == "other" else 1 if variant == BASELINE else 2
+    base = 3 if variant.startswith(CONTROL) else base
     return base, [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", variant)]
 
 

@@ -9,15 +9,10 @@ from typing import Any
 
 import spacy
 from spacy.language import Language
+from thinc.api import Model
 
-_LAYERS = {
-    "dlfa_spacy.LastLayer.v1": "last",
-    "dlfa_spacy.LayerAttention.v1": "attention",
-    "dlfa_spacy.ScalarMix.v1": "scalar-mix",
-    "dlfa_spacy.MeanLayers.v1": "mean",
-    "dlfa_spacy.DoubleLayerFusion.v1": "dlfa",
-}
-_DEFAULT_DLFA_LAYER = -3
+from ..aggregators.shim import AggregatorShim
+from ..inspection import layer_weights
 
 
 def _blocks(config: Any) -> Iterator[Mapping[str, Any]]:
@@ -34,10 +29,11 @@ def aggregators(nlp: Language) -> dict[str, dict[str, Any]]:
     RETURNS (Dict[str, Dict[str, Any]]): Config block of the aggregator by component name.
     """
     found: dict[str, dict[str, Any]] = {}
-    for name, component in nlp.config["components"].items():
-        for block in _blocks(component):
-            if name in nlp.pipe_names and block.get("@layers") in _LAYERS:
-                found[name] = dict(block)
+    for name in nlp.pipe_names:
+        for block in _blocks(nlp.config["components"].get(name)):
+            # What lies inside another aggregation belongs to it.
+            if name not in found and "@layers" in block.get("aggregation", {}):
+                found[name] = dict(block["aggregation"])
     return found
 
 
@@ -61,23 +57,19 @@ def variant(nlp: Language) -> str:
     """Name the method of a pipeline after its aggregators.
 
     nlp (Language): The pipeline.
-    RETURNS (str): `last`, `attention`, `scalar-mix`, `mean`, `dlfa-product`, `dlfa-sigmoid`,
-        `control` or `control-sigmoid`; with a layer other than the default one behind it
-        (`dlfa-product@-5`); several joined by `+`; `other` without an aggregator of ours.
+    RETURNS (str): The short names of its aggregators (`last`, `attention`, `scalar-mix`, `mean`,
+        `dlfa-product`, `control-sigmoid`; with a layer other than the default one behind it,
+        `dlfa-product@-5`, or those that `dlfa optimize` left, `scalar-mix@4,6,8`); several joined
+        by `+`; `other` without an aggregator of ours.
     """
-    names = set()
-    for block in aggregators(nlp).values():
-        name = _LAYERS[block["@layers"]]
-        if name == "dlfa":
-            gate = block.get("gate", "product")
-            layer = block.get("layer", _DEFAULT_DLFA_LAYER)
-            if layer == "control":
-                name = "control" if gate == "product" else f"control-{gate}"
-            else:
-                name = f"dlfa-{gate}"
-                if layer != _DEFAULT_DLFA_LAYER:
-                    name += f"@{layer}"
-        names.add(name)
+    names = {
+        shim.variant
+        for _, component in nlp.pipeline
+        if isinstance(model := getattr(component, "model", None), Model)
+        for node in model.walk()
+        for shim in node.shims
+        if isinstance(shim, AggregatorShim)
+    }
     return "+".join(sorted(names)) or "other"
 
 
@@ -103,12 +95,6 @@ def model_info(nlp: Language) -> dict[str, Any]:
     RETURNS (Dict[str, Any]): Name, language, version, components, encoder, aggregators, the weight
         of each layer where the aggregator has one, versions.
     """
-    blocks = aggregators(nlp)
-    weights: dict[str, list[float]] = {}
-    if blocks:
-        from ..inspection import layer_weights
-
-        weights = layer_weights(nlp)
     return {
         "name": nlp.meta.get("name", ""),
         "lang": nlp.meta.get("lang", ""),
@@ -116,7 +102,7 @@ def model_info(nlp: Language) -> dict[str, Any]:
         "description": nlp.meta.get("description", ""),
         "pipeline": list(nlp.pipe_names),
         "encoder": encoder_name(nlp),
-        "aggregators": blocks,
-        "layer_weights": weights,
+        "aggregators": aggregators(nlp),
+        "layer_weights": layer_weights(nlp),
         "spacy_version": spacy.__version__,
     }

@@ -1,15 +1,12 @@
 """Blocks of the encoder that nobody reads are taken out."""
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from spacy.language import Language
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..aggregators import MeanLayers
-from ..aggregators.selected_layers import SelectedLayers
 from ..encoder.early_exit import find_blocks
 from ..encoder.pooler import drop_pooler, find_pooler
 from ..listener import TransformerListener
@@ -88,19 +85,15 @@ def _probe(encoder: EncoderInUse, layer: int) -> Tensor:
 
 def _renumber(nlp: Language, encoder: EncoderInUse, depth: int, top: int) -> None:
     for reading in encoder.readings:
-        module: nn.Module = reading.module
-        if not isinstance(module, MeanLayers | SelectedLayers):
-            # Everybody else reads the last layer, and then nothing is cut.
+        made = reading.module.renumbered(depth, top, aggregation_block(nlp, reading))
+        if made is None:
+            # Whoever reads the last layer: then nothing is cut.
             raise ValueError(
-                f"[components.{reading.component}] aggregation ({type(module).__name__}) reads no "
-                f"layer above {top} of {depth}, but its layers cannot be counted anew. Expected "
-                f"MeanLayers or SelectedLayers. Fix: add --no-cut."
+                f"[components.{reading.component}] aggregation ({type(reading.module).__name__}) "
+                f"reads no layer above {top} of {depth}, but its layers cannot be counted anew. "
+                "Expected one that can (MeanLayers, SelectedLayers). Fix: add --no-cut."
             )
-        numbers = [x + depth + 1 if x < 0 else x for x in module.layers]
-        block = {**copy.deepcopy(dict(aggregation_block(nlp, reading))), "layers": numbers}
-        if isinstance(module, MeanLayers):
-            block["layers"] = sorted(set(numbers))
-        replace_aggregation(nlp, encoder, reading, block, top, module.state_dict())
+        replace_aggregation(nlp, encoder, reading, made, top)
     encoder.model._adopt()
     width = encoder.model.get_dim("nO")
     for reading in encoder.readings:

@@ -1,17 +1,13 @@
 """Layers of small weight leave a learned mix; the weights of the others are renormalised."""
 
-import copy
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..aggregators import LayerAttention, ScalarMix
 from .readers import EncoderInUse, Reading, aggregation_block, replace_aggregation
 
-SELECTED = "dlfa_spacy.SelectedLayers.v1"
 # Enough for a mean over wordpieces.
 MEASURED_DOCS = 200
 
@@ -23,7 +19,7 @@ def drop_layers(
 
     `ScalarMix`: its softmax weights, the same for all tokens. `LayerAttention`: the mean weight
     over the wordpieces of some texts. With `residual` the last layer stays: it is read besides the
-    mix. Other aggregations have no learned layer weights and stay as they are.
+    mix. Aggregations that do not weigh layers stay as they are.
 
     nlp (Language): The pipeline; changed in place.
     encoders (Sequence[EncoderInUse]): Its encoders.
@@ -40,7 +36,7 @@ def drop_layers(
     changes = []
     for encoder in encoders:
         for reading in encoder.readings:
-            if isinstance(reading.module, ScalarMix | LayerAttention):
+            if reading.module.may_lose(encoder.model.num_layers):
                 changes.append(_drop(nlp, encoder, reading, threshold, docs))
     return [change for change in changes if change]
 
@@ -55,28 +51,17 @@ def _drop(
     module = reading.module
     depth = encoder.model.num_layers
     weights = _weights(encoder, reading, docs)
-    stays = depth if getattr(module, "beta", None) is not None else None
-    read = module.needs(depth)
-    kept = [x for x in read if abs(weights[x]) >= threshold or x == stays]
-    dropped = [x for x in read if x not in kept]
-    if not kept:
+    droppable = module.may_lose(depth)
+    dropped = [layer for layer in droppable if abs(weights[layer]) < threshold]
+    if dropped == module.needs(depth):
         raise ValueError(
             f"--drop-layers {threshold}: no layer of [components.{reading.component}] has that "
             f"weight; the largest is {max(weights):.3f}. Fix: choose a smaller one."
         )
     if not dropped:
         return ""
-    state = copy.deepcopy(module.state_dict())
-    name = "logits" if isinstance(module, ScalarMix) else "bias"
-    first = read[0]
-    state[name] = state[name][[x - first for x in kept]]
-    inner: dict[str, Any] = dict(aggregation_block(nlp, reading))
-    if isinstance(module, ScalarMix):
-        # The lowest layer that is left takes part, whatever its number is.
-        inner["embeddings"] = True
-    block = {"@layers": SELECTED, "layers": kept, "aggregation": inner}
-    prefixed = {f"inner.{key}": value for key, value in state.items()}
-    replace_aggregation(nlp, encoder, reading, block, depth, prefixed)
+    made = module.without(dropped, depth, aggregation_block(nlp, reading))
+    replace_aggregation(nlp, encoder, reading, made, depth)
     lost = sum(abs(weights[x]) for x in dropped)
     return f"{reading.component}: without layers {dropped} (weights {lost:.3f} together)"
 
@@ -84,13 +69,13 @@ def _drop(
 def _weights(encoder: EncoderInUse, reading: Reading, docs: Sequence[Doc]) -> list[float]:
     """RETURNS (List[float]): One for each layer, 0 = embeddings."""
     module = reading.module.eval()
-    if isinstance(module, ScalarMix):
+    if not module.weighs_pieces:
         return [float(x) for x in module.layer_weights()]
     full = [doc for doc in docs if len(doc)][:MEASURED_DOCS]
     if not full:
         raise ValueError(
-            f"--drop-layers: [components.{reading.component}] weighs layers token by token "
-            "(LayerAttention), and there is no text to measure with. Fix: add --texts FILE."
+            f"--drop-layers: [components.{reading.component}] weighs layers token by token, and "
+            "there is no text to measure with. Fix: add --texts FILE."
         )
     depth = encoder.model.num_layers
     total = torch.zeros(depth + 1, dtype=torch.float64)

@@ -16,7 +16,7 @@ from spacy_transformers.pipeline_component import Transformer
 from torch import Tensor, nn
 from transformers import AutoModel
 
-from ..aggregators import LastLayer
+from ..aggregators import Aggregator, LastLayer
 from ..component import DLFATransformer
 from ..encoder.huggingface import from_config
 from ..encoder.int4_embedding import Int4Embedding
@@ -110,10 +110,10 @@ def check_factories(nlp: Any) -> None:
             )
 
 
-def _aggregations(encoder: EncoderInUse) -> tuple[list[nn.Module], dict[str, str]]:
+def _aggregations(encoder: EncoderInUse) -> tuple[list[Aggregator], dict[str, str]]:
     """RETURNS: The modules, and the fingerprint of each by the name of its vectors. Readers of the
     same vectors share a module."""
-    modules: list[nn.Module] = []
+    modules: list[Aggregator] = []
     outputs: dict[str, str] = {}
     for reading in encoder.readings:
         if reading.shim.key not in outputs:

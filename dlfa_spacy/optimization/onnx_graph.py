@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from ..aggregators import DoubleLayerFusion
+from ..aggregators import Aggregator
 from ..encoder.int4 import BLOCK, MIDDLE
 from ..encoder.int4_embedding import Int4Embedding
 from ..types import LayerStates
@@ -19,10 +19,10 @@ class EncoderGraph(nn.Module):
     num_layers (int): L.
     """
 
-    def __init__(self, transformer: nn.Module, aggregations: list[nn.Module], num_layers: int):
+    def __init__(self, transformer: nn.Module, aggregations: list[Aggregator], num_layers: int):
         super().__init__()
         self.transformer = transformer
-        self.aggregations = nn.ModuleList([_exportable(module) for module in aggregations])
+        self.aggregations = nn.ModuleList([module.exportable() for module in aggregations])
         self.num_layers = num_layers
 
     def forward(
@@ -51,22 +51,6 @@ class EncoderGraph(nn.Module):
         return tuple(module(states, lengths) for module in self.aggregations)
 
 
-class ExportableFusion(DoubleLayerFusion):
-    """DLFA without the two operators that ONNX does not have: `segment_reduce`, and
-    `repeat_interleave` by numbers that are not known before."""
-
-    def gates(self, lower: Tensor, last: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        mean = (lower + last) / 2
-        ends = lengths.cumsum(0)
-        # One for every row that belongs to the window.
-        row = torch.arange(mean.shape[0], device=mean.device)[None, :]
-        inside = (row < ends[:, None]) & (row >= (ends - lengths)[:, None])  # (B, N)
-        member = inside.to(mean.dtype)
-        windows = member @ mean / lengths.to(mean.dtype)[:, None]  # (B, E)
-        summary = member.T @ self.global_branch(windows)  # (N, E)
-        return mean, torch.sigmoid(summary + self.local_branch(mean))
-
-
 class ExportableRows(Int4Embedding):
     """Rows in four bits, looked up and unpacked inside the graph, without operators on bits, which
     ONNX has only since opset 18. Floats hold every number exactly."""
@@ -82,12 +66,4 @@ def exportable_rows(rows: Int4Embedding) -> Int4Embedding:
     """RETURNS (Int4Embedding): One with the same rows, which can be exported."""
     same = copy.copy(rows)
     same.__class__ = ExportableRows
-    return same
-
-
-def _exportable(module: nn.Module) -> nn.Module:
-    if type(module) is not DoubleLayerFusion:
-        return module
-    same = copy.copy(module)
-    same.__class__ = ExportableFusion
     return same

@@ -4,12 +4,12 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-import torch
 from spacy.language import Language
 from spacy.util import registry
 from spacy_transformers.pipeline_component import Transformer
 from thinc.api import Model
 
+from ..aggregators.contract import Replacement
 from ..aggregators.model import aggregator_shim
 from ..encoder.model import TransformerModel
 from ..inline import INLINE_KEY, InlineReader
@@ -135,25 +135,23 @@ def replace_aggregation(
     nlp: Language,
     encoder: EncoderInUse,
     reading: Reading,
-    block: dict[str, Any],
+    replacement: Replacement,
     num_layers: int,
-    state: dict[str, torch.Tensor],
 ) -> None:
     """Put another aggregation in the place of one, in the model and in the config.
 
-    block (Dict[str, Any]): Its config.
+    replacement (Replacement): Its config and its weights.
     num_layers (int): Layers of the encoder it will read.
-    state (Dict[str, Tensor]): Its weights.
     """
     width = int(reading.shim.width)
     config = aggregation_block(nlp, reading)
-    made = cast(Model, registry.resolve({"aggregation": block})["aggregation"])
+    made = cast(Model, registry.resolve({"aggregation": replacement.block})["aggregation"])
     aggregator_shim(made).build(width, num_layers)
-    aggregator_shim(made).module.load_state_dict(state)
+    aggregator_shim(made).module.load_state_dict(replacement.state)
     reading.holder._layers[0] = made
     if not isinstance(reading.holder, TransformerListener):
         readers = {INLINE_KEY: InlineReader(made)}
         known = encoder.model.readership
         encoder.model.readership = dataclasses.replace(known, readers=readers)
     config.clear()
-    config.update(block)
+    config.update(replacement.block)
