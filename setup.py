@@ -12,16 +12,18 @@ ENTRY_POINTS = {
     "console_scripts": ["dlfa = dlfa_spacy.cli:main"],
     "spacy_cli": ["dlfa = dlfa_spacy.cli.spacy_group:app"],
     "spacy_factories": [
-        "dlfa_transformer = dlfa_spacy.component:make_dlfa_transformer",
-        "dlfa_doc_cleaner = dlfa_spacy.cleaner:make_dlfa_doc_cleaner",
-        "dlfa_sentence_vectors = dlfa_spacy.analysis.sentence_vectors:make_sentence_vectors",
+        "dlfa_transformer = dlfa_spacy.pipeline.component:make_dlfa_transformer",
+        "dlfa_doc_cleaner = dlfa_spacy.pipeline.cleaner:make_dlfa_doc_cleaner",
+        "dlfa_sentence_vectors = dlfa_spacy.pipeline.sentence_vectors:make_sentence_vectors",
     ],
     "spacy_architectures": [
-        "dlfa_spacy.TransformerModel.v1 = dlfa_spacy.architectures:build_transformer_model_v1",
+        "dlfa_spacy.TransformerModel.v1 = "
+        "dlfa_spacy.layers.architectures:build_transformer_model_v1",
         "dlfa_spacy.TransformerListener.v1 = "
-        "dlfa_spacy.architectures:build_transformer_listener_v1",
-        "dlfa_spacy.Tok2VecTransformer.v1 = dlfa_spacy.architectures:build_tok2vec_transformer_v1",
-        "dlfa_spacy.TextCat.v1 = dlfa_spacy.textcat:build_textcat_v1",
+        "dlfa_spacy.layers.architectures:build_transformer_listener_v1",
+        "dlfa_spacy.Tok2VecTransformer.v1 = "
+        "dlfa_spacy.layers.architectures:build_tok2vec_transformer_v1",
+        "dlfa_spacy.TextCat.v1 = dlfa_spacy.layers.textcat:build_textcat_v1",
         "dlfa_spacy.MappedTokens.v1 = dlfa_spacy.alignment.mapped_tokens:build_mapped_tokens_v1",
     ],
     "thinc_layers": [
@@ -36,24 +38,26 @@ ENTRY_POINTS = {
         "dlfa_spacy.LastLayer.v1 = dlfa_spacy.aggregators.last_layer:build_last_layer_v1",
     ],
     "spacy_span_getters": [
-        "dlfa_spacy.wordpiece_spans.v1 = dlfa_spacy.encoder.spans:wordpiece_spans_v1",
+        "dlfa_spacy.wordpiece_spans.v1 = dlfa_spacy.encoder.segment.spans:wordpiece_spans_v1",
     ],
     "spacy_tokenizers": [
         "dlfa_spacy.MultilingualTokenizer.v1 = "
         "dlfa_spacy.tokenizer:build_multilingual_tokenizer_v1",
     ],
     "spacy_callbacks": [
-        "dlfa_spacy.freeze_layers.v1 = dlfa_spacy.callbacks:build_freeze_layers_v1",
-        "dlfa_spacy.gradual_unfreezing.v1 = dlfa_spacy.callbacks:build_gradual_unfreezing_v1",
-        "dlfa_spacy.reinit_layers.v1 = dlfa_spacy.callbacks:build_reinit_layers_v1",
+        "dlfa_spacy.freeze_layers.v1 = dlfa_spacy.pipeline.callbacks:build_freeze_layers_v1",
+        "dlfa_spacy.gradual_unfreezing.v1 = "
+        "dlfa_spacy.pipeline.callbacks:build_gradual_unfreezing_v1",
+        "dlfa_spacy.reinit_layers.v1 = dlfa_spacy.pipeline.callbacks:build_reinit_layers_v1",
         "dlfa_spacy.realign.v1 = dlfa_spacy.alignment.joint:build_realign_v1",
     ],
     "spacy_readers": [
         "dlfa_spacy.StreamingCorpus.v1 = dlfa_spacy.corpora.streaming:create_streaming_corpus",
     ],
-    "spacy_displacy_colors": ["dlfa_spacy.ner.v1 = dlfa_spacy.colors:ENTITY_COLORS"],
+    "spacy_displacy_colors": ["dlfa_spacy.ner.v1 = dlfa_spacy.pipeline.colors:ENTITY_COLORS"],
     "spacy_loggers": [
-        "dlfa_spacy.layer_weights_logger.v1 = dlfa_spacy.loggers:build_layer_weights_logger_v1",
+        "dlfa_spacy.layer_weights_logger.v1 = "
+        "dlfa_spacy.pipeline.loggers:build_layer_weights_logger_v1",
     ],
 }
 

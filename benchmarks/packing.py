@@ -26,10 +26,10 @@ from dlfa_spacy.benchmark.machine import describe
 from dlfa_spacy.benchmark.pipelines import System, annotate, build
 from dlfa_spacy.benchmark.predict import bare
 from dlfa_spacy.benchmark.rounds import measure
-from dlfa_spacy.encoder.bfloat16 import has_bfloat16
-from dlfa_spacy.encoder.packed import PackedEncoder
-from dlfa_spacy.evaluation.readme import insert_between_markers
-from dlfa_spacy.evaluation.tables import markdown_table
+from dlfa_spacy.encoder.run.bfloat16 import has_bfloat16
+from dlfa_spacy.encoder.run.packed import PackedEncoder
+from dlfa_spacy.files.markdown import markdown_table
+from dlfa_spacy.files.markers import insert_between_markers
 
 LANGUAGES = ("en", "de", "es", "ru", "zh", "ar")
 BUDGETS = (256, 512, 2_048, 4_096)
@@ -91,7 +91,7 @@ def main(
 
 def padded() -> AbstractContextManager[Any]:
     """What an encoder does that is no BERT."""
-    return patch("dlfa_spacy.encoder.packed.runs_packed", lambda transformer: False)
+    return patch("dlfa_spacy.encoder.run.packed.runs_packed", lambda transformer: False)
 
 
 def autocast() -> AbstractContextManager[Any]:

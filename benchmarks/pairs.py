@@ -22,8 +22,8 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from dlfa_spacy.benchmark.rounds import measure
-from dlfa_spacy.encoder.loading import load_encoder
-from dlfa_spacy.evaluation.readme import insert_between_markers
+from dlfa_spacy.encoder.storage.loading import load_encoder
+from dlfa_spacy.files.markers import insert_between_markers
 from dlfa_spacy.pairs import join_pair
 from dlfa_spacy.recipes import read_aggregation
 

@@ -27,10 +27,10 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from dlfa_spacy.corpora.files import write_text
-from dlfa_spacy.encoder.int4_folder import save_floats
-from dlfa_spacy.encoder.loading import load_encoder
-from dlfa_spacy.evaluation.readme import insert_between_markers
+from dlfa_spacy.encoder.storage.int4_folder import save_floats
+from dlfa_spacy.encoder.storage.loading import load_encoder
+from dlfa_spacy.files.markers import insert_between_markers
+from dlfa_spacy.files.writing import write_text
 
 HEADER = ["pipeline", "threads", "requests", "requests_per_second", "wrong", "errors"]
 SPANS = {"@span_getters": "spacy-transformers.doc_spans.v1"}

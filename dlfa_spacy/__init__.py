@@ -10,7 +10,7 @@ __all__ = ["__version__", "layer_states", "layer_weights"]
 def __getattr__(name: str) -> Any:
     # spaCy finds everything through entry points: importing the package must not load torch.
     if name in ("layer_states", "layer_weights"):
-        from . import inspection
+        from .pipeline import inspection
 
         return getattr(inspection, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,7 +15,7 @@ from spacy.training import Example
 from spacy.util import compile_infix_regex, compile_prefix_regex, compile_suffix_regex
 from thinc.types import Ints2d
 
-from .encoder.unspaced_pieces import UnspacedPieces, find_pieces
+from .encoder.segment.unspaced_pieces import UnspacedPieces, find_pieces
 from .long_words import LONGEST, cut_signs
 from .pairs import REPLACEMENT, SEPARATOR
 
@@ -121,7 +121,7 @@ class MultilingualTokenizer(Tokenizer):
         """
         if encoder is not None:
             # A tokenizer that learns nothing needs neither torch nor transformers.
-            from .encoder.loading import load_tokenizer
+            from .encoder.storage.loading import load_tokenizer
 
             self.learn_pieces(load_tokenizer(encoder))
 

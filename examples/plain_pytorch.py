@@ -13,7 +13,7 @@ import typer
 from torch import Tensor, nn
 
 from dlfa_spacy.aggregators import DoubleLayerFusion, LayerAttention
-from dlfa_spacy.encoder.loading import load_encoder
+from dlfa_spacy.encoder.storage.loading import load_encoder
 
 TEXTS = ["Anna lives in Berlin.", "Анна живёт в Берлине с прошлого года."]
 

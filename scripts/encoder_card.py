@@ -36,18 +36,18 @@ from thinc.api import Config
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from dlfa_spacy.analysis.curves import KnownStates, retrieval_rows
-from dlfa_spacy.analysis.parallel import parallel_files, read_parallel
-from dlfa_spacy.analysis.sources import open_source
 from dlfa_spacy.benchmark.machine import describe
-from dlfa_spacy.corpora.files import write_text
 from dlfa_spacy.corpora.loading import read_docs
-from dlfa_spacy.encoder.pieces import PieceTokenizer
-from dlfa_spacy.evaluation.sweep.plan import PLAN, read_plan
-from dlfa_spacy.evaluation.sweep.prepare import make_runs
-from dlfa_spacy.evaluation.sweep.run import Progress, score, score_rows
-from dlfa_spacy.evaluation.sweep.settings import DataFile
-from dlfa_spacy.evaluation.sweep.training import train
+from dlfa_spacy.encoder.segment.pieces import PieceTokenizer
+from dlfa_spacy.files.writing import write_text
+from dlfa_spacy.parallel.text import parallel_files, read_parallel
+from dlfa_spacy.pipeline.sources import open_source
 from dlfa_spacy.recipes import config_folder
+from dlfa_spacy.runs.plan import PLAN, read_plan
+from dlfa_spacy.runs.prepare import make_runs
+from dlfa_spacy.runs.run import Progress, score, score_rows
+from dlfa_spacy.runs.settings import DataFile
+from dlfa_spacy.runs.training import train
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 Folder = Annotated[Path, typer.Argument(help="A folder.")]

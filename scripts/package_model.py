@@ -18,7 +18,7 @@ import pandas
 import typer
 
 from dlfa_spacy.about import __version__
-from dlfa_spacy.heads import load_heads
+from dlfa_spacy.pipeline.heads import load_heads
 
 # `spacy package` would pin spacy-transformers to the minor version it finds, and packages made so
 # do not load with the next one.

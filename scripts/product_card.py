@@ -18,7 +18,7 @@ import pandas
 import typer
 
 from dlfa_spacy.corpora import write_text
-from dlfa_spacy.evaluation.readme import insert_between_markers
+from dlfa_spacy.files.markers import insert_between_markers
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 CORPORA = {

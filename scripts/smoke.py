@@ -21,7 +21,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from dlfa_spacy.corpora.files import write_text
+from dlfa_spacy.files.writing import write_text
 
 # Runs in the fresh environment, which has this text on standard input and no other code of ours.
 ANNOTATE = """

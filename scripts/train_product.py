@@ -5,7 +5,7 @@
 DATA holds `pos/en` (UD EWT), `ner-uner/en`, `ner-open-en` and `topic/en` in their public formats.
 The encoder is frozen. Every component is trained for itself, once for each aggregation that could
 suit it, and the best on English development data is taken. OUT/heads gets the components without
-the encoder (`dlfa_spacy.heads`), and OUT/chosen.json what was chosen from.
+the encoder (`dlfa_spacy.pipeline.heads`), and OUT/chosen.json what was chosen from.
 """
 
 import io
@@ -29,9 +29,9 @@ from spacy.training.loop import train
 from thinc.api import Config
 
 from dlfa_spacy.about import __version__
-from dlfa_spacy.analysis.sources import encoder_pipeline
 from dlfa_spacy.corpora import read_docs, write_text
-from dlfa_spacy.heads import save_heads
+from dlfa_spacy.pipeline.heads import save_heads
+from dlfa_spacy.pipeline.sources import encoder_pipeline
 from dlfa_spacy.recipes import listeners, make_config, read_aggregation
 
 CONSOLE = Console()

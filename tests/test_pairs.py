@@ -4,7 +4,6 @@ import json
 import random
 import tarfile
 import warnings
-from pathlib import Path
 
 import numpy
 import pytest
@@ -12,18 +11,18 @@ import spacy
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from places import ROOT
 from spacy.tokens import Doc, DocBin
 from spacy.training import Corpus, Example
 from tiny import tiny_bert, unigram_tokenizer
 from transformers import AutoModel, AutoTokenizer, BertTokenizer, BertTokenizerFast
 
-from dlfa_spacy.encoder.frames import FIRST, SECOND
 from dlfa_spacy.encoder.model import CutPairWarning
-from dlfa_spacy.encoder.pieces import PieceTokenizer
-from dlfa_spacy.encoder.spans import WordpieceSpans
-from dlfa_spacy.encoder.truncation import longest_first
-from dlfa_spacy.encoder.windows import Windows, segment
-from dlfa_spacy.inspection import find_encoder
+from dlfa_spacy.encoder.segment.cuts import longest_first
+from dlfa_spacy.encoder.segment.frames import FIRST, SECOND
+from dlfa_spacy.encoder.segment.pieces import PieceTokenizer
+from dlfa_spacy.encoder.segment.spans import WordpieceSpans
+from dlfa_spacy.encoder.segment.windows import Windows, segment
 from dlfa_spacy.pairs import (
     REPLACEMENT,
     SEPARATOR,
@@ -34,9 +33,9 @@ from dlfa_spacy.pairs import (
     split_pair,
     split_text,
 )
+from dlfa_spacy.pipeline.inspection import find_encoder
 from dlfa_spacy.tokenizer import make_tokenizer
 
-ROOT = Path(__file__).parent.parent
 STOCK = spacy.blank("xx")
 OURS = spacy.blank("xx")
 OURS.tokenizer = make_tokenizer(OURS)

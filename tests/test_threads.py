@@ -19,9 +19,9 @@ from tiny import tiny_bert, tiny_distilbert
 from transformers import AutoTokenizer
 
 from dlfa_spacy.aggregators.model import aggregator_shim
-from dlfa_spacy.encoder.early_exit import run_up_to
 from dlfa_spacy.encoder.model import TransformerModel
-from dlfa_spacy.listener import TransformerListener
+from dlfa_spacy.encoder.run.early_exit import run_up_to
+from dlfa_spacy.layers.listener import TransformerListener
 
 WORDS = ["Anna", "lives in Berlin", "the un able", "北京大学的学生", "กขคง จฉชซ", "абвг дежз"]
 WORDS += ["हिनद अआइ", "بتث جحخ"]

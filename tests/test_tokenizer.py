@@ -11,14 +11,15 @@ import pytest
 import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from places import ROOT
 from spacy.language import Language
 from spacy.tokens import DocBin
 from tiny import tiny_bert
 
-from dlfa_spacy.encoder.loading import load_tokenizer
+from dlfa_spacy.encoder.storage.loading import load_tokenizer
 from dlfa_spacy.tokenizer import UNSPACED, MultilingualTokenizer, SurrogateWarning, make_tokenizer
 
-ENCODER = Path(__file__).parent.parent / "assets" / "encoder"
+ENCODER = ROOT / "assets" / "encoder"
 STOCK = spacy.blank("xx")
 OURS = make_tokenizer(STOCK)
 SCRIPTS = {

@@ -13,9 +13,9 @@ from spacy_transformers import Transformer
 from thinc.api import Model
 
 from ..language import get_language
+from ..parallel.naming import ENGLISH
 from ..recipes import listeners
 from .mapped_tokens import build_mapped_tokens_v1
-from .parallel.naming import ENGLISH
 
 NAME = "dlfa_spacy.MappedTokens.v1"
 # Names of the layers that map tokens, and that read a sequence of wordpieces.

@@ -10,8 +10,8 @@ import torch
 from spacy.language import Language
 
 from ..encoder.model import TransformerModel
+from ..parallel import ParallelCorpus, induce_dictionaries, read_dictionaries
 from .methods.realign import Realign, RealignSettings
-from .parallel import ParallelCorpus, induce_dictionaries, read_dictionaries
 from .training.batch import Batch, Collator
 from .training.examples import Example, make_examples
 from .training.order import Order, seeded
@@ -79,11 +79,11 @@ def build_realign_v1(
             "0.1, or leave the callback out."
         )
     settings = RealignSettings(temperature, candidates, "none", word_repr)
-    text = ParallelText(parallel, dictionaries, languages, limit, max_length)
+    text = PairSource(parallel, dictionaries, languages, limit, max_length)
     return JointRealignment(text, settings, coefficient, every, batch_size, seed, component)
 
 
-class ParallelText:
+class PairSource:
     """Where the sentence pairs are; they are read when they are needed.
 
     The arguments are those of `build_realign_v1`.
@@ -132,7 +132,7 @@ class ParallelText:
 class JointRealignment:
     """The callback that `build_realign_v1` makes.
 
-    text (ParallelText): The pairs.
+    text (PairSource): The pairs.
     settings (RealignSettings): Of the loss.
     coefficient (float): Its weight.
     every (int): Steps between two batches.
@@ -145,7 +145,7 @@ class JointRealignment:
 
     def __init__(
         self,
-        text: ParallelText,
+        text: PairSource,
         settings: RealignSettings,
         coefficient: float,
         every: int,

@@ -8,12 +8,12 @@ import numpy
 from numpy.typing import NDArray
 from spacy.language import Language
 
-from .cka import KINDS, cka_kinds, disjoint_batches, shuffled_rows
-from .parallel import ParallelText
-from .retrieval import retrieval
-from .similarity import centred, mean_cosine, random_pair_cosine
-from .sources import encoder_of
-from .states import BATCH_SIZE, all_sentence_states, resolve_layers
+from ..metrics.cka import KINDS, cka_kinds, disjoint_batches, shuffled_rows
+from ..metrics.retrieval import retrieval
+from ..metrics.similarity import centred, mean_cosine, random_pair_cosine
+from ..parallel.text import ParallelText
+from ..pipeline.sources import encoder_of
+from ..pipeline.states import BATCH_SIZE, all_sentence_states, resolve_layers
 from .words import word_pairs
 
 Row = dict[str, Any]

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from spacy.language import Language
 
 from ..encoder.model import TransformerModel
-from .cka import cka, disjoint_batches
-from .similarity import cosine_rows
-from .sources import encoder_of
-from .states import doc_means, text_rows
+from ..metrics.cka import cka, disjoint_batches
+from ..metrics.similarity import cosine_rows
+from ..pipeline.sources import encoder_of
+from ..pipeline.states import doc_means, text_rows
 
 
 def drift_rows(

@@ -7,11 +7,11 @@ import numpy
 from numpy.typing import NDArray
 from spacy.language import Language
 
-from .parallel import ParallelText
-from .retrieval import retrieval
-from .sentence_vectors import SentenceVectors
-from .sources import encoder_of
-from .states import encoded_batches
+from ..metrics.retrieval import retrieval
+from ..parallel.text import ParallelText
+from ..pipeline.sentence_vectors import SentenceVectors
+from ..pipeline.sources import encoder_of
+from ..pipeline.states import encoded_batches
 
 # English sentence -> vector, for each recipe: it is the same text in every language.
 Known = dict[str, dict[str, NDArray[numpy.float32]]]

@@ -1,6 +1,5 @@
 """Vectors of words that are translations of each other, for every layer."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -10,9 +9,9 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import minibatch
 
-from ..inspection import layer_states
-from .parallel import Pair
-from .states import BATCH_SIZE
+from ..parallel.pair import SentencePair, one_to_one
+from ..pipeline.inspection import layer_states
+from ..pipeline.states import BATCH_SIZE
 
 
 @dataclass
@@ -30,7 +29,7 @@ class WordPairs:
 
 def word_pairs(
     nlp: Language,
-    pairs: Sequence[Pair],
+    pairs: Sequence[SentencePair],
     layers: Sequence[int] | None = None,
     word_repr: str = "mean",
     limit: int = 0,
@@ -40,7 +39,7 @@ def word_pairs(
     known which word is the translation.
 
     nlp (Language): A pipeline with an encoder of ours.
-    pairs (Sequence[Pair]): Sentences; those without links are skipped.
+    pairs (Sequence[SentencePair]): Sentences; those without links are skipped.
     layers (Sequence[int]): Which layers; all by default.
     word_repr (str): How the wordpieces of a word become one vector: "mean", "first" or "last".
     limit (int): So many words; 0 for all.
@@ -53,8 +52,8 @@ def word_pairs(
     found: list[tuple[NDArray, NDArray, list[tuple[str, str]]]] = []
     total = 0
     for batch in minibatch(_linked(pairs), batch_size):
-        sides = [_docs(nlp, [pair.foreign for pair, _ in batch])]
-        sides.append(_docs(nlp, [pair.english for pair, _ in batch]))
+        sides = [_docs(nlp, [pair.source_words for pair, _ in batch])]
+        sides.append(_docs(nlp, [pair.target_words for pair, _ in batch]))
         states = [layer_states(s, nlp=nlp, layers=layers, word_repr=word_repr) for s in sides]
         for i, (_, links) in enumerate(batch):
             kept = links[: limit - total] if limit else links
@@ -77,14 +76,14 @@ def word_pairs(
     )
 
 
-def _linked(pairs: Sequence[Pair]) -> Iterator[tuple[Pair, list[tuple[int, int]]]]:
+def _linked(
+    pairs: Sequence[SentencePair],
+) -> Iterator[tuple[SentencePair, list[tuple[int, int]]]]:
     for pair in pairs:
-        links = list(dict.fromkeys(pair.links or ()))
-        counts = Counter(a for a, _ in links), Counter(b for _, b in links)
-        single = [(a, b) for a, b in links if counts[0][a] == 1 and counts[1][b] == 1]
+        single = one_to_one(pair.links)
         if single:
             yield pair, single
 
 
-def _docs(nlp: Language, texts: list[str]) -> list[Doc]:
-    return [Doc(nlp.vocab, words=text.split()) for text in texts]
+def _docs(nlp: Language, texts: list[list[str]]) -> list[Doc]:
+    return [Doc(nlp.vocab, words=words) for words in texts]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from ..corpora.files import write_text
+from ..files.writing import write_text
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import torch
 import transformers
 from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
-from ..encoder.huggingface import from_pretrained
+from ..encoder.storage.huggingface import from_pretrained
 from .pipelines import HF
 from .texts import Text
 

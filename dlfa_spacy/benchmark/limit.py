@@ -13,7 +13,7 @@ from spacy.tokens import Doc
 from torch import nn
 
 from ..encoder.model import TransformerModel
-from ..encoder.packed_rows import packed_layers, runs_packed
+from ..encoder.run.packed_rows import packed_layers, runs_packed
 from .texts import Text
 
 BARE = "bare forward"

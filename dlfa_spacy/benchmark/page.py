@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ..corpora.files import write_text
-from ..evaluation.readme import insert_between_markers
-from ..evaluation.tables import markdown_table
+from ..files.markdown import markdown_table
+from ..files.markers import insert_between_markers
+from ..files.writing import write_text
 from .doc import CLEANED, KEPT
 from .figures import Figure, find
 from .goals import NAMES, goals

@@ -14,7 +14,7 @@ from thinc.api import Config
 
 from ..optimization.half import store_as_half
 from ..optimization.int8 import make_int8
-from ..optimization.readers import encoders_in_use
+from ..pipeline.readers import encoders_in_use
 from ..recipes import read_aggregation
 from .texts import Text
 

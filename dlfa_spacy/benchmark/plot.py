@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..analysis.plots import bars, save
+from ..report.plots import bars, save
 from .figures import Figure, find
 from .goals import NAMES
 from .limit import BARE

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from transformers import AutoModel
 
-from ..encoder.bfloat16 import has_bfloat16
-from ..encoder.huggingface import from_pretrained
+from ..encoder.run.bfloat16 import has_bfloat16
+from ..encoder.storage.huggingface import from_pretrained
 from ..recipes import available
 from .bench import Bench
 from .figures import Figure, figure

@@ -12,7 +12,7 @@ import spacy
 import srsly
 import torch
 
-from ..corpora.files import write_text
+from ..files.writing import write_text
 from .bench import MEASURES, Bench
 from .figures import Figure, merge, read_csv, write_csv
 from .machine import describe

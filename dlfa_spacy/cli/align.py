@@ -11,10 +11,10 @@ from .console import comma_list, output, plain_errors, progress, shown
 
 if TYPE_CHECKING:
     from ..alignment.methods import Method
-    from ..alignment.parallel import SentencePair
     from ..alignment.training.batch import Collator
     from ..alignment.training.examples import Example
-    from ..evaluation.sweep.plan import Plan
+    from ..parallel import SentencePair
+    from ..runs.plan import Plan
 
 # Held-out pairs that are encoded at once.
 _BATCH = 32
@@ -113,9 +113,9 @@ def align_cli(
         from ..alignment.training.settings import TrainSettings
         from ..alignment.training.team import join_team, leave_team, team_rank
         from ..alignment.training.train import train
-        from ..corpora.leftovers import recover
-        from ..encoder.loading import load_encoder, max_wordpieces
-        from ..encoder.pieces import PieceTokenizer
+        from ..encoder.segment.pieces import PieceTokenizer
+        from ..encoder.storage.loading import load_encoder, max_wordpieces
+        from ..files.leftovers import recover
 
         changes = read_settings(settings or [])
         make_settings(method, changes)
@@ -199,7 +199,7 @@ def align_cli(
 def notes(method: "Method") -> list[str]:
     """RETURNS (List[str]): What somebody should know of the encoder before it trains."""
     from ..alignment.methods.mlm import TiedHead
-    from ..encoder.int4_embedding import has_packed_embeddings
+    from ..encoder.storage.int4_embedding import has_packed_embeddings
 
     found = []
     if has_packed_embeddings(method.encoder):
@@ -240,7 +240,7 @@ def held_out_retrieval(
 
     from ..alignment.training.order import seeded
     from ..alignment.training.vectors import last_layer, sentence_means
-    from ..analysis.retrieval import retrieval
+    from ..metrics.retrieval import retrieval
 
     by_language: dict[str, list[Example]] = {}
     for example in examples:
@@ -277,7 +277,7 @@ def _pairs(
 ) -> "tuple[list[SentencePair], dict[str, dict[str, int]]]":
     """RETURNS: The pairs, and what was met, by language: see `Counts`, and of its dictionary the
     entries, and those left out because they come twice or are two equal words."""
-    from ..alignment.parallel import ParallelCorpus, induce_dictionaries, read_dictionaries
+    from ..parallel import ParallelCorpus, induce_dictionaries, read_dictionaries
 
     wanted = comma_list(langs) or None
     if dictionaries:
@@ -338,7 +338,7 @@ def _zero_shot_plan(
     plan: Path | None,
 ) -> "Plan | None":
     """RETURNS: The plan of the report's sweep, checked before hours are spent on training."""
-    from ..evaluation.aligned.zero_shot import ZeroShot, make_zero_shot_plan
+    from ..report.aligned.zero_shot import ZeroShot, make_zero_shot_plan
 
     if report is None and (eval_parallel or corpus or tasks or plan):
         raise ValueError(
@@ -370,15 +370,15 @@ def _report(
 ) -> None:
     import torch
 
-    from ..evaluation.aligned.report import Report, compare, to_markdown, write_report
-    from ..evaluation.aligned.text import eval_texts, read_eval_texts
-    from ..evaluation.aligned.zero_shot import zero_shot_rows
+    from ..parallel.linked_text import by_language, read_linked_texts
+    from ..report.aligned.report import Report, compare, to_markdown, write_report
+    from ..report.aligned.zero_shot import zero_shot_rows
 
     path, dictionaries, limit = texts
     if path is None:
-        found = eval_texts(kept)
+        found = by_language(kept)
     else:
-        found = read_eval_texts(path, dictionaries=dictionaries, limit=limit)
+        found = read_linked_texts(path, dictionaries=dictionaries, limit=limit)
     if not found:
         raise ValueError(
             "There is no text to measure with: no pair was held out. Expected some. Fix: "

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from spacy.language import Language
     from spacy.tokens import Doc
 
-    from ..analysis.parallel import ParallelText
+    from ..parallel.text import ParallelText
 
 Rows = list[dict[str, Any]]
 Lines = Mapping[str, Mapping[int, float]]
@@ -79,7 +79,7 @@ def cka_cli(
     """
     with plain_errors():
         from ..analysis.curves import CkaOptions, KnownStates, cka_rows
-        from ..analysis.sources import open_source, source_name
+        from ..pipeline.sources import open_source, source_name
 
         nlp = open_source(source)
         english = KnownStates(nlp, batch_size=batch_size)
@@ -128,7 +128,7 @@ def retrieval_cli(
     """
     with plain_errors():
         from ..analysis.curves import KnownStates, retrieval_rows
-        from ..analysis.sources import open_source, source_name
+        from ..pipeline.sources import open_source, source_name
 
         nlp = open_source(source)
         english = KnownStates(nlp, batch_size=batch_size)
@@ -181,8 +181,8 @@ def vectors_cli(
       [cyan]dlfa analyze vectors assets/encoder pud/ --limit 500 --out analysis[/]
     """
     with plain_errors():
-        from ..analysis.sources import open_source
         from ..analysis.vector_recipes import Known, recipe_rows
+        from ..pipeline.sources import open_source
 
         nlp = open_source(source)
         known: Known = {}
@@ -218,9 +218,9 @@ def aggregator_cli(
     """
     with plain_errors():
         from ..analysis.gates import gate_rows
-        from ..analysis.readers import named_aggregators
-        from ..analysis.sources import open_source
         from ..analysis.weights import ALL, weight_rows
+        from ..pipeline.inspection import named_aggregators
+        from ..pipeline.sources import open_source
 
         nlp = open_source(pipeline)
         modules = [module for _, module in named_aggregators(nlp)]
@@ -271,7 +271,7 @@ def drift_cli(
     """
     with plain_errors():
         from ..analysis.drift import drift_rows
-        from ..analysis.sources import open_source, source_name
+        from ..pipeline.sources import open_source, source_name
 
         sentences = _monolingual(texts, langs, limit, quiet)
         rows = list(drift_rows(open_source(base), open_source(pipeline), sentences))
@@ -314,12 +314,12 @@ def tsne_cli(
       [cyan]dlfa analyze tsne assets/encoder de-en.tsv --layer 4 --sentences --out analysis[/]
     """
     with plain_errors():
-        from ..analysis import plots
         from ..analysis.curves import KnownStates
-        from ..analysis.similarity import centred
-        from ..analysis.sources import open_source, source_name
         from ..analysis.tsne import tsne_rows
         from ..analysis.words import word_pairs
+        from ..metrics.similarity import centred
+        from ..pipeline.sources import open_source, source_name
+        from ..report import plots
 
         nlp = open_source(source)
         for text in _texts(parallel, langs, 0 if words else limit, quiet):
@@ -365,7 +365,7 @@ def random_init_cli(
     """
     with plain_errors():
         from ..analysis.random_init import random_init_summary, sentences
-        from ..evaluation.sweep import read_table
+        from ..runs import read_table
 
         summary = random_init_summary(read_table(table), source, reference)
         rows = [{str(k): v for k, v in row.items()} for row in summary.to_dict("records")]
@@ -379,7 +379,7 @@ def random_init_cli(
 
 def _texts(path: Path, langs: str, limit: int, quiet: bool) -> "Iterator[ParallelText]":
     """YIELDS (ParallelText): The languages wanted, with a progress bar over them."""
-    from ..analysis.parallel import parallel_files, read_parallel
+    from ..parallel.text import parallel_files, read_parallel
 
     files = parallel_files(path)
     wanted = comma_list(langs) or list(files)
@@ -416,7 +416,7 @@ def _docs(nlp: "Language", corpus: Path, langs: str, split: str, limit: int) -> 
     from itertools import islice
 
     from ..corpora import read_docs
-    from ..evaluation.folder import LanguageFiles, find_languages
+    from ..corpora.folder import LanguageFiles, find_languages
 
     def docs(files: LanguageFiles) -> "Iterator[Doc]":
         for path in files.paths:
@@ -468,15 +468,15 @@ def _by_group(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[float]]:
 
 
 def _curves(source: str, series: Lines, label: str, control: Lines) -> "Figure":
-    from ..analysis import plots
-    from ..analysis.sources import source_name
+    from ..pipeline.sources import source_name
+    from ..report import plots
 
     title = f"{source_name(source)}: {label}"
     return plots.curves(series, title=title, label=label, controls=control)
 
 
 def _heat_map(rows: Mapping[str, list[float]]) -> "Figure":
-    from ..analysis import plots
+    from ..report import plots
 
     return plots.heat_map(rows, title="With which weight each layer reaches a component")
 
@@ -485,8 +485,8 @@ def _write(out: Path | None, name: str, rows: Rows, plot: bool, figure: Any, qui
     """Write table and plot; without a folder, nothing."""
     if out is None:
         return
-    from ..analysis import plots
-    from ..analysis.tables import write_csv
+    from ..files.csv_table import write_csv
+    from ..report import plots
 
     paths = [write_csv(out / f"{name}.csv", rows)]
     if plot and figure is not None:

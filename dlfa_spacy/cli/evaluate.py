@@ -116,9 +116,9 @@ def evaluate_cli(
         import spacy
 
         from ..corpora import ReadingOptions
-        from ..corpora.leftovers import recover
+        from ..corpora.folder import LanguageFiles
         from ..evaluation import Evaluation, evaluate, write_evaluation
-        from ..evaluation.folder import LanguageFiles
+        from ..files.leftovers import recover
 
         if code is not None:
             spacy.util.import_file("python_code", code)

@@ -96,8 +96,8 @@ def init_config_cli(
     with plain_errors():
         from spacy.cli.init_config import fill_config
 
-        from ..corpora.files import replacing
-        from ..encoder.loading import find_encoder
+        from ..encoder.storage.loading import find_encoder
+        from ..files.writing import replacing
         from ..recipes import make_config
 
         # Now: the training would be the next to miss it.

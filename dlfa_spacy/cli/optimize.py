@@ -10,7 +10,7 @@ import typer
 from .console import comma_list, messages, output, plain_errors, shown
 
 if TYPE_CHECKING:
-    from ..optimization.costs import Costs
+    from ..evaluation.costs import Costs
     from ..optimization.optimize import Step
 
 
@@ -118,11 +118,10 @@ def optimize_cli(
         import functools
         from dataclasses import replace
 
-        from ..optimization.costs import Corpus, measure_costs
-        from ..optimization.costs_table import write_costs
-        from ..optimization.optimize import optimize
-        from ..optimization.targets import options_for
+        from ..evaluation.costs import Corpus, measure_costs
+        from ..optimization.optimize import optimize, options_for
         from ..optimization.texts import read_texts
+        from ..report.costs_table import write_costs
 
         if table is not None and not corpus:
             raise ValueError("--table needs texts to score. Fix: add --corpus FOLDER.")
@@ -178,7 +177,7 @@ def _show_steps(steps: list["Step"]) -> None:
 def _show_costs(costs: "Costs") -> None:
     from rich.table import Table
 
-    from ..optimization.costs_table import header, rows
+    from ..report.costs_table import header, rows
 
     table = Table(title="What each option costs and brings")
     for i, name in enumerate(header(costs)):

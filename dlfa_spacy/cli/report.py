@@ -71,7 +71,7 @@ def report_cli(
       [cyan]dlfa report sweeps/methods report --card report/card.md[/]
     """
     with plain_errors():
-        from ..evaluation.report import write_report
+        from ..report.report import write_report
 
         paths = write_report(
             runs,

@@ -68,7 +68,7 @@ def suggest_layer_cli(
                 f"--criterion {criterion}: expected retrieval, cka or cosine. Fix: --criterion "
                 "retrieval."
             )
-        from ..analysis.sources import open_source, source_name
+        from ..pipeline.sources import open_source, source_name
 
         nlp = open_source(source)
         if parallel is not None:
@@ -98,13 +98,8 @@ def _from_parallel(
     nlp: "Language", parallel: Path, langs: str, limit: int, quiet: bool
 ) -> "dict[str, Suggestion]":
     from ..analysis.curves import CkaOptions, KnownStates, cka_rows, retrieval_rows
-    from ..analysis.layer_choice import (
-        cka_scores,
-        cosine_scores,
-        retrieval_scores,
-        suggest_layer,
-    )
-    from ..analysis.sources import encoder_of
+    from ..analysis.layer_choice import cka_scores, cosine_scores, retrieval_scores, suggest_layer
+    from ..pipeline.sources import encoder_of
 
     english = KnownStates(nlp)
     options = CkaOptions(kinds=(("linear", True),))
@@ -127,8 +122,8 @@ def _from_raw(nlp: "Language", raw: Path, langs: str, limit: int) -> "dict[str, 
 
     from ..analysis.layer_choice import language_share, suggest_layer
     from ..analysis.raw_text import raw_files, read_raw
-    from ..analysis.sources import encoder_of
-    from ..analysis.states import all_sentence_states
+    from ..pipeline.sources import encoder_of
+    from ..pipeline.states import all_sentence_states
 
     files = raw_files(raw)
     wanted = comma_list(langs) or list(files)
@@ -149,7 +144,7 @@ def _from_raw(nlp: "Language", raw: Path, langs: str, limit: int) -> "dict[str, 
 
 def _regret(table: Path, found: "dict[str, Suggestion]", out: Path | None, quiet: bool) -> None:
     from ..analysis.layer_choice import layer_regret
-    from ..evaluation.sweep import read_table
+    from ..runs import read_table
 
     choices = {name: suggestion.layer for name, suggestion in found.items()}
     regret = layer_regret(read_table(table), choices)

@@ -9,7 +9,7 @@ import typer
 from .console import comma_list, messages, output, plain_errors, shown
 
 if TYPE_CHECKING:
-    from ..evaluation.sweep.sweep import SweepResult
+    from ..runs.sweep import SweepResult
 
 
 def sweep_cli(
@@ -104,7 +104,7 @@ def sweep_cli(
       [cyan]dlfa sweep plans/layers.cfg --out sweeps/layers[/]
     """
     with plain_errors():
-        from ..evaluation.sweep.plan import PLAN, make_plan, read_plan
+        from ..runs.plan import PLAN, make_plan, read_plan
 
         if out.suffix == ".cfg":
             plan, out = out, out_option or Path("sweeps") / out.stem
@@ -150,7 +150,7 @@ def sweep_cli(
 def _run(
     plan: Any, out: Path, jobs: int, threads: int, gpus: str, keep_models: bool, quiet: bool
 ) -> None:
-    from ..evaluation.sweep.sweep import run_sweep
+    from ..runs.sweep import run_sweep
 
     numbers = [_number("--gpus", gpu, int) for gpu in comma_list(gpus)]
     devices = [gpu for _ in range(jobs) for gpu in numbers or [-1]]

@@ -1,11 +1,11 @@
 """From public corpus formats (CoNLL-U, IOB2, labelled texts and pairs) to spaCy Docs."""
 
+from ..files.writing import replacing, write_text
 from ..language import get_language, register_language_extension, set_language
 from .conllu import read_conllu
 from .convert import Conversion, Job, convert_files, plan, topics_of_jobs
 from .docbin import write_docs
 from .documents import sentence_to_doc, split_long
-from .files import replacing, write_text
 from .formats import detect_format, find_parts
 from .iob2 import read_iob2
 from .labelled_text import LabelledText, read_labelled_text

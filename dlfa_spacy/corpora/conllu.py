@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .errors import malformed
+from ..files.errors import malformed
+from ..files.lines import Block, blocks, numbered_lines
 from .iob import is_iob, repair
-from .lines import Block, blocks, numbered_lines
 from .multiword import depths_of, surface_upos
 from .sentence import ReadingNotes, Sentence
 from .words import clean_form

@@ -11,9 +11,9 @@ import srsly
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
+from ..files.writing import replacing
 from ..language import get_language
 from .docbin_format import check_strings, load_docbin, wrong
-from .files import replacing
 
 # A DocBin is written and read as a whole, so its size is the memory that it takes.
 SHARD_SIZE = 100_000

@@ -29,7 +29,7 @@ from spacy.parts_of_speech import NAMES as POS_NAMES
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
-from .files import open_file
+from ..files.writing import open_file
 
 # Zeros shrink to a thousandth, texts to a twentieth, the same text again and again to a hundredth.
 _MAX_RATIO = 600

@@ -6,13 +6,13 @@ import re
 from itertools import islice
 from pathlib import Path
 
+from ..files.lines import numbered_lines
+from ..files.plain_names import is_language
 from .iob import is_iob
 from .jsonl import parse_json
 from .labelled_text import LABEL_COLUMNS, TEXT_FORMATS, has_header, languages_of
 from .labels import NLI, PARAPHRASE
-from .lines import numbered_lines
 from .naming import Part, names_its_part, part_of
-from .plain_names import is_language
 from .tsv import withheld
 
 FORMATS = ("conllu", "iob2", *TEXT_FORMATS)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from .errors import malformed
+from ..files.errors import malformed
+from ..files.lines import Block, blocks
 from .iob import is_iob, repair
-from .lines import Block, blocks
 from .sentence import ReadingNotes, Sentence
 from .spacing import guess_spaces, writes_spaces
 from .words import clean_form

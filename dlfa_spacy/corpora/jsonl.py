@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from .errors import malformed
-from .lines import numbered_lines
+from ..files.errors import malformed
+from ..files.lines import numbered_lines
 from .tsv import Record
 
 

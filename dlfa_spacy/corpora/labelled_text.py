@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import malformed
+from ..files.errors import malformed
+from ..files.plain_names import A_LANGUAGE, is_language
 from .jsonl import read_jsonl
 from .labels import SCHEMES, LabelReader, LabelScheme, check_label_count, order_labels
-from .plain_names import A_LANGUAGE, is_language
 from .sentence import ReadingNotes
 from .tsv import Record, first_line, read_tsv, read_xtreme_tsv
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .errors import malformed
+from ..files.errors import malformed
 
 # Hugging Face's number for a label that is withheld.
 _WITHHELD = "-1"

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from .plain_names import A_LANGUAGE, A_NAME, is_language, is_plain_name
+from ..files.plain_names import A_LANGUAGE, A_NAME, is_language, is_plain_name
 
 # UD: de_gsd-ud-test. XTREME: test-de. XNLI and its training set: xnli.test, multinli.train.de.
 _UD_NAME = re.compile(r"^([a-z]{2,3})_[a-z0-9]+-ud-([a-z]+)(?:-[a-z0-9]+)*$")

@@ -9,10 +9,10 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from ..files.errors import malformed
 from ..language import set_language
 from ..pairs import REPLACEMENT, SEPARATOR, join_pair
 from ..tokenizer import make_tokenizer
-from .errors import malformed
 from .labelled_text import LabelledText
 from .sentence import ReadingNotes
 

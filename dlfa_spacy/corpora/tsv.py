@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from .errors import malformed
-from .lines import numbered_lines
+from ..files.errors import malformed
+from ..files.lines import numbered_lines
 
 Record = tuple[int, dict[str, object]]
 

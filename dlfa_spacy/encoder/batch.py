@@ -19,8 +19,8 @@ from transformers.utils import ModelOutput
 
 from ..types import LayerStates
 from .ledger import GradientLedger
-from .packed import layer_key
-from .windows import Windows
+from .run.packed import layer_key
+from .segment.windows import Windows
 
 if TYPE_CHECKING:
     from .model import TransformerModel

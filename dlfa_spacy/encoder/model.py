@@ -19,13 +19,13 @@ from ..types import EncoderWidth
 from .batch import LayerBatch
 from .cache import LayerCache
 from .ledger import GradientLedger
-from .loading import load_encoder, read_config
-from .packed import PackedEncoder, layer_key
 from .reader import Readership
+from .run.packed import PackedEncoder, layer_key
+from .segment.spans import WordpieceSpans
+from .segment.texts import SpanGetter
+from .segment.windows import Windows, segment
 from .shim import EncoderShim
-from .spans import WordpieceSpans
-from .texts import SpanGetter
-from .windows import Windows, segment
+from .storage.loading import load_encoder, read_config
 
 
 class CutPairWarning(UserWarning):

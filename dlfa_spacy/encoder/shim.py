@@ -15,27 +15,27 @@ from thinc.api import Optimizer, get_torch_default_device
 from transformers import AutoConfig, AutoTokenizer
 
 from ..threads import ModuleUse
-from .checks import check_config, check_weights
-from .errors import EncoderError
-from .fingerprint import fingerprint, weights_state
-from .huggingface import from_pretrained
-from .int8 import Int8Linear
-from .int8_embedding import Int8Embedding
 from .ledger import GradientLedger
-from .loading import max_wordpieces
-from .onnx_runtime import (
+from .run.onnx_runtime import (
     NO_TRAINING,
     OnnxEncoder,
     OnnxPackedEncoder,
     onnx_from_message,
     onnx_message,
 )
-from .packed import PackedEncoder
-from .pieces import PieceTokenizer, count_pieces
-from .placing import place_layers
-from .tokenizer_files import save_tokenizer, write_tokenizer
-from .uninitialized import empty_encoder
-from .weights import STORAGE, int4_layers, load_weights, save_weights
+from .run.packed import PackedEncoder
+from .segment.pieces import PieceTokenizer, count_pieces
+from .storage.checks import check_config, check_weights
+from .storage.errors import EncoderError
+from .storage.fingerprint import fingerprint, weights_state
+from .storage.huggingface import from_pretrained
+from .storage.int8 import Int8Linear
+from .storage.int8_embedding import Int8Embedding
+from .storage.loading import max_wordpieces
+from .storage.placing import place_layers
+from .storage.tokenizer_files import save_tokenizer, write_tokenizer
+from .storage.uninitialized import empty_encoder
+from .storage.weights import STORAGE, int4_layers, load_weights, save_weights
 
 FORMAT = 1
 # What `dlfa optimize` makes: weights of half the width, or int8. Older versions refuse it.

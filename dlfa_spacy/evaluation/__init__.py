@@ -1,14 +1,14 @@
 """Zero-shot scores per language, from a spaCy pipeline and a folder of corpora."""
 
-from .chunk_f1 import UposChunkF1
+from ..corpora.folder import find_languages
+from ..metrics.chunk_f1 import UposChunkF1
+from ..metrics.span_f1 import SpanF1
+from ..metrics.token_accuracy import TokenAccuracy
 from .evaluate import evaluate, evaluate_language
-from .folder import find_languages
 from .output import write_evaluation
 from .results import Evaluation, LanguageResult
 from .scorer import LanguageScorer
-from .span_f1 import SpanF1
 from .tasks import pipeline_tasks
-from .token_accuracy import TokenAccuracy
 
 __all__ = [
     "Evaluation",

@@ -10,12 +10,12 @@ from typing import Any
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from ..corpora.folder import LanguageFiles, find_languages
 from ..corpora.loading import ReadingOptions, read_docs, topics_of
 from ..corpora.sentence import ReadingNotes
 from ..corpora.subset import sample
 from ..language import set_language
 from .examples import wrong_text
-from .folder import LanguageFiles, find_languages
 from .model_info import model_info, training_seed, variant
 from .results import Evaluation, LanguageResult
 from .scorer import LanguageScorer

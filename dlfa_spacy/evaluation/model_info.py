@@ -12,7 +12,7 @@ from spacy.language import Language
 from thinc.api import Model
 
 from ..aggregators.shim import AggregatorShim
-from ..inspection import layer_weights
+from ..pipeline.inspection import layer_weights
 
 
 def _blocks(config: Any) -> Iterator[Mapping[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ..corpora.files import updating, write_text
+from ..files.writing import updating, write_text
 from .examples import EXAMPLES
 from .results import Evaluation
 from .tables import to_csv, to_markdown

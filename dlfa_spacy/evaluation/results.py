@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from ..corpora.sentence import NOTES
-from .names import METRICS
+from ..metrics.names import METRICS
 
 FORMAT = "dlfa_spacy.scores.v1"
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from spacy.tokens import Doc
 
-from .accuracy import accuracy
-from .chunk_f1 import UposChunkF1
-from .confusion import NOTHING, Confusion
-from .macro_f1 import macro_f1
-from .multilabel import THRESHOLDS, MultiLabelF1
-from .span_f1 import SpanF1, f1
+from ..metrics.chunk_f1 import UposChunkF1
+from ..metrics.classification import NOTHING, Confusion, accuracy, macro_f1
+from ..metrics.multilabel import THRESHOLDS, MultiLabelF1
+from ..metrics.span_f1 import SpanF1, f1
+from ..metrics.token_accuracy import TokenAccuracy
 from .tasks import PipelineTasks, gold_label, gold_tags, predicted_tags
-from .token_accuracy import TokenAccuracy
 
 
 def _spans(doc: Doc) -> list[tuple[int, int, str]]:

@@ -7,10 +7,10 @@ import torch
 from spacy.language import Language
 from torch import Tensor
 
-from ..encoder.early_exit import find_blocks
 from ..encoder.pooler import drop_pooler, find_pooler
-from ..listener import TransformerListener
-from .readers import EncoderInUse, aggregation_block, replace_aggregation
+from ..encoder.run.early_exit import find_blocks
+from ..layers.listener import TransformerListener
+from ..pipeline.readers import EncoderInUse, aggregation_block, replace_aggregation
 
 TOLERANCE = 1e-5
 # Components that read layers of the encoder without listening.

@@ -6,7 +6,7 @@ import torch
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from .readers import EncoderInUse, Reading, aggregation_block, replace_aggregation
+from ..pipeline.readers import EncoderInUse, Reading, aggregation_block, replace_aggregation
 
 # Enough for a mean over wordpieces.
 MEASURED_DOCS = 200

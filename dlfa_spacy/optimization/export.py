@@ -5,15 +5,15 @@ from typing import Any
 
 from spacy.language import Language
 
-from ..analysis.sources import load_pipeline
-from ..corpora.files import replacing
-from ..corpora.leftovers import recover
-from ..encoder.int4_embedding import has_packed_embeddings, pack_vocabulary
-from ..encoder.int4_folder import WEIGHTS, save_floats, save_int4
-from ..encoder.int4_linear import pack_linears
-from ..encoder.loading import find_encoder, load_encoder
-from .readers import EncoderInUse, encoders_in_use
-from .target_folder import check_apart, refuse_to_overwrite
+from ..encoder.storage.int4_embedding import has_packed_embeddings, pack_vocabulary
+from ..encoder.storage.int4_folder import WEIGHTS, save_floats, save_int4
+from ..encoder.storage.int4_linear import pack_linears
+from ..encoder.storage.loading import find_encoder, load_encoder
+from ..files.leftovers import recover
+from ..files.target_folder import check_apart, refuse_to_overwrite
+from ..files.writing import replacing
+from ..pipeline.readers import EncoderInUse, encoders_in_use
+from ..pipeline.sources import load_pipeline
 
 OTHER_WEIGHTS = "pytorch_model.bin"
 

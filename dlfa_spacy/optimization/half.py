@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import torch
 
-from ..encoder.weights import STORAGE, int4_layers
-from .readers import EncoderInUse
+from ..encoder.storage.weights import STORAGE, int4_layers
+from ..pipeline.readers import EncoderInUse
 
 HALF_TYPES = ("float16", "bfloat16")
 

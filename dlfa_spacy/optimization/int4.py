@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from ..encoder.int4_embedding import has_packed_embeddings, pack_vocabulary
-from ..encoder.int4_linear import pack_linears
-from .readers import EncoderInUse
+from ..encoder.storage.int4_embedding import has_packed_embeddings, pack_vocabulary
+from ..encoder.storage.int4_linear import pack_linears
+from ..pipeline.readers import EncoderInUse
 
 
 def make_int4(encoders: Sequence[EncoderInUse]) -> list[str]:

@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..encoder.int4_embedding import Int4Embedding
-from ..encoder.int8 import Int8Linear, quantize
-from ..encoder.int8_embedding import quantize_embedding
-from .readers import EncoderInUse
+from ..encoder.storage.int4_embedding import Int4Embedding
+from ..encoder.storage.int8 import Int8Linear, quantize
+from ..encoder.storage.int8_embedding import quantize_embedding
+from ..pipeline.readers import EncoderInUse
 
 
 def make_int8(encoders: Sequence[EncoderInUse]) -> list[str]:

@@ -17,16 +17,16 @@ from torch import Tensor, nn
 from transformers import AutoModel
 
 from ..aggregators import Aggregator, LastLayer
-from ..component import DLFATransformer
-from ..encoder.huggingface import from_config
-from ..encoder.int4_embedding import Int4Embedding
-from ..encoder.onnx_runtime import INPUTS, TYPES, OnnxEncoder, output_names
-from ..encoder.packed import PackedEncoder
 from ..encoder.reader import LastLayerReader
+from ..encoder.run.onnx_runtime import INPUTS, TYPES, OnnxEncoder, output_names
+from ..encoder.run.packed import PackedEncoder
+from ..encoder.storage.huggingface import from_config
+from ..encoder.storage.int4_embedding import Int4Embedding
+from ..pipeline.component import DLFATransformer
+from ..pipeline.readers import EncoderInUse
 from .int8 import is_linear
 from .onnx_graph import EncoderGraph, exportable_rows
 from .onnx_weights import store_as_half
-from .readers import EncoderInUse
 
 OPSET = 17
 # Of fp32 vectors, to those of torch.

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from ..aggregators import Aggregator
-from ..encoder.int4 import BLOCK, MIDDLE
-from ..encoder.int4_embedding import Int4Embedding
+from ..encoder.storage.int4 import BLOCK, MIDDLE
+from ..encoder.storage.int4_embedding import Int4Embedding
 from ..types import LayerStates
 
 

@@ -1,7 +1,7 @@
 """All steps in their order, each weighed, and the result checked before it takes its place."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +10,16 @@ import torch
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..corpora.files import replacing
-from ..corpora.leftovers import recover
+from ..files.leftovers import recover
+from ..files.target_folder import check_apart, refuse_to_overwrite
+from ..files.writing import replacing
+from ..pipeline.readers import encoders_in_use
 from .cut import cut_encoders
 from .drop import drop_layers
 from .half import store_as_half
 from .int4 import make_int4, make_int4_embeddings
 from .int8 import make_int8, make_int8_embeddings
 from .onnx_export import check_factories, make_onnx
-from .readers import encoders_in_use
-from .target_folder import check_apart, refuse_to_overwrite
 from .vocabulary import trim_vocabularies
 
 CHECKED_DOCS = 16
@@ -203,3 +203,26 @@ def _same_state(module: Any, other: Any, name: str) -> None:
 def folder_size(folder: Path) -> int:
     """RETURNS (int): Bytes of all files."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+# As measured in docs/results/deployment.md: int8 brings speed, the other two bring size, and none
+# costs more than noise. Trimming needs texts, and ONNX Runtime an extra: they have to be asked for.
+TARGETS = {"cpu": Options(int8=True, int8_embeddings=True, half="float16")}
+
+
+def options_for(target: str | None, asked: Mapping[str, bool | str | float | None]) -> Options:
+    """Join what a target suggests with what was asked for, which wins.
+
+    target (Optional[str]): "cpu", or None for what was asked for alone.
+    asked (Mapping[str, ...]): By field of `Options`; None for what was not mentioned.
+    RETURNS (Options): The options.
+    RAISES (ValueError): An unknown target.
+    """
+    if target is not None and target not in TARGETS:
+        raise ValueError(f"--target {target}: expected {' or '.join(TARGETS)}. Fix: --target cpu.")
+    suggested = TARGETS[target] if target is not None else Options()
+    for ours, other in (("int4", "int8"), ("int4_embeddings", "int8_embeddings")):
+        if asked.get(ours):
+            suggested = replace(suggested, **{other: False})  # type: ignore[arg-type]
+    given = {key: value for key, value in asked.items() if value is not None}
+    return replace(suggested, **given)  # type: ignore[arg-type]

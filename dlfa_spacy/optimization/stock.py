@@ -9,8 +9,8 @@ from spacy.language import Language
 from spacy.util import load_model_from_config
 from thinc.api import Config
 
-from ..encoder.int4_folder import save_floats
-from .readers import encoders_in_use
+from ..encoder.storage.int4_folder import save_floats
+from ..pipeline.readers import encoders_in_use
 
 LISTENER = "dlfa_spacy.TransformerListener.v1"
 STOCK_LISTENER = "spacy-transformers.TransformerListener.v1"

@@ -25,26 +25,21 @@ import typer
 
 from dlfa_spacy.alignment.methods import Method, create_method
 from dlfa_spacy.alignment.methods.language_maps import FILE, LanguageMaps
-from dlfa_spacy.alignment.parallel import (
-    ParallelCorpus,
-    induce_dictionary,
-    read_dictionaries,
-    write_muse,
-)
 from dlfa_spacy.alignment.training.batch import Collator
 from dlfa_spacy.alignment.training.examples import make_examples
 from dlfa_spacy.alignment.training.settings import TrainSettings
 from dlfa_spacy.alignment.training.train import train as train_method
-from dlfa_spacy.analysis.sources import open_source
-from dlfa_spacy.analysis.tables import write_csv
 from dlfa_spacy.cli.align import held_out_retrieval
-from dlfa_spacy.corpora.files import write_text
-from dlfa_spacy.encoder.loading import load_encoder
-from dlfa_spacy.encoder.pieces import PieceTokenizer
-from dlfa_spacy.evaluation.aligned.measure import MeasureOptions, measure
-from dlfa_spacy.evaluation.aligned.text import read_eval_texts
-from dlfa_spacy.evaluation.readme import insert_between_markers
-from dlfa_spacy.evaluation.tables import markdown_table, percent
+from dlfa_spacy.encoder.segment.pieces import PieceTokenizer
+from dlfa_spacy.encoder.storage.loading import load_encoder
+from dlfa_spacy.files.csv_table import write_csv
+from dlfa_spacy.files.markdown import markdown_table, percent
+from dlfa_spacy.files.markers import insert_between_markers
+from dlfa_spacy.files.writing import write_text
+from dlfa_spacy.parallel import ParallelCorpus, induce_dictionary, read_dictionaries, write_muse
+from dlfa_spacy.parallel.linked_text import read_linked_texts
+from dlfa_spacy.pipeline.sources import open_source
+from dlfa_spacy.report.aligned.measure import MeasureOptions, measure
 
 ENCODER = "assets/encoder"
 # Trained on; of those measured, the others (id, it, pl, sv) are held back.
@@ -104,7 +99,7 @@ def measure_all(
     word_limit: Annotated[int, typer.Option(help="Linked words of a language.")] = 500,
 ) -> None:
     """Measure the initial encoder and the aligned ones."""
-    texts = read_eval_texts(parallel, limit=limit)
+    texts = read_linked_texts(parallel, limit=limit)
     rows: list[dict[str, Any]] = []
     for name in (INITIAL, *METHODS):
         folder = Path(ENCODER) if name == INITIAL else out / name

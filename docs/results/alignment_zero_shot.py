@@ -23,21 +23,21 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from dlfa_spacy.alignment.centring import center_languages
-from dlfa_spacy.alignment.parallel.naming import ENGLISH
-from dlfa_spacy.analysis.tables import write_csv
+from dlfa_spacy.corpora.folder import LanguageFiles
 from dlfa_spacy.corpora.loading import read_docs
 from dlfa_spacy.evaluation.evaluate import evaluate_language
-from dlfa_spacy.evaluation.folder import LanguageFiles
-from dlfa_spacy.evaluation.names import MAIN
-from dlfa_spacy.evaluation.readme import insert_between_markers
-from dlfa_spacy.evaluation.significance import Scores, corrected, significance
-from dlfa_spacy.evaluation.sweep.plan import PLAN, read_plan
-from dlfa_spacy.evaluation.sweep.prepare import make_runs
-from dlfa_spacy.evaluation.sweep.run import score_rows
-from dlfa_spacy.evaluation.sweep.settings import MODEL, DataFile, RunSettings
-from dlfa_spacy.evaluation.sweep.table import COLUMNS, SQLITE, ResultsTable
-from dlfa_spacy.evaluation.tables import markdown_table, percent, points
+from dlfa_spacy.files.csv_table import write_csv
+from dlfa_spacy.files.markdown import markdown_table, percent, points
+from dlfa_spacy.files.markers import insert_between_markers
 from dlfa_spacy.language import set_language
+from dlfa_spacy.metrics.names import MAIN
+from dlfa_spacy.parallel.naming import ENGLISH
+from dlfa_spacy.runs.plan import PLAN, read_plan
+from dlfa_spacy.runs.prepare import make_runs
+from dlfa_spacy.runs.run import score_rows
+from dlfa_spacy.runs.settings import MODEL, DataFile, RunSettings
+from dlfa_spacy.runs.table import COLUMNS, SQLITE, ResultsTable
+from dlfa_spacy.statistics.significance import Scores, corrected, significance
 
 PLAIN, CENTRED = "bundled", "bundled, centred"
 ALIGNED = set(LANGUAGES.split(","))

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dlfa_spacy.aggregators import DoubleLayerFusion
-from dlfa_spacy.encoder.loading import load_encoder
+from dlfa_spacy.encoder.storage.loading import load_encoder
 
 name = sys.argv[1] if len(sys.argv) > 1 else "assets/encoder"
 lines = Path("assets/corpus/en/dev.conllu").read_text(encoding="utf-8").splitlines()

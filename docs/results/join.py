@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas
 
-from dlfa_spacy.corpora.files import write_text
-from dlfa_spacy.evaluation.sweep.table import read_table
+from dlfa_spacy.files.writing import write_text
+from dlfa_spacy.runs.table import read_table
 
 *sources, target = map(Path, sys.argv[1:])
 table = pandas.concat([read_table(source) for source in sources], ignore_index=True)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlfa_spacy.corpora import plan
-from dlfa_spacy.encoder.checks import check_component_config, check_config
-from dlfa_spacy.evaluation.sweep.plan import Plan, make_plan, plan_text, read_plan
+from dlfa_spacy.encoder.storage.checks import check_component_config, check_config
+from dlfa_spacy.runs.plan import Plan, make_plan, plan_text, read_plan
 
 TEXT = """# A plan
 [sweep]

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spacy.tokens import Doc, DocBin
 
-from dlfa_spacy.alignment.parallel.moses import read_moses
-from dlfa_spacy.alignment.parallel.muse import read_muse
-from dlfa_spacy.alignment.parallel.pharaoh import parse_links
-from dlfa_spacy.alignment.parallel.tmx import read_tmx
-from dlfa_spacy.alignment.parallel.tsv import read_tsv
 from dlfa_spacy.corpora import ReadingOptions, convert_files, plan, read_docs, topics_of_jobs
+from dlfa_spacy.parallel.moses import read_moses
+from dlfa_spacy.parallel.muse import read_muse
+from dlfa_spacy.parallel.pharaoh import parse_links
+from dlfa_spacy.parallel.tmx import read_tmx
+from dlfa_spacy.parallel.tsv import read_tsv
 
 CONLLU = (
     "# topic = travel\n1-2\tZum\t_\t_\t_\t_\t_\t_\t_\t_\n1\tZu\t_\tADP\t_\t_\t3\tcase\t_\t_\n"

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from spacy.tokens import DocBin
 from tiny import unigram_tokenizer
 
-from dlfa_spacy.encoder.pieces import PieceTokenizer
-from dlfa_spacy.encoder.spans import WordpieceSpans
-from dlfa_spacy.encoder.windows import segment
+from dlfa_spacy.encoder.segment.pieces import PieceTokenizer
+from dlfa_spacy.encoder.segment.spans import WordpieceSpans
+from dlfa_spacy.encoder.segment.windows import segment
 from dlfa_spacy.pairs import SEPARATOR
 from dlfa_spacy.tokenizer import SurrogateWarning, make_tokenizer
 

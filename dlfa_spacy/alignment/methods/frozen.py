@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from ...encoder.early_exit import find_blocks
+from ...encoder.run.early_exit import find_blocks
 from ..training.checks import check_choice
 
 FREEZE = ("none", "lower", "upper")

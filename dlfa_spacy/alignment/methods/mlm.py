@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from transformers import AutoModelForMaskedLM
 from transformers.utils import logging as transformers_logging
 
-from ...encoder.huggingface import from_pretrained
-from ...encoder.int4_folder import is_int4
-from ...encoder.loading import read_config
+from ...encoder.storage.huggingface import from_pretrained
+from ...encoder.storage.int4_folder import is_int4
+from ...encoder.storage.loading import read_config
 from ..training.batch import Side
 from ..training.vectors import last_layer
 from .masking import IGNORED, Vocabulary, mask_pieces, vocabulary

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...encoder.frames import FIRST, SECOND, SINGLE
-from ...encoder.pieces import PieceTokenizer
+from ...encoder.segment.frames import FIRST, SECOND, SINGLE
+from ...encoder.segment.pieces import PieceTokenizer
 from .examples import Example, Text
 
 

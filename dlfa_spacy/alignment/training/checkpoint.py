@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from ...corpora.files import replacing
+from ...files.writing import replacing
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:

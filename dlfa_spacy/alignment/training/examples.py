@@ -10,9 +10,9 @@ from spacy.tokens import Doc
 from spacy.util import minibatch
 from spacy.vocab import Vocab
 
-from ...encoder.alignment import TokenTable, align_pieces, tokens_of_pieces
-from ...encoder.pieces import PieceTokenizer
-from ..parallel import SentencePair, pair_docs
+from ...encoder.segment.alignment import TokenTable, align_pieces, tokens_of_pieces
+from ...encoder.segment.pieces import PieceTokenizer
+from ...parallel import SentencePair, pair_docs
 
 _BATCH = 256
 

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ...corpora.files import replacing
-from ...encoder.int4_folder import save_encoder
+from ...encoder.storage.int4_folder import save_encoder
+from ...files.writing import replacing
 from .method import Method
 
 REPORT = "alignment.json"

@@ -4,7 +4,7 @@ import hashlib
 
 import numpy
 
-from ..windows import Windows
+from ..segment.windows import Windows
 
 KEY_BYTES = 16
 

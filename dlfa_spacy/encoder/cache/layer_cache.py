@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ...threads import Lock
-from ..windows import Windows
+from ..segment.windows import Windows
 from .folder import FolderStore
 from .keys import doc_keys
 from .rows_file import ROW_TYPE, Rows

@@ -1,0 +1,1 @@
+"""Windows to layers: buckets, packed rows, early exit."""

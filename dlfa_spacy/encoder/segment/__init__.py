@@ -1,0 +1,1 @@
+"""Text to windows of wordpieces, and which token owns which of them."""

@@ -1,0 +1,151 @@
+"""From texts to wordpieces with character offsets."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy
+from spacy_alignments import get_alignments
+from transformers import PreTrainedTokenizerBase
+
+from ...types import IntArray
+from .frames import SINGLE, Frames, find_frames
+
+
+@dataclass
+class Pieces:
+    """The wordpieces of some texts, one after the other, without special tokens.
+
+    ids (IntArray): `(N,)` vocabulary ids.
+    starts, ends (IntArray): `(N,)` character offsets within each piece's own text.
+    lengths (IntArray): `(n_texts,)`, sums to N.
+    """
+
+    ids: IntArray
+    starts: IntArray
+    ends: IntArray
+    lengths: IntArray
+
+    def with_blanks(self, texts: IntArray, blank_id: int) -> "Pieces":
+        """RETURNS (Pieces): With one piece, of no character, in every text of `texts`
+        `(n_texts,)` (bool) that has none."""
+        begins = numpy.cumsum(self.lengths) - self.lengths
+        blank = texts & (self.lengths == 0)
+        places = begins[blank]
+        return Pieces(
+            numpy.insert(self.ids, places, blank_id),
+            numpy.insert(self.starts, places, 0),
+            numpy.insert(self.ends, places, 0),
+            numpy.where(blank, 1, self.lengths),
+        )
+
+
+class PieceTokenizer:
+    """Calls a Hugging Face tokenizer once a batch and keeps arrays instead of strings.
+
+    tokenizer (PreTrainedTokenizerBase): A fast one gives offsets. A slow one does not, so it is
+        called word by word (its pieces never cross white space) and its pieces are compared with
+        the characters of the word.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase):
+        self.tokenizer = tokenizer
+
+    @cached_property
+    def frames(self) -> Frames:
+        """The special tokens around a text and around a pair."""
+        return find_frames(self.tokenizer)
+
+    @property
+    def special_ids(self) -> tuple[list[int], list[int]]:
+        """The special tokens before and after a single text ([CLS] and [SEP] for BERT)."""
+        return self.frames[SINGLE].before, self.frames[SINGLE].after
+
+    @property
+    def is_fast(self) -> bool:
+        return bool(self.tokenizer.is_fast)
+
+    def __call__(self, texts: list[str]) -> Pieces:
+        if not texts:
+            empty = numpy.zeros((0,), dtype="int64")
+            return Pieces(empty, empty, empty, empty)
+        if not self.tokenizer.is_fast:
+            return _join([self._by_word(text) for text in texts])
+        encoded = self.tokenizer(
+            texts,
+            add_special_tokens=False,
+            padding=False,
+            truncation=False,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            return_offsets_mapping=True,
+            # Longer than the model allows is expected here: windows are cut later.
+            verbose=False,
+        )
+        lengths = numpy.fromiter((len(ids) for ids in encoded["input_ids"]), dtype="int64")
+        total = int(lengths.sum())
+        ids = numpy.fromiter((i for row in encoded["input_ids"] for i in row), "int64", total)
+        offsets = numpy.fromiter(
+            (x for row in encoded["offset_mapping"] for pair in row for x in pair),
+            "int64",
+            2 * total,
+        ).reshape(total, 2)
+        return Pieces(ids, offsets[:, 0], offsets[:, 1], lengths)
+
+    def _by_word(self, text: str) -> tuple[list[int], list[int], list[int]]:
+        ids: list[int] = []
+        starts: list[int] = []
+        ends: list[int] = []
+        position = 0
+        for word in text.split():
+            start = text.index(word, position)
+            position = start + len(word)
+            word_ids = self.tokenizer(word, add_special_tokens=False, verbose=False)["input_ids"]
+            ids.extend(word_ids)
+            for first, end in self._offsets(word, word_ids):
+                starts.append(start + first)
+                ends.append(start + end)
+        return ids, starts, ends
+
+    def _offsets(self, word: str, ids: list[int]) -> list[tuple[int, int]]:
+        """RETURNS: Which characters of a word each piece stands for, found by comparing strings."""
+        special = set(self.tokenizer.all_special_tokens)
+        strings = [
+            # An unknown piece tells nothing; it gets what its neighbours leave.
+            "" if piece in special else piece.removeprefix("##").removeprefix("\u2581")
+            for piece in self.tokenizer.convert_ids_to_tokens(ids)
+        ]
+        _, chars_of_piece = get_alignments(list(word), strings)
+        offsets: list[tuple[int, int]] = []
+        for i, chars in enumerate(chars_of_piece):
+            if chars:
+                offsets.append((chars[0], chars[-1] + 1))
+            else:
+                start = offsets[-1][1] if offsets else 0
+                end = next((later[0] for later in chars_of_piece[i + 1 :] if later), len(word))
+                offsets.append((start, max(start, end)))
+        return offsets
+
+    @property
+    def blank_id(self) -> int:
+        """The piece that stands for a text without pieces, for encoders without special tokens."""
+        known = self.tokenizer
+        ids = (known.unk_token_id, known.pad_token_id, known.eos_token_id, 0)
+        return int(next(i for i in ids if i is not None))
+
+
+def count_pieces(tokenizer: PreTrainedTokenizerBase) -> int:
+    """RETURNS (int): `len(tokenizer)`, for which a fast one would make a copy of its vocabulary."""
+    if not tokenizer.is_fast:
+        return len(tokenizer)
+    backend: Any = tokenizer.backend_tokenizer
+    added = {str(token) for token in tokenizer.added_tokens_decoder.values()}
+    known = backend.model.token_to_id
+    behind = sum(known(piece) is None for piece in added)
+    return int(backend.get_vocab_size(with_added_tokens=False)) + behind
+
+
+def _join(rows: list[tuple[list[int], list[int], list[int]]]) -> Pieces:
+    columns = [numpy.fromiter((x for row in rows for x in row[i]), dtype="int64") for i in range(3)]
+    lengths = numpy.fromiter((len(row[0]) for row in rows), dtype="int64")
+    return Pieces(columns[0], columns[1], columns[2], lengths)

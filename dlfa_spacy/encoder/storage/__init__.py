@@ -1,0 +1,1 @@
+"""Weights in and out: loading, saving, eight and four bits."""

@@ -1,0 +1,1 @@
+"""Registered thinc layers: the listener, the inline encoder, pooling, text classification."""

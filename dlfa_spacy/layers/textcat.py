@@ -1,0 +1,161 @@
+"""Text classification from the sequence of wordpieces: the registered architecture."""
+
+import functools
+from typing import Any, cast
+
+from spacy.tokens import Doc
+from thinc.api import Linear, Logistic, Model, Softmax, chain, resizable
+from thinc.layers.chain import init as init_chain
+from thinc.layers.resizable import resize_linear_weighted, resize_model
+from thinc.types import Floats2d
+
+from ..encoder.model import TransformerModel
+from ..encoder.pooler import pooler_weights
+from .listener import TransformerListener
+from .sequence import CLS, MEAN, encoder_of, read_sequence
+from .textcat_head import dense_tanh, fixed_dropout
+
+KEY = "[components.textcat.model]"
+PRETRAINED = "pretrained"
+NEW = "new"
+# The bias of a class that is added to a trained softmax: it hardly takes anything from the others
+# (e^-10), and training can still lift it, which it cannot from stock spaCy's -5000.
+ADDED_CLASS_BIAS = -10.0
+
+
+def build_textcat_v1(
+    tok2vec: Model[list[Doc], list[Floats2d]],
+    exclusive_classes: bool,
+    sequence: str = "cls",
+    pooler: str | None = "pretrained",
+    dropout: float = 0.1,
+    nO: int | None = None,
+) -> Model[list[Doc], Floats2d]:
+    """Classify texts as BERT does (Devlin et al. 2019, section 4.1): one vector a text, a pooler,
+    dropout, a linear layer; on the aggregated layers instead of the last one.
+
+    For the stock factories `textcat` and `textcat_multilabel`. It reads the wordpieces, special
+    tokens included, so `tok2vec`'s pooling to tokens does not take part.
+
+    tok2vec (Model[List[Doc], List[Floats2d]]): A `dlfa_spacy.TransformerListener.v1` or
+        `dlfa_spacy.Tok2VecTransformer.v1`.
+    exclusive_classes (bool): True: softmax, for `textcat`. False: each class on its own, for
+        `textcat_multilabel`.
+    sequence (str): "cls", the first wordpiece of a window, the mean over the windows of a long Doc;
+        or "mean", the mean of all wordpieces. An empty Doc has a vector of zeros.
+    pooler (Optional[str]): "pretrained", a dense layer and tanh that start as a copy of the
+        encoder's own; "new", the same with random weights; or None.
+    dropout (float): On the pooled vector, in training. `[training] dropout` does not change it.
+    nO (Optional[int]): Classes; by default the labels that the component has.
+    CREATES: `Model[List[Doc], Floats2d]`, `(B, nO)`: one score a class, from 0 to 1.
+    RAISES (ValueError): A wrong argument; a pooler that the encoder does not have, or "cls" with a
+        tokenizer that puts no special token in front (both at `initialize`).
+
+    ```ini
+    [components.textcat.model]
+    @architectures = "dlfa_spacy.TextCat.v1"
+    exclusive_classes = true
+    sequence = "cls"
+    pooler = "pretrained"
+    dropout = 0.1
+
+    [components.textcat.model.tok2vec]
+    @architectures = "dlfa_spacy.TransformerListener.v1"
+
+    [components.textcat.model.tok2vec.aggregation]
+    @layers = "dlfa_spacy.LayerAttention.v1"
+
+    [components.textcat.model.tok2vec.pooling]
+    @layers = "reduce_mean.v1"
+    ```
+    """
+    _check(tok2vec, sequence, pooler, dropout, nO)
+    pooling = [] if pooler is None else [dense_tanh()]
+    output = Softmax(nO=nO) if exclusive_classes else Linear(nO=nO)
+    defaults = {"W": 0.0, "b": ADDED_CLASS_BIAS if exclusive_classes else 0.0}
+    classes: Model[Floats2d, Floats2d] = resizable(
+        output, functools.partial(resize_linear_weighted, fill_defaults=defaults)
+    )
+    squash = [] if exclusive_classes else [Logistic()]
+    model: Model[list[Doc], Floats2d] = chain(
+        read_sequence(tok2vec, sequence), *pooling, fixed_dropout(dropout), classes, *squash
+    )
+    model.init = init
+    model.set_ref("tok2vec", tok2vec)
+    model.set_ref("output_layer", output)
+    model.set_ref("classes", classes)
+    model.set_ref("pooler", pooling[0] if pooling else None)
+    model.attrs["pooler"] = pooler
+    model.attrs["multi_label"] = not exclusive_classes
+    model.attrs["resize_output"] = resize_output
+    if nO is not None:
+        model.set_dim("nO", nO)
+    return model
+
+
+def init(model: Model[list[Doc], Floats2d], X: Any = None, Y: Any = None) -> None:
+    encoder = encoder_of(model.get_ref("tok2vec"))
+    if encoder is not None:
+        encoder.load()
+        if model.layers[0].attrs["sequence"] == CLS:
+            _check_first_piece(encoder)
+    init_chain(model, X, Y)
+    if model.attrs["pooler"] == PRETRAINED:
+        _copy_pooler(model.get_ref("pooler"), encoder)
+
+
+def resize_output(model: Model[list[Doc], Floats2d], new_nO: int) -> Model[list[Doc], Floats2d]:
+    """Called by `add_label`: more classes, and what was learned of the others is kept."""
+    classes = resize_model(model.get_ref("classes"), new_nO)
+    model.set_ref("output_layer", classes.layers[0])
+    model.set_dim("nO", new_nO, force=True)
+    return model
+
+
+def _copy_pooler(pooler: Model[Floats2d, Floats2d], encoder: TransformerModel | None) -> None:
+    found = None if encoder is None else pooler_weights(encoder.transformer)
+    if found is None:
+        kind = "" if encoder is None else f"({encoder.transformer.config.model_type}) "
+        raise ValueError(
+            f'{KEY} pooler = "{PRETRAINED}": the encoder {kind}has no trained pooler, in its '
+            "architecture or in its checkpoint. Expected an encoder with weights for "
+            f'pooler.dense, as BERT and XLM-R have. Fix: pooler = "{NEW}", or pooler = null.'
+        )
+    for name, values in zip(("W", "b"), found, strict=True):
+        pooler.set_param(name, pooler.ops.asarray_f(cast(Any, values.float().numpy())))
+
+
+def _check_first_piece(encoder: TransformerModel) -> None:
+    before, _ = encoder.shim.piece_tokenizer.special_ids
+    if not before:
+        raise ValueError(
+            f'{KEY} sequence = "{CLS}": the encoder\'s tokenizer '
+            f"({type(encoder.tokenizer).__name__}) puts no special token before a text. Expected "
+            f'one, as [CLS] or <s>. Fix: sequence = "{MEAN}".'
+        )
+
+
+def _check(tok2vec: Model, sequence: str, pooler: Any, dropout: Any, nO: Any) -> None:
+    ours = any(isinstance(n, TransformerListener | TransformerModel) for n in tok2vec.walk())
+    if not ours or not tok2vec.layers or tok2vec.layers[-1].name != "pool-pieces":
+        raise ValueError(
+            f'[components.textcat.model.tok2vec] @architectures makes a "{tok2vec.name}" model, '
+            "whose wordpieces cannot be read. Expected dlfa_spacy.TransformerListener.v1 or "
+            'dlfa_spacy.Tok2VecTransformer.v1. Fix: @architectures = "dlfa_spacy.'
+            'TransformerListener.v1", or a text classifier of spaCy.'
+        )
+    if sequence not in (CLS, MEAN):
+        raise ValueError(
+            f'{KEY} sequence = "{sequence}": expected "{CLS}" or "{MEAN}". Fix: sequence = "{CLS}".'
+        )
+    if pooler not in (PRETRAINED, NEW, None):
+        raise ValueError(
+            f'{KEY} pooler = "{pooler}": expected "{PRETRAINED}", "{NEW}" or null. '
+            f'Fix: pooler = "{PRETRAINED}".'
+        )
+    if not 0.0 <= dropout < 1.0:
+        raise ValueError(
+            f"{KEY} dropout = {dropout}: expected 0 or more, and less than 1. Fix: dropout = 0.1."
+        )
+    if nO is not None and nO < 1:
+        raise ValueError(f"{KEY} nO = {nO}: expected 1 or more, or null. Fix: nO = null.")

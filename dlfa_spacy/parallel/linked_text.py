@@ -1,0 +1,47 @@
+"""Parallel text to measure with: the pairs of each language, and links between their words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from .corpus import ParallelCorpus
+from .dictionaries import induce_dictionaries, read_dictionaries
+from .pair import SentencePair
+from .text import ParallelText
+
+
+def read_linked_texts(
+    path: str | Path,
+    languages: Sequence[str] | None = None,
+    dictionaries: str | Path = "",
+    limit: int = 0,
+) -> dict[str, ParallelText]:
+    """Read parallel text to measure with.
+
+    path (Union[str, Path]): Any file or folder that `ParallelCorpus` reads.
+    languages (Optional[Sequence[str]]): Only these.
+    dictionaries (Union[str, Path]): Folder of MUSE files to link words with. Without it they are
+        induced from this text itself: the same links serve before and after. Links in the files
+        come before both.
+    limit (int): So many pairs of a language; 0 for all.
+    RETURNS (Dict[str, ParallelText]): Language -> its pairs.
+    """
+    if dictionaries:
+        known = read_dictionaries(dictionaries)
+    else:
+        known = induce_dictionaries(ParallelCorpus(path, languages=languages))
+    return by_language(ParallelCorpus(path, languages=languages, dictionaries=known, limit=limit))
+
+
+def by_language(pairs: Iterable[SentencePair]) -> dict[str, ParallelText]:
+    """Sort pairs by language.
+
+    pairs (Iterable[SentencePair]): The pairs. One whose side was there before is left out:
+        retrieval could not tell which is meant.
+    RETURNS (Dict[str, ParallelText]): Language -> its pairs, sorted by language.
+    """
+    found: dict[str, ParallelText] = {}
+    for pair in pairs:
+        found.setdefault(pair.language, ParallelText(pair.language)).add(pair)
+    return dict(sorted(found.items()))

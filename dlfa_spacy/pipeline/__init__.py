@@ -1,0 +1,1 @@
+"""What spaCy finds in a pipeline: components, callbacks, loggers, and looking into them."""

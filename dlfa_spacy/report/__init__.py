@@ -1,0 +1,1 @@
+"""Results to read: Markdown, CSV, plots, one HTML page, model cards."""

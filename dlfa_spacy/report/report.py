@@ -1,0 +1,158 @@
+"""Several runs in one report: Markdown, CSV and a page to read."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..files.markdown import markdown_table, percent, points
+from ..files.markers import insert_between_markers
+from ..files.writing import write_text
+from ..metrics.names import task_of
+from .compare import compare
+from .comparison import Comparison, Statistic
+from .html import p_value, to_html
+from .model_card import model_card
+from .published import beside_markdown, beside_published
+from .scored_runs import Run, read_runs
+from .sweep_runs import is_sweep, read_sweep
+
+
+def _with_sd(value: Statistic | None, *, signed: bool = False) -> str:
+    if value is None:
+        return "–"
+    mean = points(value.mean) if signed else percent(value.mean)
+    mark = "≈ " if signed and value.within_noise and value.n > 1 else ""
+    return mark + mean + (f" ± {percent(value.sd)}" if value.sd is not None else "")
+
+
+def comparison_markdown(comparison: Comparison) -> str:
+    """Make the Markdown of one table: method, mean, gap, differences, languages.
+
+    comparison (Comparison): The table.
+    RETURNS (str): A heading, the table, and what a reader must know about it.
+    """
+    source = comparison.setting.source
+    with_gap = source in comparison.languages
+    with_baseline = any(row.to_baseline for row in comparison.rows)
+    with_control = any(row.to_control for row in comparison.rows)
+    header = ["method", "seeds", "targets' mean"]
+    header += [f"gap to {source}"] * with_gap
+    header += ["to last layer"] * with_baseline + ["p (Holm)"] * comparison.tested
+    header += ["to control"] * with_control
+    header += comparison.languages
+    rows = []
+    for row in comparison.rows:
+        cells = [row.variant, str(row.targets.n), _with_sd(row.targets)]
+        cells += [percent(row.gap.mean if row.gap else None)] * with_gap
+        cells += [_with_sd(row.to_baseline, signed=True)] * with_baseline
+        against = row.against_baseline
+        cells += [p_value(against.p) if against else "–"] * comparison.tested
+        cells += [_with_sd(row.to_control, signed=True)] * with_control
+        cells += [percent(row.languages[code].mean) for code in comparison.languages]
+        rows.append(cells)
+    short = comparison.in_short() if comparison.tested else ""
+    notes = " ".join([short, *comparison.statements()] if short else comparison.statements())
+    if comparison.tested:
+        notes += " p is the larger one of two tests, see docs/statistics.md."
+    return f"**{comparison.title}**\n\n{markdown_table(header, rows)}\n{notes}\n"
+
+
+def report_csv(runs: Sequence[Run]) -> str:
+    """Make the CSV of all runs: one line a run, language and metric, values from 0 to 1.
+
+    runs (Sequence[Run]): The runs.
+    RETURNS (str): CSV.
+    """
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(
+        "run task aggregator seed language split tokens eval_data encoder train_data metric value"
+        "".split()
+    )
+    for run in runs:
+        setting = run.setting
+        for metric, by_language in run.scores.items():
+            for code, value in by_language.items():
+                writer.writerow(
+                    [
+                        run.name,
+                        task_of(metric),
+                        run.variant,
+                        "" if run.seed is None else run.seed,
+                        code,
+                        run.splits[code],
+                        setting.tokens,
+                        setting.eval_data,
+                        setting.encoder or "",
+                        setting.train_data or "",
+                        metric,
+                        repr(value),
+                    ]
+                )
+    return buffer.getvalue()
+
+
+def report_markdown(comparisons: Sequence[Comparison], *, title: str) -> str:
+    """Make the Markdown of all tables.
+
+    comparisons (Sequence[Comparison]): The tables.
+    title (str): Heading.
+    RETURNS (str): Markdown.
+    """
+    parts = [f"# {title}\n", *(comparison_markdown(c) for c in comparisons)]
+    beside = beside_published(comparisons)
+    if beside is not None:
+        parts.append(beside_markdown(beside))
+    return "\n".join(parts)
+
+
+def write_report(
+    source: Path,
+    out: Path,
+    *,
+    title: str = "Zero-shot scores",
+    readme: Path | None = None,
+    card: Path | None = None,
+    figures: bool = True,
+    sentences: bool = False,
+    language: str = "en",
+) -> list[Path]:
+    """Collect the runs of a sweep or of single evaluations and write report.html, .md and .csv.
+
+    source (Path): A folder with scores.json files below it; or the folder, `results.sqlite` or CSV
+        file of a sweep.
+    out (Path): Folder of the report.
+    title (str): Heading.
+    readme (Optional[Path]): A Markdown file that gets the tables of the main metrics between its
+        two markers `<!-- dlfa:scores -->`.
+    card (Optional[Path]): A model card to write: what was trained on what, how it transfers.
+    figures (bool): Whether the page has figures (needs matplotlib).
+    sentences (bool): Whether the page shows the texts that `dlfa evaluate --examples` kept. Only
+        for corpora that may be passed on.
+    language (str): The language trained on, where a sweep's CSV file does not say.
+    RETURNS (List[Path]): The files written.
+    RAISES (ValueError): If there is nothing to report, a scores.json is damaged, or the README has
+        no markers. Nothing is written then.
+    """
+    runs = read_sweep(source, language) if is_sweep(source) else read_runs(source)
+    comparisons = compare(runs)
+    content = {
+        out / "report.csv": report_csv(runs),
+        out / "report.md": report_markdown(comparisons, title=title),
+        out / "report.html": to_html(
+            comparisons, runs, title=title, figures=figures, with_sentences=sentences
+        ),
+    }
+    if card is not None:
+        content[card] = model_card(comparisons, runs, title=title)
+    written = list(content)
+    if readme is not None:
+        main = [comparison_markdown(c) for c in comparisons if c.is_main]
+        insert_between_markers(readme, "\n".join(main))
+        written.append(readme)
+    for path, text in content.items():
+        write_text(path, text)
+    return written

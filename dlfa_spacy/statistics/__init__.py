@@ -1,0 +1,1 @@
+"""Tests, intervals and corrections: numpy and scipy alone."""

@@ -1,0 +1,262 @@
+"""The shipped configs and the project file."""
+
+import re
+from pathlib import Path
+
+import pytest
+import spacy
+import yaml
+from places import ROOT
+from spacy.cli.init_config import fill_config
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy.util import load_model_from_config
+from thinc.api import Config
+from typer.testing import CliRunner
+
+from dlfa_spacy.cli import app
+from dlfa_spacy.recipes import available, listeners, make_config
+
+TASKS = available("tasks")
+AGGREGATIONS = available("aggregations")
+TEXTS = ["Anna lives in Berlin", "", "the \n\n Berliner", "Анна живет 在北京"]
+
+
+def examples(nlp: Language) -> list[Example]:
+    annotated = [
+        (["Anna", "lives", "in", "Berlin"], "PROPN VERB ADP PROPN", "U-PER O O U-LOC"),
+        (["the", "Berliner", "lives"], "DET NOUN VERB", "O O O"),
+    ]
+    return [
+        Example.from_dict(
+            Doc(nlp.vocab, words=words),
+            {
+                "words": words,
+                "tags": tags.split(),
+                "entities": entities.split(),
+                "cats": {"long": float(len(words) > 3), "short": float(len(words) < 4)},
+            },
+        )
+        for words, tags, entities in annotated
+    ]
+
+
+def annotations(nlp: Language) -> list[object]:
+    return [
+        (doc.cats, [(t.text, t.tag_, t.pos_, t.ent_type_, t.ent_iob_) for t in doc])
+        for doc in nlp.pipe(TEXTS)
+    ]
+
+
+@pytest.mark.parametrize("aggregation", AGGREGATIONS)
+@pytest.mark.parametrize("task", TASKS)
+def test_shipped_config_fills_trains_saves_and_predicts_the_same(
+    task: str, aggregation: str, bert: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "config.cfg"
+    make_config(task, aggregation, encoder=bert, steps=2).to_disk(path)
+    _, filled = fill_config(path, path, silent=True)
+    nlp = load_model_from_config(filled)
+    nlp.initialize(lambda: examples(nlp))
+    optimizer = nlp.resume_training()
+    for _ in range(2):
+        losses: dict[str, float] = {}
+        nlp.update(examples(nlp), sgd=optimizer, losses=losses)
+    # Not at the first step: spaCy's tagger starts with weights of zero.
+    assert losses["transformer"] > 0.0
+    nlp.to_disk(tmp_path / "pipeline")
+    loaded = spacy.load(tmp_path / "pipeline")
+    assert annotations(loaded) == annotations(nlp)
+    assert all(doc._.trf_data is None for doc in loaded.pipe(TEXTS)), "the Docs keep the encoder"
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_two_configs_of_a_task_differ_in_the_aggregation_alone(task: str) -> None:
+    baseline = make_config(task, "last")
+    for aggregation in AGGREGATIONS:
+        other = make_config(task, aggregation)
+        if aggregation != "last":
+            assert other != baseline
+        for block in (*listeners(other["components"]), *listeners(baseline["components"])):
+            block["aggregation"] = None
+        assert other == baseline
+        baseline = make_config(task, "last")
+
+
+def test_configs_hold_no_absolute_path() -> None:
+    for path in (ROOT / "configs").rglob("*.cfg"):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r'=\s*"(/|[A-Za-z]:\\)', text), path
+
+
+def test_every_listener_of_a_config_gets_the_aggregation() -> None:
+    config = make_config("ner_pos", "dlfa", layer=2, gate="sigmoid")
+    blocks = [block["aggregation"] for block in listeners(config["components"])]
+    assert [(block["layer"], block["gate"]) for block in blocks] == [(2, "sigmoid")] * 2
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"task": "nerr", "aggregation": "last"}, "--task nerr"),
+        ({"task": "ner", "aggregation": "lst"}, "--aggregation lst"),
+        ({"task": "ner", "aggregation": "attention", "layer": 3}, "--layer 3"),
+        ({"task": "ner", "aggregation": "last", "pooler": "new"}, "--pooler"),
+        ({"task": "pos", "aggregation": "last", "multilabel": True}, "--multilabel"),
+        ({"task": "textcat", "aggregation": "last", "pooler": "old"}, "--pooler old"),
+        ({"task": "textcat", "aggregation": "last", "sequence": "max"}, "--sequence max"),
+    ],
+)
+def test_wrong_option_is_an_error_that_names_it(options: dict, named: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(named)) as error:
+        make_config(**options)
+    assert "Fix" in str(error.value)
+
+
+def test_init_config_writes_a_config_that_trains(bert: str, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "ner.cfg"
+    arguments = ["init-config", str(out), "--task", "ner", "--aggregation", "dlfa"]
+    arguments += ["--encoder", bert, "--layer", "-2", "--steps", "7", "--learn-rate", "1e-4"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    config = Config().from_disk(out)
+    assert config["components"]["ner"]["model"]["tok2vec"]["aggregation"]["layer"] == -2
+    assert config["training"]["max_steps"] == 7
+    assert config["training"]["optimizer"]["learn_rate"]["total_steps"] == 7
+    load_model_from_config(config)
+
+
+def test_init_config_writes_several_that_differ_in_the_aggregation_alone(tmp_path: Path) -> None:
+    arguments = ["init-config", str(tmp_path), "--task", "ner", "--aggregation", "last,dlfa"]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    last, dlfa = (
+        Config().from_disk(tmp_path / f"{name}.cfg", interpolate=False) for name in ("last", "dlfa")
+    )
+    blocks = [
+        listener.pop("aggregation")
+        for config in (last, dlfa)
+        for listener in listeners(config["components"])
+    ]
+    assert [block["@layers"].split(".")[1] for block in blocks] == [
+        "LastLayer",
+        "DoubleLayerFusion",
+    ]
+    assert last == dlfa
+
+
+def test_init_config_refuses_an_empty_list_of_aggregations(tmp_path: Path) -> None:
+    arguments = ["init-config", str(tmp_path / "x.cfg"), "--aggregation", ""]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1 and "aggregation" in result.output
+    assert not (tmp_path / "x.cfg").exists()
+
+
+def test_init_config_sets_up_a_text_classifier(bert: str, tmp_path: Path) -> None:
+    out = tmp_path / "textcat.cfg"
+    arguments = ["init-config", str(out), "--task", "textcat", "--encoder", bert]
+    arguments += ["--pooler", "none", "--sequence", "mean", "--multilabel"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    config = Config().from_disk(out)
+    block = config["components"]["textcat"]
+    assert block["factory"] == "textcat_multilabel"
+    assert block["model"]["pooler"] is None
+    assert block["model"]["sequence"] == "mean"
+    assert block["model"]["exclusive_classes"] is False
+    load_model_from_config(config)
+
+
+def test_init_config_leaves_the_old_file_alone_on_an_error(tmp_path: Path) -> None:
+    out = tmp_path / "ner.cfg"
+    out.write_text("old", encoding="utf-8")
+    result = CliRunner().invoke(app, ["init-config", str(out), "--aggregation", "nothing"])
+    assert result.exit_code == 1
+    assert out.read_text(encoding="utf-8") == "old"
+
+
+def project() -> dict:
+    return yaml.safe_load((ROOT / "project.yml").read_text(encoding="utf-8"))
+
+
+def test_every_command_of_the_project_can_be_skipped() -> None:
+    for command in project()["commands"]:
+        assert command["help"] and command["deps"], command["name"]
+        assert command.get("outputs") or command.get("outputs_no_cache"), command["name"]
+
+
+def test_the_project_needs_no_shell() -> None:
+    for command in project()["commands"]:
+        for line in command["script"]:
+            # weasel starts programs itself; on Windows it even keeps the quotes.
+            assert line.split()[0] == "python", line
+            assert not re.search(r"[*|<>;'\"]|&&|~", line), line
+
+
+def test_workflows_name_existing_commands() -> None:
+    names = {command["name"] for command in project()["commands"]}
+    for steps in project()["workflows"].values():
+        assert set(steps) <= names
+
+
+def test_the_bundled_encoder_is_frozen_by_default_and_no_other(bert: str) -> None:
+    frozen = ["transformer"]
+    for task in TASKS:
+        training = make_config(task, "last")["training"]
+        assert training["frozen_components"] == training["annotating_components"] == frozen
+        other = make_config(task, "last", encoder=bert)
+        assert "frozen_components" not in other["training"]
+        assert other["initialize"]["after_init"]["layers"] == []
+        assert (
+            "after_init" not in make_config(task, "last", encoder=bert, frozen=True)["initialize"]
+        )
+        tuned = make_config(task, "last", frozen=False, train_embeddings=True)
+        assert "frozen_components" not in tuned["training"]
+        assert tuned["initialize"]["after_init"]["embeddings"] is False
+    bundled = str(ROOT / "assets" / "encoder")
+    assert make_config("ner", "last", encoder=bundled)["training"]["frozen_components"] == frozen
+
+
+def test_embeddings_cannot_train_in_a_frozen_encoder() -> None:
+    with pytest.raises(ValueError, match=r"--train-embeddings.*--no-frozen"):
+        make_config("ner", "last", train_embeddings=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        (["--frozen"], {"embeddings", "encoder"}),
+        ([], {"embeddings"}),
+        (["--no-frozen", "--train-embeddings"], set()),
+    ],
+)
+def test_what_init_config_freezes_stays_also_in_a_training_that_goes_on(
+    bert: str, tmp_path: Path, options: list[str], kept: set[str]
+) -> None:
+    from spacy.cli.train import train
+    from spacy.tokens import DocBin
+
+    nlp = spacy.blank("xx")
+    DocBin(docs=[eg.reference for eg in examples(nlp)]).to_disk(tmp_path / "corpus.spacy")
+    path = tmp_path / "ner.cfg"
+    arguments = ["init-config", str(path), "--encoder", bert, "--steps", "2", *options]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    fill_config(path, path, silent=True)
+    overrides = {f"paths.{part}": str(tmp_path / "corpus.spacy") for part in ("train", "dev")}
+    train(path, tmp_path / "first", overrides={**overrides, "training.eval_frequency": 2})
+    again = Config().from_disk(path, interpolate=False)
+    for name in ("transformer", "ner"):
+        again["components"][name] = {"source": str(tmp_path / "first" / "model-last")}
+    again.to_disk(path)
+    train(path, tmp_path / "second", overrides={**overrides, "training.eval_frequency": 2})
+    before = spacy.load(tmp_path / "first" / "model-last")
+    after = spacy.load(tmp_path / "second" / "model-last")
+    states = [nlp.get_pipe("transformer").model.transformer.state_dict() for nlp in (before, after)]
+    heads = [nlp.get_pipe("ner").to_bytes() for nlp in (before, after)]
+    assert heads[0] != heads[1]
+    same = {name for name, tensor in states[0].items() if tensor.equal(states[1][name])}
+    rows = "embeddings.word_embeddings.weight"
+    blocks = {name for name in states[0] if name.startswith("encoder.")}
+    assert (rows in same) == ("embeddings" in kept)
+    assert (blocks <= same) == ("encoder" in kept)
