@@ -33,7 +33,7 @@ from dlfa_spacy.pairs import (
     split_pair,
     split_text,
 )
-from dlfa_spacy.pipeline.inspection import find_encoder
+from dlfa_spacy.pipeline.encoders import find_encoder
 from dlfa_spacy.tokenizer import make_tokenizer
 
 STOCK = spacy.blank("xx")

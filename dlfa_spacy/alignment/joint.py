@@ -11,6 +11,7 @@ from spacy.language import Language
 
 from ..encoder.model import TransformerModel
 from ..parallel import ParallelCorpus, induce_dictionaries, read_dictionaries
+from ..pipeline.encoders import encoder_of
 from .methods.realign import Realign, RealignSettings
 from .training.batch import Batch, Collator
 from .training.examples import Example, make_examples
@@ -180,7 +181,7 @@ class JointRealignment:
         number, rest = divmod(progress["step"], self.every)
         if rest:
             return
-        model = self._encoder(nlp)
+        model = encoder_of(nlp, self.component, SECTION)
         method, batch = self._batch(model, number)
         shim, device = model.shim, model.packed.device
         # As the encoder itself computes: half floats on a GPU, bfloat16 on a CPU that has it.
@@ -216,14 +217,3 @@ class JointRealignment:
         assert self._order is not None and self._collate is not None
         chosen = [self._examples[i] for i in self._order[number]]
         return self._method, self._collate(chosen, seeded(self.seed, number))
-
-    def _encoder(self, nlp: Language) -> TransformerModel:
-        component = cast(Any, nlp.get_pipe(self.component))
-        for node in component.model.walk():
-            if isinstance(node, TransformerModel):
-                node.load()
-                return node
-        raise ValueError(
-            f'{SECTION} component = "{self.component}" holds no dlfa_spacy.TransformerModel.v1, so '
-            "there is nothing to align. Fix: name the encoder's component (component = ...)."
-        )

@@ -12,7 +12,7 @@ from ..metrics.cka import KINDS, cka_kinds, disjoint_batches, shuffled_rows
 from ..metrics.retrieval import retrieval
 from ..metrics.similarity import centred, mean_cosine, random_pair_cosine
 from ..parallel.text import ParallelText
-from ..pipeline.sources import encoder_of
+from ..pipeline.encoders import encoder_of
 from ..pipeline.states import BATCH_SIZE, all_sentence_states, resolve_layers
 from .words import word_pairs
 

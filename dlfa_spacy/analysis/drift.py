@@ -11,7 +11,7 @@ from spacy.language import Language
 from ..encoder.model import TransformerModel
 from ..metrics.cka import cka, disjoint_batches
 from ..metrics.similarity import cosine_rows
-from ..pipeline.sources import encoder_of
+from ..pipeline.encoders import encoder_of
 from ..pipeline.states import doc_means, text_rows
 
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from ..aggregators.contract import Aggregator, Gate
 from ..encoder.batch import LayerBatch
 from ..language import get_language
+from ..pipeline.encoders import encoder_of
 from ..pipeline.inspection import evaluating, named_aggregators
-from ..pipeline.sources import encoder_of
 from ..pipeline.states import BATCH_SIZE, encoded_batches, text_lengths, text_rows
 from ..types import LayerStates
 

@@ -9,8 +9,8 @@ from spacy.language import Language
 
 from ..metrics.retrieval import retrieval
 from ..parallel.text import ParallelText
+from ..pipeline.encoders import encoder_of
 from ..pipeline.sentence_vectors import SentenceVectors
-from ..pipeline.sources import encoder_of
 from ..pipeline.states import encoded_batches
 
 # English sentence -> vector, for each recipe: it is the same text in every language.

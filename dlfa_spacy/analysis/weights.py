@@ -11,8 +11,8 @@ from spacy.tokens import Doc
 
 from ..encoder.batch import LayerBatch
 from ..language import get_language
+from ..pipeline.encoders import encoder_of
 from ..pipeline.inspection import evaluating, named_aggregators
-from ..pipeline.sources import encoder_of
 from ..pipeline.states import BATCH_SIZE, encoded_batches
 
 # Stands for all tokens of a language, and for all languages.

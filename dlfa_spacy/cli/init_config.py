@@ -96,12 +96,12 @@ def init_config_cli(
     with plain_errors():
         from spacy.cli.init_config import fill_config
 
-        from ..encoder.storage.loading import find_encoder
+        from ..encoder.storage.loading import encoder_location
         from ..files.writing import replacing
         from ..recipes import make_config
 
         # Now: the training would be the next to miss it.
-        find_encoder(encoder, "--encoder")
+        encoder_location(encoder, "--encoder")
         number = int(layer) if layer is not None and layer.lstrip("-").isdigit() else layer
         # Nothing at all is no aggregation either, and is refused as one.
         names = comma_list(aggregation) or [aggregation]

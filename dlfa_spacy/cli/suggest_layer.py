@@ -99,7 +99,7 @@ def _from_parallel(
 ) -> "dict[str, Suggestion]":
     from ..analysis.curves import CkaOptions, KnownStates, cka_rows, retrieval_rows
     from ..analysis.layer_choice import cka_scores, cosine_scores, retrieval_scores, suggest_layer
-    from ..pipeline.sources import encoder_of
+    from ..pipeline.encoders import encoder_of
 
     english = KnownStates(nlp)
     options = CkaOptions(kinds=(("linear", True),))
@@ -122,7 +122,7 @@ def _from_raw(nlp: "Language", raw: Path, langs: str, limit: int) -> "dict[str, 
 
     from ..analysis.layer_choice import language_share, suggest_layer
     from ..analysis.raw_text import raw_files, read_raw
-    from ..pipeline.sources import encoder_of
+    from ..pipeline.encoders import encoder_of
     from ..pipeline.states import all_sentence_states
 
     files = raw_files(raw)

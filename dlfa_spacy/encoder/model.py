@@ -299,6 +299,11 @@ def set_transformer(model: TransformerModel, hf_model: HFObjects) -> None:
     model._adopt()
 
 
+def encoder_in(model: Model) -> TransformerModel | None:
+    """RETURNS (Optional[TransformerModel]): The model itself, or the first encoder inside it."""
+    return next((node for node in model.walk() if isinstance(node, TransformerModel)), None)
+
+
 def init(model: TransformerModel, X: Any = None, Y: Any = None) -> None:
     model.load()
 

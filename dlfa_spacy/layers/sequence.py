@@ -34,7 +34,7 @@ def read_sequence(
     )
 
 
-def encoder_of(tok2vec: Model) -> TransformerModel | None:
+def encoder_read(tok2vec: Model) -> TransformerModel | None:
     """RETURNS (Optional[TransformerModel]): The encoder that a tok2vec block reads, if there is one
     yet: its own, or that of the component it listens to."""
     for node in tok2vec.walk():

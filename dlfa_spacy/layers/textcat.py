@@ -12,7 +12,7 @@ from thinc.types import Floats2d
 from ..encoder.model import TransformerModel
 from ..encoder.pooler import pooler_weights
 from .listener import TransformerListener
-from .sequence import CLS, MEAN, encoder_of, read_sequence
+from .sequence import CLS, MEAN, encoder_read, read_sequence
 from .textcat_head import dense_tanh, fixed_dropout
 
 KEY = "[components.textcat.model]"
@@ -94,7 +94,7 @@ def build_textcat_v1(
 
 
 def init(model: Model[list[Doc], Floats2d], X: Any = None, Y: Any = None) -> None:
-    encoder = encoder_of(model.get_ref("tok2vec"))
+    encoder = encoder_read(model.get_ref("tok2vec"))
     if encoder is not None:
         encoder.load()
         if model.layers[0].attrs["sequence"] == CLS:

@@ -8,7 +8,7 @@ from spacy.language import Language
 from ..encoder.storage.int4_embedding import has_packed_embeddings, pack_vocabulary
 from ..encoder.storage.int4_folder import WEIGHTS, save_floats, save_int4
 from ..encoder.storage.int4_linear import pack_linears
-from ..encoder.storage.loading import find_encoder, load_encoder
+from ..encoder.storage.loading import encoder_location, load_encoder
 from ..files.leftovers import recover
 from ..files.target_folder import check_apart, refuse_to_overwrite
 from ..files.writing import replacing
@@ -47,7 +47,7 @@ def export_encoder(
                 f"--component {component}: SOURCE {source} is an encoder, which has no components. "
                 "Fix: leave it out."
             )
-        loaded = load_encoder(find_encoder(source), {"use_fast": True}, {})
+        loaded = load_encoder(encoder_location(source), {"use_fast": True}, {})
         transformer, tokenizer = loaded.transformer, loaded.tokenizer
     if int4:
         try:

@@ -2,17 +2,16 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import torch
 from spacy.language import Language
-from thinc.api import Model
 from torch import Tensor, nn
 
 from ..aggregators.layer_index import resolve_layer
-from ..encoder.model import TransformerModel
 from ..encoder.run.early_exit import find_blocks
 from ..encoder.storage.int4_embedding import unpack_embeddings
+from .encoders import encoder_of
 
 
 def build_freeze_layers_v1(
@@ -47,7 +46,7 @@ def build_freeze_layers_v1(
 
 def _freeze_layers(nlp: Language, layers: list[int], embeddings: bool, component: str) -> Language:
     if not layers:
-        model = _loaded_encoder(nlp, component)
+        model = encoder_of(nlp, component)
         if embeddings and find_blocks(model.transformer, model.num_layers) is None:
             # Blocks that cannot be told apart need not be: these are the wordpieces' rows.
             model.transformer.get_input_embeddings().requires_grad_(False)
@@ -157,19 +156,8 @@ def _bert_init(name: str, parameter: Tensor, std: float, generator: torch.Genera
     return torch.ones(parameter.shape)
 
 
-def _loaded_encoder(nlp: Language, component: str) -> TransformerModel:
-    model = _encoder(cast(Any, nlp.get_pipe(component)).model)
-    if model is None:
-        raise ValueError(
-            f'The component "{component}" holds no dlfa_spacy.TransformerModel.v1, so it has no '
-            "layers to choose from. Fix: name the encoder's component (component = ...)."
-        )
-    model.load()
-    return model
-
-
 def _encoder_blocks(nlp: Language, component: str) -> tuple[nn.Module, nn.ModuleList]:
-    model = _loaded_encoder(nlp, component)
+    model = encoder_of(nlp, component)
     blocks = find_blocks(model.transformer, model.num_layers)
     if blocks is None:
         raise ValueError(
@@ -178,11 +166,6 @@ def _encoder_blocks(nlp: Language, component: str) -> tuple[nn.Module, nn.Module
             "([training] frozen_components), or use another encoder."
         )
     return model.transformer, blocks
-
-
-def _encoder(model: Model) -> TransformerModel | None:
-    """RETURNS (Optional[TransformerModel]): The model itself, or the encoder inside it."""
-    return next((node for node in model.walk() if isinstance(node, TransformerModel)), None)
 
 
 def _set_embeddings(transformer: nn.Module, blocks: nn.ModuleList, trains: bool) -> None:

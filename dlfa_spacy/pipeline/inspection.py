@@ -18,6 +18,7 @@ from ..aggregators.layer_index import resolve_layer
 from ..aggregators.shim import AggregatorShim
 from ..encoder.batch import HIDDEN_STATES, DocPieces
 from ..encoder.model import TransformerModel
+from .encoders import encoder_of
 
 POOLINGS = {"first": reduce_first, "last": reduce_last, "mean": reduce_mean}
 
@@ -122,27 +123,9 @@ def aggregators_of(model: Model) -> list[Aggregator]:
     return modules
 
 
-def find_encoder(nlp: Language) -> TransformerModel | None:
-    """RETURNS (Optional[TransformerModel]): The first encoder of ours in a pipeline, one that a
-    component has for itself included."""
-    for _, component in nlp.pipeline:
-        model = getattr(component, "model", None)
-        if isinstance(model, Model):
-            for node in model.walk():
-                if isinstance(node, TransformerModel):
-                    return node
-    return None
-
-
 def _find_encoder(docs: Sequence[Doc], nlp: Language | None) -> TransformerModel | None:
     if nlp is not None:
-        encoder = find_encoder(nlp)
-        if encoder is None:
-            raise ValueError(
-                f"The pipeline {nlp.pipe_names} has no encoder of dlfa_spacy. Expected a "
-                "dlfa_spacy.TransformerModel.v1. Fix: pass the pipeline that has one."
-            )
-        return encoder
+        return encoder_of(nlp)
     for doc in docs:
         data = doc._.trf_data if Doc.has_extension("trf_data") else None
         if isinstance(data, DocPieces) and data.encoder is not None:
@@ -205,11 +188,7 @@ def _pool(
 
 
 def _packed_states(nlp: Language, docs: Sequence[Doc]) -> torch.Tensor:
-    encoder = find_encoder(nlp)
-    if encoder is None:
-        raise ValueError(
-            f"The pipeline {nlp.pipe_names} has no encoder of dlfa_spacy. Fix: leave out `docs`."
-        )
+    encoder = encoder_of(nlp)
     batch = encoder.encode(list(docs), list(range(encoder.num_layers + 1)))
     return torch.stack(list(batch.states))
 

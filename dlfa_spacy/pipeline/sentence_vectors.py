@@ -12,12 +12,12 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span, Token
 from spacy.training import Example
 from spacy.util import minibatch
-from thinc.api import Model
 
 from ..encoder.batch import LayerBatch
 from ..encoder.model import TransformerModel
 from ..files.writing import replacing
 from ..language import get_language
+from .encoders import find_encoder
 from .sbert_wk import sbert_wk_shares
 from .states import resolve_layers, text_lengths, token_rows
 
@@ -124,18 +124,15 @@ class SentenceVectors:
         RAISES (ValueError): There is none of ours."""
         if self.nlp is None and self._encoder is not None:
             return self._encoder
-        components = [] if self.nlp is None else self.nlp.components
-        for name, component in components:
-            model = getattr(component, "model", None)
-            if isinstance(model, Model) and self.upstream in (None, name):
-                for node in model.walk():
-                    if isinstance(node, TransformerModel):
-                        return node
-        raise ValueError(
-            f"[components.{self.name}] upstream = {self.upstream!r}: found no encoder of "
-            f"dlfa_spacy in {[name for name, _ in components]}. Expected a component with a "
-            "dlfa_spacy.TransformerModel.v1. Fix: add one to the pipeline."
-        )
+        found = None if self.nlp is None else find_encoder(self.nlp, self.upstream)
+        if found is None:
+            names = [] if self.nlp is None else self.nlp.component_names
+            raise ValueError(
+                f"[components.{self.name}] upstream = {self.upstream!r}: found no encoder of "
+                f"dlfa_spacy in {names}. Expected a component with a "
+                "dlfa_spacy.TransformerModel.v1. Fix: add one to the pipeline."
+            )
+        return found
 
     def __call__(self, doc: Doc) -> Doc:
         """Set the vectors of one Doc."""

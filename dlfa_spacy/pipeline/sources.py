@@ -9,12 +9,12 @@ import spacy
 from spacy.language import Language
 from spacy.util import is_package
 
-from ..encoder.storage.loading import find_encoder as find_encoder_folder
+from ..encoder.storage.loading import encoder_location
 from ..files.leftovers import recover
-from .inspection import find_encoder
+from .encoders import encoder_of
 
 if TYPE_CHECKING:
-    from ..encoder.model import TransformerModel
+    pass
 
 
 def open_source(name: str) -> Language:
@@ -28,8 +28,8 @@ def open_source(name: str) -> Language:
     recover(Path(name).expanduser())
     nlp = load_pipeline(name)
     if nlp is None:
-        nlp = encoder_pipeline(find_encoder_folder(name))
-    encoder_of(nlp, name).load()
+        nlp = encoder_pipeline(encoder_location(name))
+    encoder_of(nlp, where=name)
     return nlp
 
 
@@ -53,19 +53,6 @@ def encoder_pipeline(name: str, **settings: Any) -> Language:
     block = {"model": {"name": name}, **settings}
     nlp.add_pipe("dlfa_transformer", name="transformer", config=block)
     return nlp
-
-
-def encoder_of(nlp: Language, name: str = "") -> TransformerModel:
-    """RETURNS (TransformerModel): The encoder of a pipeline.
-    RAISES (ValueError): It has none of ours."""
-    encoder = find_encoder(nlp)
-    if encoder is None:
-        raise ValueError(
-            f"The pipeline {name or nlp.meta.get('name', '')!r} ({nlp.pipe_names}) has no encoder "
-            "of dlfa_spacy. Expected a dlfa_spacy.TransformerModel.v1. Fix: name a pipeline that "
-            "was trained with one, or the encoder's own folder."
-        )
-    return encoder
 
 
 def source_name(name: str) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..aggregators.layer_index import resolve_layer
 from ..encoder.batch import LayerBatch
 from ..encoder.model import TransformerModel
-from .sources import encoder_of
+from .encoders import encoder_of
 
 BATCH_SIZE = 64
 

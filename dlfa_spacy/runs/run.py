@@ -27,7 +27,8 @@ from ..evaluation.evaluate import evaluate_language
 from ..evaluation.results import LanguageResult
 from ..evaluation.tasks import pipeline_tasks
 from ..files.writing import write_text
-from ..pipeline.inspection import find_encoder, layer_weights
+from ..pipeline.encoders import find_encoder
+from ..pipeline.inspection import layer_weights
 from ..recipes import listeners, make_config
 from .settings import CONFIG, LOG, METRICS, MODEL, PROGRESS, SETTINGS, DataFile, RunSettings
 from .training import Trained, train

@@ -172,7 +172,7 @@ def test_settings_that_cannot_be_are_refused(wrong: dict[str, Any], message: str
 def test_what_is_missing_is_named_at_the_first_step(bert: str, tmp_path: Path) -> None:
     both: Bench = bench(bert, {"tagger": "last"})
     step = {"step": 0, "epoch": 0}
-    with pytest.raises(ValueError, match='component = "tagger" holds no'):
+    with pytest.raises(ValueError, match='component = "tagger": found no'):
         callback(tmp_path, component="tagger")(both.nlp, step)
     (tmp_path / "de-en.tsv").write_text("ja\tyes\n", encoding="utf-8")
     with pytest.raises(ValueError, match="no words are linked.*Fix"):

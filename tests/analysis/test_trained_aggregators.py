@@ -15,8 +15,9 @@ from dlfa_spacy.analysis.gates import gate_rows
 from dlfa_spacy.analysis.tsne import tsne_rows
 from dlfa_spacy.analysis.weights import weight_rows
 from dlfa_spacy.language import set_language
+from dlfa_spacy.pipeline.encoders import encoder_of
 from dlfa_spacy.pipeline.inspection import layer_weights, named_aggregators
-from dlfa_spacy.pipeline.sources import encoder_of, encoder_pipeline
+from dlfa_spacy.pipeline.sources import encoder_pipeline
 
 GOLD = [
     ("en", ["Anna", "lives", "in", "Berlin"], ["PROPN", "VERB", "ADP", "PROPN"]),

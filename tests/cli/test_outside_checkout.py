@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from dlfa_spacy.cli import app
 from dlfa_spacy.encoder.storage.errors import EncoderError
-from dlfa_spacy.encoder.storage.loading import find_encoder
+from dlfa_spacy.encoder.storage.loading import encoder_location
 from dlfa_spacy.recipes import make_config
 
 WAYS_OUT = ("checkout", "dlfa export-encoder xx_dlfa_ner encoder")
@@ -67,7 +67,7 @@ def test_training_without_an_encoder_ends_in_a_message(
 
 def test_the_error_is_its_message_also_in_another_process() -> None:
     with pytest.raises(ValueError) as caught:
-        find_encoder("./nothing")
+        encoder_location("./nothing")
     assert str(caught.value).startswith("[components.transformer.model] name")
     copy = pickle.loads(pickle.dumps(caught.value))
     assert isinstance(copy, EncoderError) and str(copy) == str(caught.value)

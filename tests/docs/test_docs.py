@@ -142,7 +142,10 @@ def test_every_registered_name_has_a_config_block(name: str) -> None:
     assert re.search(rf'{key}\s*[=:] "{re.escape(name)}"', section(name))
 
 
-@pytest.mark.parametrize("name", sorted(aggregators.__all__))
+MODULES = [name for name in aggregators.__all__ if isinstance(getattr(aggregators, name), type)]
+
+
+@pytest.mark.parametrize("name", MODULES)
 def test_the_signature_of_every_module_is_the_one_written_down(name: str) -> None:
     # A module without a constructor of its own has no arguments.
     parameters = [

@@ -32,7 +32,7 @@ from spacy.util import dot_to_object, load_model_from_config
 from thinc.api import Config
 
 from dlfa_spacy.encoder.model import TransformerModel
-from dlfa_spacy.pipeline.inspection import find_encoder
+from dlfa_spacy.pipeline.encoders import find_encoder
 
 
 def replaced(nlp: Language, *names: str) -> Language:

@@ -14,7 +14,7 @@ from test_callbacks import in_layer
 from tiny import tiny_bert
 
 from dlfa_spacy.pipeline.callbacks import build_reinit_layers_v1
-from dlfa_spacy.pipeline.inspection import find_encoder
+from dlfa_spacy.pipeline.encoders import find_encoder
 
 
 def reinit_pipeline(

@@ -19,9 +19,10 @@ from spacy.training import Example
 
 from dlfa_spacy import layer_states
 from dlfa_spacy.language import set_language
+from dlfa_spacy.pipeline.encoders import encoder_of
 from dlfa_spacy.pipeline.sbert_wk import sbert_wk
 from dlfa_spacy.pipeline.sentence_vectors import attach
-from dlfa_spacy.pipeline.sources import encoder_of, encoder_pipeline
+from dlfa_spacy.pipeline.sources import encoder_pipeline
 from dlfa_spacy.pipeline.states import all_sentence_states
 
 TEXTS = ["Anna lives in Berlin", "the un able", "", "Berlin", "unable Anna the lives in Berlin ed"]

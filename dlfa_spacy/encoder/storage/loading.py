@@ -21,7 +21,7 @@ KEY = "[components.transformer.model] name"
 PROJECT_FOLDERS = ("assets", "encoders", "models", "packages", "training")
 
 
-def find_encoder(name: str, key: str = KEY) -> str:
+def encoder_location(name: str, key: str = KEY) -> str:
     """Tell a folder from a name on the Hub, and refuse a folder that is not there.
 
     name (str): As in the config. A relative path counts from the working directory.
@@ -67,7 +67,7 @@ def read_config(name: str, **settings: Any) -> PretrainedConfig | None:
     """RETURNS (Optional[PretrainedConfig]): The encoder's configuration, if it can be had without
     the network."""
     try:
-        source = find_encoder(name)
+        source = encoder_location(name)
         return from_pretrained(AutoConfig, source, local_files_only=True, **settings)
     except (OSError, ValueError):
         return None
@@ -80,7 +80,7 @@ def load_tokenizer(name: str) -> Any:
     RAISES (ValueError): Nothing there, or it cannot be read.
     """
     try:
-        return from_pretrained(AutoTokenizer, find_encoder(name))
+        return from_pretrained(AutoTokenizer, encoder_location(name))
     except OSError as error:
         raise ValueError(
             f'The tokenizer of "{name}" could not be loaded: {error} Expected a folder written by '
@@ -100,7 +100,7 @@ def load_encoder(
     RETURNS (HFObjects): Both, the encoder in fp32 on the current device.
     RAISES (EncoderError): Nothing there, weights missing or not fitting.
     """
-    source = find_encoder(name)
+    source = encoder_location(name)
     try:
         tokenizer = from_pretrained(AutoTokenizer, source, **tokenizer_config)
         config = from_pretrained(AutoConfig, source, **transformer_config)

@@ -18,7 +18,7 @@ from ...metrics.cka import cka, disjoint_batches, shuffled_rows
 from ...metrics.retrieval import retrieval
 from ...metrics.similarity import centred, mean_cosine
 from ...parallel.text import ParallelText
-from ...pipeline.sources import encoder_of
+from ...pipeline.encoders import encoder_of
 from ...pipeline.states import resolve_layers
 
 Row = dict[str, Any]

@@ -10,7 +10,7 @@ from spacy.util import load_model_from_config
 
 from dlfa_spacy.encoder.run.bfloat16 import has_bfloat16
 from dlfa_spacy.encoder.storage.int8 import quantize
-from dlfa_spacy.pipeline.inspection import find_encoder
+from dlfa_spacy.pipeline.encoders import find_encoder
 from dlfa_spacy.recipes import make_config
 
 needs_bfloat16 = pytest.mark.skipif(not has_bfloat16(), reason="this CPU has no bfloat16")
