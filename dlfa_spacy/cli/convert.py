@@ -1,8 +1,9 @@
 """`dlfa convert`: public corpus formats to spaCy's."""
 
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import TaskID
@@ -10,7 +11,7 @@ from rich.progress import TaskID
 from .console import comma_list, output, plain_errors, progress, shown
 
 if TYPE_CHECKING:
-    from ..corpora import Conversion
+    from ..corpora import Conversion, ReadingOptions
 
 
 class Format(str, Enum):
@@ -78,6 +79,13 @@ def convert_cli(
     splits: Annotated[
         str, typer.Option("--splits", help="Of a folder, only these splits: train,dev.")
     ] = "",
+    tasks: Annotated[
+        str,
+        typer.Option(
+            help="The folder holds a corpus for each of these tasks, and so will the other: "
+            "[bold]pos,ner=panx,xnli[/], where panx is what the corpus of ner is called."
+        ),
+    ] = "",
     multiword: Annotated[
         Multiword,
         typer.Option(
@@ -141,12 +149,17 @@ def convert_cli(
 
       [cyan]dlfa convert XNLI-1.0 xnli[/]
 
+    Several tasks, DATA/pos to corpus/pos and DATA/ner-wikiann to corpus/ner:
+
+      [cyan]dlfa convert DATA corpus --tasks pos,ner=ner-wikiann[/]
+
     Pairs in JSONL whose labels are 0 and 1:
 
       [cyan]dlfa convert pairs out --labels not_paraphrase,paraphrase[/]
     """
     with plain_errors():
-        from ..corpora import ReadingOptions, convert_files, plan, topics_of_jobs
+        from ..corpora import ReadingOptions
+        from ..corpora.folder import task_folders
 
         options = ReadingOptions(
             format=format_.value,
@@ -155,40 +168,58 @@ def convert_cli(
             max_length=max_length,
             labels=tuple(comma_list(labels)),
         )
-        jobs = plan(
-            source,
-            target,
-            language=lang or None,
-            languages=comma_list(langs),
-            splits=comma_list(splits),
-        )
-        train = plan(source, target, language=lang or None) if source.is_dir() else []
-        topics = topics_of_jobs(jobs, options, train)
-        done: list[Conversion] = []
-        with progress(quiet=quiet) as bar:
-            files_task = bar.add_task("Converting", total=len(jobs), detail="files")
-            for job in jobs:
-                name = f"{job.part.language}/{job.part.split}"
-                docs_task = bar.add_task(name, total=None, detail="sentences")
+        chosen = {
+            "language": lang or None,
+            "languages": comma_list(langs),
+            "splits": comma_list(splits),
+        }
+        if not tasks:
+            _convert(source, target, options, chosen, limit, seed, quiet)
+        for task, folder in task_folders(source, comma_list(tasks)).items():
+            known = format_ is Format.auto and task in tuple(Format)
+            own = replace(options, format=task) if known else options
+            _convert(folder, target / task, own, chosen, limit, seed, quiet)
 
-                def advance(task: TaskID = docs_task) -> None:
-                    bar.advance(task)
 
-                conversion = convert_files(
-                    job.inputs,
-                    job.output,
-                    job.part,
-                    options=options,
-                    topics=topics,
-                    limit=limit,
-                    seed=seed,
-                    on_doc=advance,
-                )
-                done.append(conversion)
-                bar.remove_task(docs_task)
-                bar.advance(files_task)
-        if not quiet:
-            _show(done, multiword.value, target)
+def _convert(
+    source: Path,
+    target: Path,
+    options: "ReadingOptions",
+    chosen: dict[str, Any],
+    limit: int,
+    seed: int,
+    quiet: bool,
+) -> None:
+    from ..corpora import convert_files, plan, topics_of_jobs
+
+    jobs = plan(source, target, **chosen)
+    train = plan(source, target, language=chosen["language"]) if source.is_dir() else []
+    topics = topics_of_jobs(jobs, options, train)
+    done: list[Conversion] = []
+    with progress(quiet=quiet) as bar:
+        files_task = bar.add_task("Converting", total=len(jobs), detail="files")
+        for job in jobs:
+            name = f"{job.part.language}/{job.part.split}"
+            docs_task = bar.add_task(name, total=None, detail="sentences")
+
+            def advance(task: TaskID = docs_task) -> None:
+                bar.advance(task)
+
+            conversion = convert_files(
+                job.inputs,
+                job.output,
+                job.part,
+                options=options,
+                topics=topics,
+                limit=limit,
+                seed=seed,
+                on_doc=advance,
+            )
+            done.append(conversion)
+            bar.remove_task(docs_task)
+            bar.advance(files_task)
+    if not quiet:
+        _show(done, options.multiword, target)
 
 
 def _show(done: "list[Conversion]", multiword: str, target: Path) -> None:

@@ -70,7 +70,7 @@ def sweep_cli(
     threads: Annotated[
         int, typer.Option(min=0, help="Threads of each run; 0: all cores for one job, else 1.")
     ] = 0,
-    gpus: Annotated[str, typer.Option(help="GPUs to use: 0,1. Default: the CPU.")] = "",
+    gpus: Annotated[str, typer.Option(help="GPUs to use: 0,1.")] = "cpu",
     resume: Annotated[
         bool,
         typer.Option("--resume/--no-resume", help="Go on in a folder that has results already."),
@@ -152,7 +152,8 @@ def _run(
 ) -> None:
     from ..runs.sweep import run_sweep
 
-    numbers = [_number("--gpus", gpu, int) for gpu in comma_list(gpus)]
+    chosen = [] if gpus == "cpu" else comma_list(gpus)
+    numbers = [_number("--gpus", gpu, int) for gpu in chosen]
     devices = [gpu for _ in range(jobs) for gpu in numbers or [-1]]
     # A stop from outside ends its runs too, as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

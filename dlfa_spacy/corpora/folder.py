@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..files.plain_names import is_language
+from ..files.plain_names import is_language, is_plain_name
 from .formats import list_parts
 
 
@@ -71,3 +71,25 @@ def find_languages(
             "least one (.spacy, .conllu, .iob2 or .tsv). Check the folder and --split."
         )
     return chosen
+
+
+def task_folders(folder: Path, names: Sequence[str]) -> dict[str, Path]:
+    """Find the corpora of several tasks.
+
+    folder (Path): Holds one folder for each task.
+    names (Sequence[str]): "pos" for a task whose folder has its name, "ner=panx" for another.
+    RETURNS (Dict[str, Path]): Task -> the folder of its corpus.
+    RAISES (ValueError): A task has no folder, or a name that no folder could have.
+    """
+    found = {}
+    for name in names:
+        task, equals, own = name.partition("=")
+        path = folder / (own if equals else task)
+        if not is_plain_name(task) or not path.is_dir():
+            raise ValueError(
+                f"--tasks {name}: found no folder {path}, expected the corpus of a task there, "
+                "<lang>/<split>.conllu or another format. Fix: correct the name, or say what its "
+                "folder is called: ner=ner-wikiann."
+            )
+        found[task] = path
+    return found

@@ -70,6 +70,26 @@ def test_convert_takes_one_file_with_its_options(tmp_path):
         assert len(doc) == n_tokens
 
 
+def test_convert_takes_the_corpora_of_several_tasks(corpus, tmp_path):
+    corpus.rename(tmp_path / "panx")
+    write(tmp_path / "pawsx/en/train.tsv", "A b\tB a\t1\nE f\tG h\t0\n")
+    options = ["--tasks", "ner=panx,pawsx", "--langs", "en"]
+    result = run(app, ["convert", str(tmp_path), str(tmp_path / "out"), *options])
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["ner", "pawsx"]
+    docs = (
+        DocBin().from_disk(tmp_path / "out/pawsx/en/train.spacy").get_docs(spacy.blank("xx").vocab)
+    )
+    # A file of labels 0 and 1 gets their names from the task.
+    assert [doc.cats for doc in docs] == [
+        {"not_paraphrase": 0.0, "paraphrase": 1.0},
+        {"not_paraphrase": 1.0, "paraphrase": 0.0},
+    ]
+    result = run(app, ["convert", str(tmp_path), str(tmp_path / "new"), "--tasks", "ner,pos"])
+    assert result.exit_code == 1 and "--tasks ner" in result.output and "Fix:" in result.output
+    assert not (tmp_path / "new").exists()
+
+
 def test_convert_stops_at_a_malformed_line_without_a_traceback(tmp_path):
     source = write(tmp_path / "de/test.iob2", "Ada\tPERSON\n")
     result = run(app, ["convert", str(source), str(tmp_path / "out.spacy")])

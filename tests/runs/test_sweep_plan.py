@@ -244,7 +244,7 @@ RESULTS = ROOT / "docs" / "results"
 # The others there are a training config, and a plan that `dlfa align --report` fills in.
 COMMITTED = [
     path
-    for path in sorted(RESULTS.glob("*.cfg"))
+    for path in sorted([*RESULTS.glob("*.cfg"), *(ROOT / "configs" / "plans").glob("*.cfg")])
     if path.stem not in ("deployment", "alignment_embedded")
 ]
 
@@ -264,7 +264,7 @@ def test_a_committed_plan_reads_and_names_methods_of_the_bundled_encoder(path: P
     assert len(plan.encoders) == 1
     methods = {method.aggregator for method in expand_methods(plan.methods, 12)}
     # What is shown with one seed says so.
-    one_seed = path.stem in ("layers", "encoder_frozen", "encoder_tuned")
+    one_seed = path.stem in ("layers", "encoder_frozen", "encoder_tuned", "xtreme")
     assert {"last", "control"} <= methods and len(plan.seeds) >= (1 if one_seed else 3)
     for task in plan.tasks:
         config = make_config(base_of(task), "last", encoder=plan.encoders["bundled"])
@@ -280,7 +280,8 @@ def test_a_committed_plan_reads_and_names_methods_of_the_bundled_encoder(path: P
                 assert last in ("dropout", "L2")
     # Its first line is the command, with its own name.
     first = path.read_text(encoding="utf-8").splitlines()[0]
-    assert f"dlfa sweep docs/results/{path.name} --out sweeps/{path.stem}" in first
+    place = path.relative_to(ROOT).as_posix()
+    assert f"dlfa sweep {place} --out sweeps/{path.stem}" in first
 
 
 def test_the_committed_plans_are_found() -> None:
