@@ -16,9 +16,9 @@ from rich.console import Console
 from spacy.training import Example
 from spacy.util import fix_random_seed, load_model_from_config, minibatch
 
-from dlfa_spacy.benchmark.machine import describe
 from dlfa_spacy.corpora import read_docs
 from dlfa_spacy.files.markers import insert_between_markers
+from dlfa_spacy.optimization.speed.machine import describe
 from dlfa_spacy.recipes import make_config
 
 MARKER = "<!-- dlfa:frozen -->"

@@ -20,16 +20,16 @@ from unittest.mock import patch
 import torch
 import typer
 
-from dlfa_spacy.benchmark.bench import PRESETS, Bench
-from dlfa_spacy.benchmark.limit import BARE, bare_forwards, wordpieces
-from dlfa_spacy.benchmark.machine import describe
-from dlfa_spacy.benchmark.pipelines import System, annotate, build
-from dlfa_spacy.benchmark.predict import bare
-from dlfa_spacy.benchmark.rounds import measure
+from benchmarks.comparison.bench import PRESETS, Bench
+from benchmarks.comparison.pipelines import System, annotate, build, windows_of
+from benchmarks.comparison.predict import bare
 from dlfa_spacy.encoder.run.bfloat16 import has_bfloat16
 from dlfa_spacy.encoder.run.packed import PackedEncoder
 from dlfa_spacy.files.markdown import markdown_table
 from dlfa_spacy.files.markers import insert_between_markers
+from dlfa_spacy.optimization.speed.limit import BARE, bare_forwards
+from dlfa_spacy.optimization.speed.machine import describe
+from dlfa_spacy.optimization.speed.rounds import measure
 
 LANGUAGES = ("en", "de", "es", "ru", "zh", "ar")
 BUDGETS = (256, 512, 2_048, 4_096)
@@ -58,7 +58,7 @@ def main(
         mixed = build(made, System("attention", mixed_precision=True))
         model = bare(made, gpu_id=-1)
     words = sum(len(text.words) for text in texts)
-    windows = wordpieces(plain, texts)
+    windows = windows_of(plain, texts)
     alone = f"{BARE}, packed"
 
     def run(nlp: Any, budget: int | None, change: Change) -> None:

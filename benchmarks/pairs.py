@@ -21,9 +21,9 @@ from rich.table import Table
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from dlfa_spacy.benchmark.rounds import measure
 from dlfa_spacy.encoder.storage.loading import load_encoder
 from dlfa_spacy.files.markers import insert_between_markers
+from dlfa_spacy.optimization.speed.rounds import measure
 from dlfa_spacy.pairs import join_pair
 from dlfa_spacy.recipes import read_aggregation
 

@@ -36,10 +36,10 @@ from thinc.api import Config
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from dlfa_spacy.analysis.curves import KnownStates, retrieval_rows
-from dlfa_spacy.benchmark.machine import describe
 from dlfa_spacy.corpora.loading import read_docs
 from dlfa_spacy.encoder.segment.pieces import PieceTokenizer
 from dlfa_spacy.files.writing import write_text
+from dlfa_spacy.optimization.speed.machine import describe
 from dlfa_spacy.parallel.text import parallel_files, read_parallel
 from dlfa_spacy.pipeline.sources import open_source
 from dlfa_spacy.recipes import config_folder
@@ -203,7 +203,7 @@ import torch
 torch.set_num_threads(2)
 import spacy, dlfa_spacy, spacy_transformers
 from transformers import AutoModel, AutoTokenizer
-from dlfa_spacy.benchmark.memory_use import peak, reset_peak, resident
+from dlfa_spacy.optimization.speed.memory_use import peak, reset_peak, resident
 import gc
 before = resident()
 reset_peak()

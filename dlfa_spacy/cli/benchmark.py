@@ -1,120 +1,84 @@
-"""`dlfa benchmark`: time and memory beside the bare encoder and other libraries."""
+"""`dlfa benchmark`: how fast and how large a pipeline is."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import comma_list, messages, output, plain_errors, shown
+from .console import output, plain_errors, shown
+
+if TYPE_CHECKING:
+    from ..optimization.speed.own import Speed
 
 
 def benchmark_cli(
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder of the CSV file and the plots.")
-    ] = Path("benchmark"),
-    page: Annotated[
-        list[Path] | None,
-        typer.Option(help="Put the tables between the markers of this page; several times."),
-    ] = None,
-    preset: Annotated[
-        str, typer.Option(help="How much: smallest (seconds), quick (minutes) or full.")
-    ] = "quick",
-    measures: Annotated[
-        str,
-        typer.Option(help="Some of predict,lengths,train,memory,doc,load,size,long,many,profile."),
-    ] = "",
-    shapes: Annotated[
-        str, typer.Option(help="own: the encoder. base: BERT-base with random weights.")
-    ] = "own,base",
-    encoder: Annotated[str, typer.Option(help="Folder of an encoder.")] = "assets/encoder",
-    corpus: Annotated[Path, typer.Option(help="Folder of <lang>/test.conllu.")] = Path(
-        "assets/corpus"
-    ),
-    languages: Annotated[str, typer.Option(help="Of the texts, mixed.")] = "en,de,es,ru,zh,ar",
-    rounds: Annotated[int | None, typer.Option(min=1, help="Timed rounds.")] = None,
-    threads: Annotated[int, typer.Option(min=0, help="Threads of torch; 0: all cores.")] = 1,
-    curated_python: Annotated[
+    pipeline: Annotated[str, typer.Argument(help="Folder or package of a trained pipeline.")],
+    texts: Annotated[
         Path | None,
-        typer.Option(help="Python of an environment with spacy-curated-transformers 0.3.1."),
+        typer.Option(
+            help="What it reads: .txt with one text a line, or a corpus. Default: spaCy's own "
+            "example sentences in some 50 languages."
+        ),
     ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="JSON file.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Timed rounds.")] = 3,
+    threads: Annotated[int, typer.Option(min=0, help="Threads of torch; 0: all cores.")] = 0,
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU; -1: the CPU.")] = -1,
-    max_wordpieces: Annotated[
-        int | None, typer.Option(min=2, help="Of the longest document of the measure long.")
-    ] = None,
-    max_docs: Annotated[int | None, typer.Option(min=10, help="Docs of the measure many.")] = None,
-    label: Annotated[str, typer.Option(help="Name of the profile: before and after.")] = "now",
-    plot: Annotated[bool, typer.Option("--plot/--no-plot", help="Draw the plots.")] = True,
 ) -> None:
-    """Measure time and memory beside the bare encoder, stock spacy-transformers,
-    spacy-curated-transformers and the pipeline of Hugging Face.
+    """Measure speed, memory and size of a pipeline, against its own bare encoder.
 
-    All read the same texts with the same weights, in rounds that alternate; figures are medians.
-    Only ratios of one run mean something. OUT/benchmarks.csv keeps what was measured before,
-    measure by measure, so that one of them can be repeated alone.
+    The limit is the fastest way to run the encoder alone over the same wordpieces. It and the
+    pipeline take turns, round after round; figures are medians. What they are on another machine,
+    only a run there tells.
 
     [bold]Examples[/]
 
-      [cyan]dlfa benchmark --out benchmark --shapes own[/]
+      [cyan]dlfa benchmark training/model-best[/]
 
-    All that docs/benchmarks.md shows:
-
-      [cyan]dlfa benchmark --preset full --out docs/benchmarks --page docs/benchmarks.md[/]
+      [cyan]dlfa benchmark xx_dlfa_ner --texts mails.txt --threads 2 --out speed.json[/]
     """
     with plain_errors():
         import os
-        import tempfile
+        from dataclasses import asdict
 
-        from ..benchmark.bench import MEASURES, PRESETS, Bench, resized
-        from ..benchmark.page import sections, write_page
-        from ..benchmark.run import CSV, run_benchmark
+        import spacy
+        import srsly
 
-        chosen = _some_of("--measures", measures, MEASURES)
-        wanted = _some_of("--shapes", shapes, ("own", "base"))
-        (size,) = _some_of("--preset", preset, tuple(PRESETS))
-        console = messages()
-        if curated_python is None and {"predict", "train", "doc"} & set(chosen):
-            console.print(
-                "[yellow]spacy-curated-transformers is left out:[/] it needs an environment of its "
-                "own (docs/benchmarks.md says how), named by --curated-python.",
-                soft_wrap=True,
-            )
-        with tempfile.TemporaryDirectory(prefix="dlfa-benchmark-") as folder:
-            bench = Bench(
-                encoder=encoder,
-                corpus=corpus,
-                languages=tuple(comma_list(languages)),
-                sizes=resized(PRESETS[size], rounds, max_wordpieces, max_docs),
-                threads=threads or os.cpu_count() or 1,
-                folder=Path(folder),
-                curated_python=curated_python,
-                gpu_id=gpu_id,
-                label=label,
-            )
-            figures, settings = run_benchmark(bench, out, chosen, wanted, console.print)
-        found = sections(figures, settings)
-        for path in page or []:
-            write_page(path, found)
-        if plot:
-            from ..benchmark.plot import draw
+        from ..files.writing import write_text
+        from ..optimization.speed.own import example_texts, measure_speed
+        from ..optimization.texts import read_texts
 
-            draw(figures, out)
-        from rich.markdown import Markdown
-
-        for table in found.values():
-            output().print(Markdown(table))
-        output().print(f"Wrote {shown(out / CSV)}", soft_wrap=True)
+        found = example_texts()
+        if texts is not None:
+            found = [doc.text for doc in read_texts(spacy.blank("xx"), texts)]
+        speed = measure_speed(pipeline, found, rounds, threads or os.cpu_count() or 1, gpu_id)
+        _show(speed, len(found))
+        if out is not None:
+            write_text(out, srsly.json_dumps(asdict(speed), indent=2) + "\n")
+            output().print(f"Wrote {shown(out)}", soft_wrap=True)
 
 
-def _some_of(option: str, value: str, known: tuple[str, ...]) -> list[str]:
-    """RETURNS (List[str]): The names given; all if none was.
+def _show(speed: "Speed", n_texts: int) -> None:
+    from rich.table import Table
 
-    RAISES (ValueError): An unknown one.
-    """
-    names = comma_list(value) or list(known)
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise ValueError(
-            f"{option} {value}: there is no {unknown[0]}. Expected some of {', '.join(known)}. "
-            f"Fix: {option} {known[0]}."
-        )
-    return names
+    table = Table(show_header=False, box=None)
+    table.add_column(style="bold")
+    table.add_column(justify="right")
+    table.add_row("words per second", f"{speed.words_per_second:,.0f}")
+    if speed.limit is not None:
+        way, limit = speed.limit
+        table.add_row(f"bare encoder, {way}", f"{limit:,.0f}")
+        table.add_row("share of that", f"{speed.share:.2f}")
+    for name, seconds in speed.load.items():
+        table.add_row(f"load, {name}", f"{seconds:.2f} s")
+    for name, size in speed.memory.items():
+        if size:
+            table.add_row(f"memory, {name}", f"{size / 1e6:,.0f} MB")
+    table.add_row("on disk", f"{speed.size / 1e6:,.0f} MB")
+    whole = sum(speed.components.values())
+    for name, seconds in speed.components.items():
+        table.add_row(f"time in {name}", f"{100 * seconds / whole:.0f} %")
+    output().print(table)
+    output().print(
+        f"{n_texts:,} texts, {speed.words:,} words; {speed.machine}", highlight=False, style="dim"
+    )

@@ -92,7 +92,7 @@ class PaddedReference(nn.Module):
 
     def __init__(self, module: DoubleLayerFusion, width: int, bottleneck: int):
         super().__init__()
-        self.gate = module.gate
+        self.gate = module.gate_kind
         self.local = self._branch(module.local_branch, width, bottleneck)
         self.globally = self._branch(module.global_branch, width, bottleneck)
 

@@ -21,7 +21,7 @@ from life import (
     stock_encoder_block,
     trained,
 )
-from spacy.util import load_model_from_config
+from spacy.util import load_model_from_config, registry
 from thinc.api import Config
 
 
@@ -71,7 +71,7 @@ WRONG: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     (FUSION, {"layer": "random"}, ("aggregation.layer", "random", "control")),
     (FUSION, {"gate": "softmax"}, ("aggregation.gate", "softmax", "product")),
     (FUSION, {"norm": "group"}, ("aggregation.norm", "group", "batch")),
-    (FUSION, {"reduction": 0}, ("aggregation.reduction", "0", "32")),
+    (FUSION, {"reduction": 0}, ("aggregation.reduction", "0", "width")),
     (FUSION, {"reduction": 33}, ("aggregation.reduction", "33", "32")),
     (FUSION, {"lr_scale": -1.0}, ("aggregation.lr_scale", "-1")),
     (MEAN, {"layers": [0, 5]}, ("aggregation.layers", "5", "4 layers")),
@@ -81,6 +81,23 @@ WRONG: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     (ATTENTION, {"dropout": 1.5}, ("aggregation.dropout", "1.5")),
     (ATTENTION, {"key_width": 0}, ("aggregation.key_width", "0")),
 ]
+
+
+# What only an encoder can tell.
+LATER = ({"layer": 7}, {"layer": -6}, {"reduction": 33}, {"layers": [0, 5]})
+
+
+@pytest.mark.parametrize("name, block, words", WRONG)
+def test_wrong_values_are_said_when_the_config_is_read(
+    name: str, block: dict[str, Any], words: tuple[str, ...]
+) -> None:
+    config = {"aggregation": {"@layers": name, **block}}
+    if block in LATER:
+        assert registry.resolve(config)
+        return
+    with pytest.raises(ValueError) as caught:
+        registry.resolve(config)
+    assert all(word in str(caught.value) for word in words)
 
 
 @pytest.mark.parametrize("factory", FACTORIES)

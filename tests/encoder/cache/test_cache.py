@@ -321,7 +321,7 @@ def test_several_processes_predict_with_a_pipeline_that_has_a_cache(
 
 SHARED = """
 import json, sys
-sys.path.insert(0, {tests!r})
+sys.path[:0] = {tests!r}
 from test_cache import build, encoded, epoch
 nlp = build({bert!r}, cache={cache!r})
 with encoded() as runs:
@@ -331,7 +331,9 @@ print(json.dumps([sum(runs), losses], default=float))
 
 
 def test_processes_share_a_folder(bert: str, tmp_path: Path) -> None:
-    program = SHARED.format(tests=str(UTIL), bert=bert, cache=str(tmp_path))
+    program = SHARED.format(
+        tests=[str(Path(__file__).parent), str(UTIL)], bert=bert, cache=str(tmp_path)
+    )
     found = []
     for _ in range(2):
         done = subprocess.run([sys.executable, "-c", program], capture_output=True)

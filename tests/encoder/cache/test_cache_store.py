@@ -207,7 +207,7 @@ def test_what_was_damaged_is_kept_again(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-sys.path.insert(0, {tests!r})
+sys.path[:0] = {tests!r}
 from test_cache_store import FolderStore, WIDTH, fill
 store = FolderStore(Path(sys.argv[1]), WIDTH)
 print("ready", flush=True)
@@ -218,7 +218,11 @@ for i in range(10**9):
 
 def test_killed_writers_leave_a_folder_that_is_right(tmp_path: Path) -> None:
     for _ in range(2):
-        command = [sys.executable, "-c", WRITER.format(tests=str(UTIL))]
+        command = [
+            sys.executable,
+            "-c",
+            WRITER.format(tests=[str(Path(__file__).parent), str(UTIL)]),
+        ]
         process = subprocess.Popen([*command, str(tmp_path)], stdout=subprocess.PIPE)
         assert process.stdout is not None and process.stdout.readline() == b"ready\n"
         while not any(path.stat().st_size > 5000 for path in tmp_path.glob("*.idx")):

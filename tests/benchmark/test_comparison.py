@@ -1,4 +1,4 @@
-"""`dlfa benchmark`: texts and limits are what they say, files are right, the smallest run works."""
+"""The comparison with other libraries: texts and limits are right, the smallest run works."""
 
 from pathlib import Path
 from typing import Any
@@ -15,22 +15,22 @@ from tiny import tiny_bert
 from transformers import BertModel
 from typer.testing import CliRunner
 
-from dlfa_spacy.benchmark import bench, goals, page
-from dlfa_spacy.benchmark.bench import MEASURES, PRESETS, Bench, resized
-from dlfa_spacy.benchmark.child import run_child
-from dlfa_spacy.benchmark.curated import CuratedProcess
-from dlfa_spacy.benchmark.doc import vector_bytes
-from dlfa_spacy.benchmark.encoders import encoder_folder
-from dlfa_spacy.benchmark.figures import Figure, figure, merge, read_csv, write_csv
-from dlfa_spacy.benchmark.limit import bare_forwards, wordpieces
-from dlfa_spacy.benchmark.memory_use import peak, reset_peak, resident
-from dlfa_spacy.benchmark.pipelines import STOCK, System, build
-from dlfa_spacy.benchmark.rounds import measure
-from dlfa_spacy.benchmark.run import CSV, run_benchmark
-from dlfa_spacy.benchmark.texts import Text, read_texts
-from dlfa_spacy.benchmark.train import equal
-from dlfa_spacy.cli import app
+from benchmarks.comparison import bench, goals, page
+from benchmarks.comparison.__main__ import app
+from benchmarks.comparison.bench import MEASURES, PRESETS, Bench, resized
+from benchmarks.comparison.curated import CuratedProcess
+from benchmarks.comparison.doc import vector_bytes
+from benchmarks.comparison.encoders import encoder_folder
+from benchmarks.comparison.figures import Figure, figure, merge, read_csv, write_csv
+from benchmarks.comparison.pipelines import STOCK, System, build, windows_of
+from benchmarks.comparison.run import CSV, run_benchmark
+from benchmarks.comparison.texts import Text, read_texts
+from benchmarks.comparison.train import equal
 from dlfa_spacy.encoder.storage.loading import load_encoder
+from dlfa_spacy.optimization.speed.child import run_child
+from dlfa_spacy.optimization.speed.limit import bare_forwards
+from dlfa_spacy.optimization.speed.memory_use import peak, reset_peak, resident
+from dlfa_spacy.optimization.speed.rounds import measure
 
 SENTENCES = {
     "en": [["Anna", "lives", "in", "Berlin"], ["the", "un"], ["Berlin"] * 20],
@@ -102,10 +102,10 @@ def test_a_corpus_without_a_language_is_named(corpus: Path) -> None:
 def test_sentences_of_equal_lengths_are_of_equal_lengths(encoder: str, corpus: Path) -> None:
     nlp = build(encoder, System("last"), "tagger")
     mixed = read_texts(corpus, ("en", "de"), "sentences", 40)
-    assert len({len(row) for row in wordpieces(nlp, mixed)}) > 1
+    assert len({len(row) for row in windows_of(nlp, mixed)}) > 1
     made = equal(nlp, mixed)
     assert len(made) == len(mixed)
-    assert len({len(row) for row in wordpieces(nlp, made)}) == 1
+    assert len({len(row) for row in windows_of(nlp, made)}) == 1
     assert all(len(text.words) == len(text.tags) for text in made)
 
 
@@ -171,7 +171,7 @@ def mixed_texts() -> list[Text]:
 def test_guard_bert_computes_nothing_but_what_there_is(encoder: str, aggregation: str) -> None:
     nlp = build(encoder, System(aggregation))
     texts = mixed_texts()
-    real = sum(map(len, wordpieces(nlp, texts)))
+    real = sum(map(len, windows_of(nlp, texts)))
     calls, computed = calls_of_encoder(nlp, texts, packed=True)
     assert computed == real
     assert calls <= 1.1 * -(-real // 1024)
@@ -183,7 +183,7 @@ def test_guard_an_encoder_that_needs_padding_computes_little_more_than_there_is(
 ) -> None:
     nlp = build(encoder, System(aggregation))
     texts = mixed_texts()
-    real = sum(map(len, wordpieces(nlp, texts)))
+    real = sum(map(len, windows_of(nlp, texts)))
     calls, computed = calls_of_encoder(nlp, texts)
     assert real < computed <= 1.05 * real
     # Not many more calls than the budget of a forward pass makes necessary.
@@ -194,7 +194,7 @@ def test_guard_stock_would_compute_a_lot_more(encoder: str) -> None:
     nlp = build(encoder, System("stock"))
     _, computed = calls_of_encoder(nlp, mixed_texts())
     ours = build(encoder, System("last"))
-    assert computed > 1.2 * sum(map(len, wordpieces(ours, mixed_texts())))
+    assert computed > 1.2 * sum(map(len, windows_of(ours, mixed_texts())))
 
 
 def test_guard_one_tokenizer_call_a_batch_and_no_strings_of_wordpieces(
@@ -227,7 +227,7 @@ def test_guard_nothing_is_left_on_docs_of_shipped_pipelines(encoder: str) -> Non
         nlp = build(encoder, System("attention"), cleaner=cleaner)
         docs = list(nlp.pipe(Doc(nlp.vocab, words=text.words) for text in texts))
         found = vector_bytes(docs)
-        rows = sum(map(len, wordpieces(nlp, texts)))
+        rows = sum(map(len, windows_of(nlp, texts)))
         # One vector of 32 floats a wordpiece, and its id, its row and its lengths.
         assert found == 0 if cleaner else rows * 32 * 4 < found < rows * 32 * 4 * 1.5
 
@@ -367,15 +367,15 @@ def test_mistakes_are_said_plainly(
 ) -> None:
     settings = {"--encoder": encoder, "--corpus": str(corpus), "--languages": "en"}
     given = [x for key, value in settings.items() if key not in options for x in (key, value)]
-    command = ["benchmark", "--out", str(tmp_path), "--preset", "smallest", *given, *options]
+    command = ["--out", str(tmp_path), "--preset", "smallest", *given, *options]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 1
     assert said in " ".join(result.output.split()) and "Traceback" not in result.output
 
 
 def test_a_failed_process_is_an_error() -> None:
-    with pytest.raises(ValueError, match='part "nothing".*No module named.*Fix'):
-        run_child("nothing", {})
+    with pytest.raises(ValueError, match='part "dlfa_spacy.nothing".*No module named.*Fix'):
+        run_child("dlfa_spacy.nothing", {})
 
 
 def test_a_python_without_the_library_is_an_error(tmp_path: Path, encoder: str) -> None:
@@ -415,7 +415,7 @@ def test_the_smallest_run_of_the_command(tmp_path: Path, encoder: str, corpus: P
     markers = [f"<!-- dlfa:benchmark-{name} -->" for name in (*IN_CHILDREN, "goals")]
     target.write_text("".join(f"{m}\n{m}\n" for m in markers), encoding="utf-8")
     out = tmp_path / "out"
-    command = ["benchmark", "--preset", "smallest", "--shapes", "own", "--out", str(out)]
+    command = ["--preset", "smallest", "--shapes", "own", "--out", str(out)]
     command += ["--encoder", encoder, "--corpus", str(corpus), "--languages", "en,de"]
     command += ["--measures", ",".join(IN_CHILDREN), "--page", str(target)]
     result = CliRunner().invoke(app, command)

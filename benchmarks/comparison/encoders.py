@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 from transformers import AutoTokenizer, BertConfig, BertModel
 
-from ..encoder.storage.huggingface import from_pretrained
-from ..encoder.storage.int4_folder import is_int4, save_floats
-from ..encoder.storage.loading import load_encoder, read_config
+from dlfa_spacy.encoder.storage.huggingface import from_pretrained
+from dlfa_spacy.encoder.storage.int4_folder import is_int4, save_floats
+from dlfa_spacy.encoder.storage.loading import load_encoder, read_config
 
 # "own" is the encoder of --encoder. The others have its tokenizer and random weights: time and
 # memory do not depend on what the weights are.

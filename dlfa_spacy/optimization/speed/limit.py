@@ -8,13 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy
 import torch
-from spacy.language import Language
 from spacy.tokens import Doc
 from torch import nn
 
-from ..encoder.model import TransformerModel
-from ..encoder.run.packed_rows import packed_layers, runs_packed
-from .texts import Text
+from ...encoder.model import TransformerModel
+from ...encoder.run.packed_rows import packed_layers, runs_packed
 
 BARE = "bare forward"
 PADDED = (8, 16, 32)
@@ -25,11 +23,9 @@ GPU_BUDGET = 16384
 Windows = Sequence[Sequence[int]]
 
 
-def wordpieces(nlp: Language, texts: Sequence[Text]) -> list[list[int]]:
+def wordpieces(encoder: TransformerModel, docs: Sequence[Doc]) -> list[list[int]]:
     """RETURNS (List[List[int]]): The wordpieces of each window, as our encoder reads them."""
-    encoder = nlp.get_pipe("transformer").model  # type: ignore[attr-defined]
-    assert isinstance(encoder, TransformerModel)
-    windows = encoder.segment([Doc(nlp.vocab, words=text.words) for text in texts])
+    windows = encoder.segment(docs)
     ends = numpy.cumsum(windows.lengths)
     return [part.tolist() for part in numpy.split(windows.ids, ends[:-1])]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..optimization.optimize import folder_size
+from dlfa_spacy.optimization.optimize import folder_size
+
 from .bench import Bench
 from .figures import Figure, figure
 from .pipelines import System

@@ -10,7 +10,8 @@ import torch
 import transformers
 from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
-from ..encoder.storage.huggingface import from_pretrained
+from dlfa_spacy.encoder.storage.huggingface import from_pretrained
+
 from .pipelines import HF
 from .texts import Text
 

@@ -12,10 +12,13 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Config
 
-from ..optimization.half import store_as_half
-from ..optimization.int8 import make_int8
-from ..pipeline.readers import encoders_in_use
-from ..recipes import read_aggregation
+from dlfa_spacy.optimization.half import store_as_half
+from dlfa_spacy.optimization.int8 import make_int8
+from dlfa_spacy.optimization.speed.limit import wordpieces
+from dlfa_spacy.pipeline.encoders import encoder_of
+from dlfa_spacy.pipeline.readers import encoders_in_use
+from dlfa_spacy.recipes import read_aggregation
+
 from .texts import Text
 
 STOCK = "stock spacy-transformers, last layer"
@@ -135,3 +138,9 @@ def examples(nlp: Language, texts: Sequence[Text]) -> list[Example]:
         reference = Doc(nlp.vocab, words=text.words, tags=[tag or "X" for tag in text.tags])
         made.append(Example(Doc(nlp.vocab, words=text.words), reference))
     return made
+
+
+def windows_of(nlp: Language, texts: Sequence[Text]) -> list[list[int]]:
+    """RETURNS (List[List[int]]): The wordpieces of each window of some texts."""
+    docs = [Doc(nlp.vocab, words=text.words) for text in texts]
+    return wordpieces(encoder_of(nlp), docs)

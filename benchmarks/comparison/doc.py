@@ -8,7 +8,8 @@ from typing import Any
 import numpy
 from spacy.tokens import Doc
 
-from ..recipes import available
+from dlfa_spacy.recipes import available
+
 from .bench import Bench
 from .figures import Figure, figure
 from .pipelines import CURATED, System, build

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dlfa_spacy.optimization.speed.limit import BARE
+
 from .figures import Figure, find
-from .limit import BARE
 from .pipelines import STOCK
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from ..files.writing import write_text
+from dlfa_spacy.files.writing import write_text
 
 
 @dataclass(frozen=True)

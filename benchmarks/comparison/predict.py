@@ -8,15 +8,16 @@ from typing import Any
 import torch
 from transformers import AutoModel
 
-from ..encoder.run.bfloat16 import has_bfloat16
-from ..encoder.storage.huggingface import from_pretrained
-from ..recipes import available
+from dlfa_spacy.encoder.run.bfloat16 import has_bfloat16
+from dlfa_spacy.encoder.storage.huggingface import from_pretrained
+from dlfa_spacy.optimization.speed.limit import bare_forwards
+from dlfa_spacy.optimization.speed.rounds import Run, measure
+from dlfa_spacy.recipes import available
+
 from .bench import Bench
 from .figures import Figure, figure
 from .huggingface import hf_pipelines
-from .limit import bare_forwards, wordpieces
-from .pipelines import CURATED, System, annotate, build
-from .rounds import Run, measure
+from .pipelines import CURATED, System, annotate, build, windows_of
 
 # Whose encoder is also measured in other number types.
 PRECISE = "attention"
@@ -34,7 +35,7 @@ def run(bench: Bench, shape: str) -> list[Figure]:
     words = sum(len(text.words) for text in texts)
     runs: dict[str, Run] = {}
     ours = build(folder, System("last"))
-    runs |= bare_forwards(bare(folder, bench.gpu_id), wordpieces(ours, texts))
+    runs |= bare_forwards(bare(folder, bench.gpu_id), windows_of(ours, texts))
     runs |= hf_pipelines(folder, texts, bench.gpu_id)
     for system in systems(bench.gpu_id):
         nlp = build(folder, system)

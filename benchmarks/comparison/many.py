@@ -9,8 +9,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from dlfa_spacy.optimization.speed.child import load_pipeline, run_child
+
 from .bench import Bench
-from .child import load_pipeline, run_child
 from .figures import Figure, figure
 from .pipelines import System
 
@@ -27,7 +28,7 @@ def run(bench: Bench, shape: str) -> list[Figure]:
     The encoder is tiny: what stays does not depend on its size."""
     system = System(AGGREGATION)
     settings = bench.child_settings(bench.saved("tiny", system, "ner"))
-    found = run_child("many", {**settings, "docs": bench.sizes.docs})
+    found = run_child(__name__, {**settings, "docs": bench.sizes.docs})
     figures = [
         figure("many", shape, str(row["docs"]), system.name, "bytes", [row["bytes"]])
         for row in found["points"]
@@ -46,7 +47,7 @@ def in_child(settings: dict[str, Any]) -> dict[str, Any]:
     nlp = load_pipeline(settings)
     from spacy.tokens import Doc
 
-    from .memory_use import resident
+    from dlfa_spacy.optimization.speed.memory_use import resident
 
     rng = random.Random(0)
     letters = "abcdefghijklmnopqrstuvwxyz"

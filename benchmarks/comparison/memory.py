@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from dlfa_spacy.optimization.speed.child import load_pipeline, run_child
+
 from .bench import Bench
-from .child import load_pipeline, run_child
 from .figures import Figure, figure
 from .pipelines import System
 
@@ -26,7 +27,7 @@ def run(bench: Bench, shape: str) -> list[Figure]:
     for name in AGGREGATIONS:
         system = System(name)
         settings = bench.child_settings(bench.saved(shape, system))
-        found = run_child("memory", {**settings, "texts": predicted, "train": trained})
+        found = run_child(__name__, {**settings, "texts": predicted, "train": trained})
         figures += [
             figure("memory", shape, "sentences", system.name, quantity, [value], words)
             for quantity, value in found.items()
@@ -38,7 +39,8 @@ def in_child(settings: dict[str, Any]) -> dict[str, Any]:
     """RETURNS (Dict[str, int]): Bytes of the loaded pipeline, and what prediction and then
     training need above what was there before; on a GPU those of CUDA as well."""
     nlp = load_pipeline(settings)
-    from .memory_use import peak, reset_peak, resident
+    from dlfa_spacy.optimization.speed.memory_use import peak, reset_peak, resident
+
     from .pipelines import annotate, examples
     from .texts import Text
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from spacy.language import Language
 
+from dlfa_spacy.optimization.speed.rounds import Run, measure
+
 from .bench import Bench
 from .figures import Figure, figure
-from .limit import wordpieces
-from .pipelines import CURATED, System, build, examples
-from .rounds import Run, measure
+from .pipelines import CURATED, System, build, examples, windows_of
 from .texts import Text
 
 AGGREGATIONS = ("stock", "last", "attention", "dlfa")
@@ -57,7 +57,7 @@ def equal(nlp: Language, texts: Sequence[Text]) -> list[Text]:
     RETURNS (List[Text]): As many, of equally many wordpieces.
     """
     encoder = nlp.get_pipe("transformer").model  # type: ignore[attr-defined]
-    counts = [len(row) for row in wordpieces(nlp, texts)]
+    counts = [len(row) for row in windows_of(nlp, texts)]
     special = encoder.shim.piece_tokenizer.frames.single_size
     target = sum(counts) // len(counts) - special
     made = []

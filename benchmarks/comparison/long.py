@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from dlfa_spacy.optimization.speed.child import load_pipeline, run_child
+
 from .bench import Bench
-from .child import load_pipeline, run_child
 from .figures import Figure, figure
 from .pipelines import System
 
@@ -20,7 +21,7 @@ def run(bench: Bench, shape: str) -> list[Figure]:
     settings = bench.child_settings(bench.saved(shape, system, "ner"))
     texts = bench.texts("sentences", 2_000)
     found = run_child(
-        "long",
+        __name__,
         {
             **settings,
             "sentences": [text.words for text in texts],
@@ -49,7 +50,7 @@ def in_child(settings: dict[str, Any]) -> dict[str, Any]:
     nlp = load_pipeline(settings)
     from spacy.tokens import Doc
 
-    from .memory_use import peak, reset_peak, resident
+    from dlfa_spacy.optimization.speed.memory_use import peak, reset_peak, resident
 
     sentences = settings["sentences"]
     tokenizer = nlp.get_pipe("transformer").model.shim.piece_tokenizer

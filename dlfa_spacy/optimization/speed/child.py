@@ -1,40 +1,41 @@
 """Measures that need a process of their own: memory, import and load.
 
-`python -m dlfa_spacy.benchmark.child NAME` reads settings as JSON from stdin, calls `in_child` of
-the module of that name, and prints what it returns as JSON on the last line of stdout.
+`python -m dlfa_spacy.optimization.speed.child MODULE` reads settings as JSON from stdin, calls
+`in_child` of that module, and prints what it returns as JSON on the last line of stdout.
 """
 
 from __future__ import annotations
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 from typing import Any
 
-_MODULE = "dlfa_spacy.benchmark.child"
 
-
-def run_child(name: str, settings: dict[str, Any]) -> dict[str, Any]:
+def run_child(module: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Run the part of a measure that needs a new process.
 
-    name (str): A module of this package with a function `in_child`.
+    module (str): Full name of a module with a function `in_child`.
     settings (Dict[str, Any]): What it takes, as JSON can say it.
     RETURNS (Dict[str, Any]): What it returns.
     RAISES (ValueError): It failed.
     """
     done = subprocess.run(
-        [sys.executable, "-m", _MODULE, name],
+        [sys.executable, "-m", __name__, module],
         input=json.dumps(settings),
         capture_output=True,
         encoding="utf-8",
         check=False,
+        # It finds what this process finds.
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.curdir for path in sys.path)},
     )
     if done.returncode:
         reason = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
         raise ValueError(
-            f'The part "{name}" of the benchmark failed in its process: {reason[0]} Expected it to '
-            "finish. Fix: if it was killed, the machine needs more memory; else report it."
+            f'The part "{module}" of the benchmark failed in its process: {reason[0]} Expected it '
+            "to finish. Fix: if it was killed, the machine needs more memory; else report it."
         )
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -52,7 +53,7 @@ def load_pipeline(settings: dict[str, Any]) -> Any:
 
 
 def main() -> None:
-    module = importlib.import_module(f"dlfa_spacy.benchmark.{sys.argv[1]}")
+    module = importlib.import_module(sys.argv[1])
     print("\n" + json.dumps(module.in_child(json.loads(sys.stdin.read()))))
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from dlfa_spacy.optimization.speed.limit import BARE
+
 from .doc import CLEANED
 from .figures import Figure, find
-from .limit import BARE
 from .load import FIRST
 from .pipelines import STOCK, System
 from .ratios import limit, one, share, speed, stock

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from .child import run_child
+from dlfa_spacy.optimization.speed.child import run_child
 
 if TYPE_CHECKING:
     from .bench import Bench
@@ -27,7 +27,7 @@ def run(bench: Bench, shape: str) -> list[Figure]:
     for i in range(rounds + 1):
         for name in AGGREGATIONS:
             system = System(name)
-            found = run_child("load", bench.child_settings(bench.saved(shape, system)))
+            found = run_child(__name__, bench.child_settings(bench.saved(shape, system)))
             if i > 0:
                 for quantity, seconds in found.items():
                     taken.setdefault((system.name, quantity), []).append(seconds)

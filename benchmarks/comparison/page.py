@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ..files.markdown import markdown_table
-from ..files.markers import insert_between_markers
-from ..files.writing import write_text
+from dlfa_spacy.files.markdown import markdown_table
+from dlfa_spacy.files.markers import insert_between_markers
+from dlfa_spacy.files.writing import write_text
+from dlfa_spacy.optimization.speed.limit import BARE
+
 from .doc import CLEANED, KEPT
 from .figures import Figure, find
 from .goals import NAMES, goals
-from .limit import BARE
 from .load import AGAIN, FIRST
 from .profile_parts import ALL
 from .ratios import limit, share, speed, stock

@@ -12,10 +12,11 @@ import spacy
 import srsly
 import torch
 
-from ..files.writing import write_text
+from dlfa_spacy.files.writing import write_text
+from dlfa_spacy.optimization.speed.machine import describe
+
 from .bench import MEASURES, Bench
 from .figures import Figure, merge, read_csv, write_csv
-from .machine import describe
 
 CSV, SETTINGS = "benchmarks.csv", "benchmarks.json"
 # Measures that one of the encoders is enough for.

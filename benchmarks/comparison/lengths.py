@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 
+from dlfa_spacy.optimization.speed.limit import BARE, bare_forwards
+from dlfa_spacy.optimization.speed.rounds import Run, measure
+
 from .bench import Bench
 from .figures import Figure, figure
-from .limit import BARE, bare_forwards, wordpieces
-from .pipelines import System, annotate, build
+from .pipelines import System, annotate, build, windows_of
 from .predict import bare
-from .rounds import Run, measure
 
 AGGREGATIONS = ("stock", "attention", "dlfa")
 # A book takes as long as many rounds of anything shorter. Its windows are all of one length, so
@@ -27,7 +28,7 @@ def run(bench: Bench, shape: str) -> list[Figure]:
     for kind, count in bench.sizes.kinds.items():
         texts = bench.texts(kind, count)
         words = sum(len(text.words) for text in texts)
-        runs: dict[str, Run] = dict(bare_forwards(model, wordpieces(ours, texts)))
+        runs: dict[str, Run] = dict(bare_forwards(model, windows_of(ours, texts)))
         for name, nlp in pipelines:
             runs[System(name).name] = functools.partial(annotate, nlp, texts)
         if kind == LONG:

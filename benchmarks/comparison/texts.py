@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..corpora.conllu import read_conllu
+from dlfa_spacy.corpora.conllu import read_conllu
 
 # Words of a text, by its kind; None: a sentence as it is.
 KINDS: dict[str, int | None] = {

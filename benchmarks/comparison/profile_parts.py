@@ -19,22 +19,25 @@ AGGREGATION = "attention"
 THREADS = 1
 # Part -> functions that do it, as (end of the file's name, function); and those inside them that
 # are parts of their own.
-ENCODER = [("encoder/packed.py", "_hidden_states"), ("encoder/packed_rows.py", "packed_layers")]
+ENCODER = [
+    ("encoder/run/packed.py", "_hidden_states"),
+    ("encoder/run/packed_rows.py", "packed_layers"),
+]
 PARTS: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
     "encoder": (ENCODER, []),
     "buckets, padding, packing": (
-        [("encoder/packed.py", "forward")],
-        [*ENCODER, ("dlfa_spacy/listener.py", "consume")],
+        [("encoder/run/packed.py", "forward")],
+        [*ENCODER, ("layers/listener.py", "consume")],
     ),
-    "aggregation": ([("dlfa_spacy/listener.py", "consume")], []),
-    "tokenizer": ([("encoder/pieces.py", "__call__")], []),
+    "aggregation": ([("layers/listener.py", "consume")], []),
+    "tokenizer": ([("encoder/segment/pieces.py", "__call__")], []),
     "windows and alignment": (
-        [("encoder/windows.py", "segment")],
-        [("encoder/pieces.py", "__call__")],
+        [("encoder/segment/windows.py", "segment")],
+        [("encoder/segment/pieces.py", "__call__")],
     ),
     "annotation of Docs": ([("spacy_transformers/pipeline_component.py", "set_annotations")], []),
-    "pooling": ([("dlfa_spacy/pooling.py", "forward")], []),
-    "making Docs": ([("benchmark/pipelines.py", "<listcomp>")], []),
+    "pooling": ([("layers/pooling.py", "forward")], []),
+    "making Docs": ([("comparison/pipelines.py", "<listcomp>")], []),
 }
 REST = "ner, and the rest"
 ALL = "all"
@@ -76,5 +79,5 @@ def parts(stats: pstats.Stats) -> dict[str, float]:
         )
 
     found = {part: spent(own) - spent(inside) for part, (own, inside) in PARTS.items()}
-    total = spent([("benchmark/pipelines.py", "annotate")])
+    total = spent([("comparison/pipelines.py", "annotate")])
     return {**found, REST: total - sum(found.values()), ALL: total}

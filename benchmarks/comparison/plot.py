@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..report.plots import bars, save
+from dlfa_spacy.optimization.speed.limit import BARE
+from dlfa_spacy.report.plots import bars, save
+
 from .figures import Figure, find
 from .goals import NAMES
-from .limit import BARE
 from .ratios import limit, speed
 
 
