@@ -11,14 +11,18 @@ import json
 import os
 import subprocess
 import sys
+import time
 from typing import Any
+
+STARTED = time.perf_counter()
 
 
 def run_child(module: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Run the part of a measure that needs a new process.
 
     module (str): Full name of a module with a function `in_child`.
-    settings (Dict[str, Any]): What it takes, as JSON can say it.
+    settings (Dict[str, Any]): What it takes, as JSON can say it. "started" is added: when the
+        process began, by its `time.perf_counter`.
     RETURNS (Dict[str, Any]): What it returns.
     RAISES (ValueError): It failed.
     """
@@ -53,8 +57,9 @@ def load_pipeline(settings: dict[str, Any]) -> Any:
 
 
 def main() -> None:
+    settings = {**json.loads(sys.stdin.read()), "started": STARTED}
     module = importlib.import_module(sys.argv[1])
-    print("\n" + json.dumps(module.in_child(json.loads(sys.stdin.read()))))
+    print("\n" + json.dumps(module.in_child(settings)))
 
 
 if __name__ == "__main__":
