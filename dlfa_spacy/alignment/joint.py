@@ -10,7 +10,7 @@ import torch
 from spacy.language import Language
 
 from ..encoder.model import TransformerModel
-from ..parallel import ParallelCorpus, induce_dictionaries, read_dictionaries
+from ..parallel.linked_text import linked_corpus
 from ..pipeline.encoders import encoder_of
 from .methods.realign import Realign, RealignSettings
 from .training.batch import Batch, Collator
@@ -110,13 +110,12 @@ class PairSource:
         RETURNS (List[Example]): The pairs that have links.
         RAISES (ValueError): No pair has any.
         """
-        if self.dictionaries:
-            known = read_dictionaries(self.dictionaries, self.languages)
-        else:
-            plain = ParallelCorpus(self.parallel, languages=self.languages, limit=self.limit)
-            known = induce_dictionaries(plain)
-        corpus = ParallelCorpus(
-            self.parallel, languages=self.languages, dictionaries=known, limit=self.limit
+        corpus = linked_corpus(
+            self.parallel,
+            self.languages,
+            self.dictionaries or "",
+            self.limit,
+            induced_from=self.limit,
         )
         pieces = model.shim.piece_tokenizer
         room = min(self.max_length, model.shim.max_length) - pieces.frames.single_size

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .analyze import Langs, Limit, Quiet, Rows, Source, _show, _show_rows, _texts, _write
+from .analyze.inputs import read_texts
+from .analyze.options import Langs, Limit, Quiet, Source
+from .analyze.show import Rows, show, show_rows, write
 from .console import comma_list, output, plain_errors
 
 if TYPE_CHECKING:
@@ -80,7 +82,7 @@ def suggest_layer_cli(
         layer = found[criterion].layer
         if not quiet:
             lines = {name: suggestion.scores for name, suggestion in found.items()}
-            _show(f"{source_name(source)}: what speaks for a layer (more is better)", lines)
+            show(f"{source_name(source)}: what speaks for a layer (more is better)", lines)
             for name, suggestion in found.items():
                 output().print(f"{name}: layer {suggestion.layer}", highlight=False)
         rows: Rows = [
@@ -88,7 +90,7 @@ def suggest_layer_cli(
             for name, suggestion in found.items()
             for x, score in suggestion.scores.items()
         ]
-        _write(out, "suggest_layer", rows, False, None, quiet)
+        write(out, "suggest_layer", rows, False, None, quiet)
         if table is not None:
             _regret(table, found, out, quiet)
         output().print(f"Suggested: layer = {layer}", highlight=False)
@@ -105,7 +107,7 @@ def _from_parallel(
     options = CkaOptions(kinds=(("linear", True),))
     retrieval: Rows = []
     cka: Rows = []
-    for text in _texts(parallel, langs, limit, quiet):
+    for text in read_texts(parallel, langs, limit, quiet):
         retrieval.extend(retrieval_rows(nlp, text, english))
         cka.extend(cka_rows(nlp, text, english, options))
     scores = {
@@ -150,5 +152,5 @@ def _regret(table: Path, found: "dict[str, Suggestion]", out: Path | None, quiet
     regret = layer_regret(read_table(table), choices)
     rows: Rows = [{str(k): v for k, v in row.items()} for row in regret.to_dict("records")]
     if not quiet:
-        _show_rows("What each choice would have cost", rows)
-    _write(out, "layer_regret", rows, False, None, quiet)
+        show_rows("What each choice would have cost", rows)
+    write(out, "layer_regret", rows, False, None, quiet)

@@ -23,13 +23,13 @@ from typing import Annotated, Any
 import torch
 import typer
 
+from dlfa_spacy.alignment.align import held_out_retrieval
 from dlfa_spacy.alignment.methods import Method, create_method
 from dlfa_spacy.alignment.methods.language_maps import FILE, LanguageMaps
 from dlfa_spacy.alignment.training.batch import Collator
 from dlfa_spacy.alignment.training.examples import make_examples
 from dlfa_spacy.alignment.training.settings import TrainSettings
 from dlfa_spacy.alignment.training.train import train as train_method
-from dlfa_spacy.cli.align import held_out_retrieval
 from dlfa_spacy.encoder.segment.pieces import PieceTokenizer
 from dlfa_spacy.encoder.storage.loading import load_encoder
 from dlfa_spacy.files.csv_table import write_csv

@@ -10,11 +10,11 @@ from fourbit import packed_folder
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
+from dlfa_spacy.alignment.align import notes
 from dlfa_spacy.alignment.methods.mlm import TiedHead, find_head
 from dlfa_spacy.alignment.training.settings import TrainSettings
 from dlfa_spacy.alignment.training.train import train
 from dlfa_spacy.cli import app
-from dlfa_spacy.cli.align import notes
 from dlfa_spacy.encoder.storage.loading import load_encoder
 from dlfa_spacy.encoder.storage.weights import int4_layers
 

@@ -53,6 +53,7 @@ class Clbt(Method):
     """
 
     settings_class = ClbtSettings
+    changes_encoder = False
     needs_links = True
 
     def __init__(

@@ -27,6 +27,8 @@ class Method(nn.Module):
 
     # The dataclass of its settings.
     settings_class: ClassVar[type[Any]]
+    # Whether the encoder is another one afterwards.
+    changes_encoder = True
     # Whether batches without word links teach it anything.
     needs_links = False
 
