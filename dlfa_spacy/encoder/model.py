@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+import torch
 from spacy.tokens import Doc
 from spacy_transformers.data_classes import FullTransformerBatch, HFObjects
 from spacy_transformers.layers.transformer_model import TransformerModel as StockTransformerModel
@@ -221,7 +222,7 @@ class TransformerModel(StockTransformerModel):
         RETURNS (LayerBatch): As `encode` makes it; rounded to half precision if there is a cache.
         """
         self.load()
-        if not self.cache.is_on or self.shim.is_onnx:
+        if not self.cache.is_on or self.shim.is_onnx or not any(len(doc) for doc in docs):
             batch = self.encode(docs, layers)
             batch.frozen = True
             return batch
@@ -245,6 +246,10 @@ class TransformerModel(StockTransformerModel):
         return {layer: output[layer_key(layer, self.num_layers)] for layer in layers}
 
     def _run(self, windows: Windows, layers: list[int]) -> ModelOutput:
+        if not len(windows.ids):
+            # Empty Docs are no windows, and an encoder reads one at least.
+            nothing = torch.zeros((0, self.packed.width), device=self.packed.device)
+            return ModelOutput({layer_key(x, self.num_layers): nothing for x in layers})
         budget = self.readership.max_batch_items
         arguments = {"windows": windows, "layers": layers, "budget": budget}
         return cast(ModelOutput, self.shim.predict(ArgsKwargs(args=(), kwargs=arguments)))

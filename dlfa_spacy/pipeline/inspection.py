@@ -92,7 +92,7 @@ def layer_weights(nlp: Language, docs: Sequence[Doc] | None = None) -> dict[str,
 
     nlp (Language): The pipeline.
     docs (Sequence[Doc]): With them, attention weights are the mean over these texts; without them,
-        those of a token without content.
+        or where all are empty, those of a token without content.
     RETURNS (Dict[str, List[float]]): Component -> one weight for each layer (0 = embeddings), for
         the aggregators that have such weights: ScalarMix and LayerAttention.
     """
@@ -105,7 +105,7 @@ def layer_weights(nlp: Language, docs: Sequence[Doc] | None = None) -> dict[str,
             # A module that has just been trained would still drop layers at random.
             was_training = module.training
             module.eval()
-            by_text = docs is not None and module.weighs_pieces
+            by_text = module.weighs_pieces and any(len(doc) for doc in docs or [])
             weights = module.layer_weights(_packed_states(nlp, docs or []) if by_text else None)
             module.train(was_training)
             if weights is None:

@@ -113,6 +113,17 @@ def test_white_space_has_zeros_and_empty_docs_no_rows(bert: str, factory: str) -
     assert layer_states(nlp(""), nlp=nlp).shape == (5, 0, 32)
 
 
+def test_a_batch_of_empty_docs_has_layers_without_rows(bert: str) -> None:
+    nlp = encoded_pipeline(bert, "dlfa_transformer")
+    empty = [nlp.make_doc(""), nlp.make_doc("")]
+    assert [s.shape for s in layer_states(empty, nlp=nlp, layers=[0, -1])] == [(2, 0, 32)] * 2
+    encoder = nlp.get_pipe("transformer").model  # type: ignore[attr-defined]
+    for docs in (empty, []):
+        for batch in (encoder.encode(docs, [0, 4]), encoder.encode_frozen(docs, [0, 4])):
+            assert {k: v.shape for k, v in batch.states.layers.items()} == {0: (0, 32), 4: (0, 32)}
+            assert batch.lengths.shape == (0,) and len(batch.doc_data) == len(docs)
+
+
 @pytest.mark.parametrize("factory", FACTORIES)
 def test_states_ignore_windows_seams_never_lose_a_token(bert: str, factory: str) -> None:
     nlp = encoded_pipeline(bert, factory)
@@ -199,6 +210,11 @@ def test_attention_weights_over_texts_are_its_attention(bert: str) -> None:
         last = torch.tensor([0.0, 0.0, 0.0, 0.0, 1.0])
         expected = last + module.beta * (mean - last)
     numpy.testing.assert_allclose(layer_weights(nlp, docs)["tagger"], expected, atol=1e-6)
+
+
+def test_attention_weights_over_empty_texts_are_those_without_any(bert: str) -> None:
+    nlp = trained(bert, ["tagger"], "attention", steps=3)
+    assert layer_weights(nlp, [nlp.make_doc("")]) == layer_weights(nlp)
 
 
 # Logger
