@@ -1,17 +1,29 @@
 """Which wordpieces belong to which token: equal to stock spacy-transformers, whatever the text."""
 
+import json
 from pathlib import Path
 
 import numpy
 import pytest
 import spacy
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc
 from spacy_transformers.align import get_alignment_via_offset_mapping
 from tiny import tiny_bert, tiny_xlm_roberta, wordpiece_vocab
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
-from transformers import AutoTokenizer, BertTokenizer, BertTokenizerFast, PreTrainedTokenizerFast
+from transformers import (
+    AutoTokenizer,
+    BertTokenizer,
+    BertTokenizerFast,
+    CanineTokenizer,
+    GPT2Tokenizer,
+    PhobertTokenizer,
+    PreTrainedTokenizer,
+    PreTrainedTokenizerFast,
+    RobertaTokenizer,
+    RobertaTokenizerFast,
+)
 
 from dlfa_spacy.encoder.segment.alignment import TokenTable, align_pieces, tokens_of_pieces
 from dlfa_spacy.encoder.segment.pieces import PieceTokenizer
@@ -199,6 +211,97 @@ def test_an_unknown_piece_of_a_slow_tokenizer_gets_what_its_neighbours_leave(
     pieces = slow(["Anna,鬱the"])
     assert pieces.starts.tolist() == [0, 4, 5, 6]
     assert pieces.ends.tolist() == [4, 5, 6, 9]
+
+
+def byte_level_files(folder: Path) -> tuple[str, str]:
+    """RETURNS: The vocabulary and the merges of a tokenizer as GPT-2 and RoBERTa have it."""
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "<|endoftext|>"]
+    pieces = [*special, *sorted(pre_tokenizers.ByteLevel.alphabet()), "Ġa", "nn", "Ann"]
+    (folder / "vocab.json").write_text(json.dumps({piece: i for i, piece in enumerate(pieces)}))
+    (folder / "merges.txt").write_text("#version: 0.2\nĠ a\nn n\nA nn\n", encoding="utf-8")
+    return str(folder / "vocab.json"), str(folder / "merges.txt")
+
+
+def pair_merges(folder: Path) -> tuple[str, str]:
+    """RETURNS: The files of a tokenizer whose pieces inside a word end in @@."""
+    letters = sorted(set("".join("".join(EDGES + MULTILINGUAL_TEXTS).split())))
+    pieces = [*letters, *(f"{letter}@@" for letter in letters)]
+    (folder / "dict.txt").write_text("".join(f"{piece} 1\n" for piece in pieces), encoding="utf-8")
+    (folder / "bpe.codes").write_text("#version: 0.2\n", encoding="utf-8")
+    return str(folder / "dict.txt"), str(folder / "bpe.codes")
+
+
+SLOW = {
+    "bert": lambda path: BertTokenizer(vocab_of(path), do_lower_case=False),
+    "bert_uncased": lambda path: BertTokenizer(vocab_of(path), do_lower_case=True),
+    "roberta": lambda path: RobertaTokenizer(*byte_level_files(path)),
+    "roberta_prefix": lambda path: RobertaTokenizer(*byte_level_files(path), add_prefix_space=True),
+    "gpt2": lambda path: GPT2Tokenizer(*byte_level_files(path)),
+    "gpt2_prefix": lambda path: GPT2Tokenizer(*byte_level_files(path), add_prefix_space=True),
+    "canine": lambda path: CanineTokenizer(),
+    "phobert": lambda path: PhobertTokenizer(*pair_merges(path)),
+}
+
+
+def vocab_of(folder: Path) -> str:
+    path = folder / "vocab.txt"
+    path.write_text("\n".join(wordpiece_vocab()), encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture(scope="module", params=sorted(SLOW))
+def slow(request, tmp_path_factory) -> PreTrainedTokenizer:
+    return SLOW[request.param](tmp_path_factory.mktemp(request.param))
+
+
+@settings(max_examples=60, deadline=None)
+@given(texts=st.lists(TEXTS.map(clean), max_size=4))
+@example(texts=[*EDGES, *MULTILINGUAL_TEXTS])
+@example(texts=["Anna a <mask> b", "[MASK] a[SEP] b", "in Berlin  \n a"])
+def test_every_slow_tokenizer_gives_its_own_ids(slow, texts):
+    pieces = PieceTokenizer(slow)(texts)
+    expected = [slow(text, add_special_tokens=False)["input_ids"] for text in texts]
+    assert pieces.lengths.tolist() == [len(ids) for ids in expected]
+    assert pieces.ids.tolist() == [i for ids in expected for i in ids]
+    ends = numpy.repeat([len(text) for text in texts], pieces.lengths)
+    assert (0 <= pieces.starts).all() and (pieces.starts <= pieces.ends).all()
+    assert (pieces.ends <= ends).all()
+
+
+@settings(max_examples=100, deadline=None)
+@given(texts=st.lists(TEXTS.map(clean), max_size=4))
+@example(texts=[*EDGES, *MULTILINGUAL_TEXTS])
+@example(texts=["<s> Anna a <mask> b", "don't  a a"])
+def test_a_slow_byte_level_tokenizer_is_aligned_like_its_fast_twin(byte_level_twins, texts):
+    slow, fast = (PieceTokenizer(twin)(texts) for twin in byte_level_twins)
+    assert slow.ids.tolist() == fast.ids.tolist()
+    docs = [NLP(text) for text in texts]
+    aligned = [
+        segment(docs, WordpieceSpans(10**6, 10**6), PieceTokenizer(twin), 10**7).align
+        for twin in byte_level_twins
+    ]
+    assert rows_of(aligned[0]) == rows_of(aligned[1])
+
+
+@pytest.fixture(scope="module")
+def byte_level_twins(tmp_path_factory):
+    files = byte_level_files(tmp_path_factory.mktemp("byte_level"))
+    return RobertaTokenizer(*files), RobertaTokenizerFast(*files)
+
+
+def test_a_piece_that_the_words_alone_would_not_have_belongs_to_its_word(tmp_path):
+    slow = RobertaTokenizer(*byte_level_files(tmp_path))
+    windows = segment([NLP("Anna a é")], WordpieceSpans(60, 60), PieceTokenizer(slow), 62)
+    pieces = ["<s>", "Ann", "a", "Ġa", "Ġ", "Ã", "©", "</s>"]
+    assert slow.convert_ids_to_tokens(windows.ids.tolist()) == pieces
+    assert rows_of(windows.align) == [[1, 2], [3], [5, 6]]
+
+
+def test_each_character_is_a_piece_of_its_token_where_blanks_are_pieces_too():
+    windows = segment(
+        [NLP("Ann in")], WordpieceSpans(60, 60), PieceTokenizer(CanineTokenizer()), 62
+    )
+    assert rows_of(windows.align) == [[1, 2, 3], [5, 6]]
 
 
 def table(words: list[str], spaces: list[bool]) -> TokenTable:
