@@ -7,7 +7,7 @@ export HF_HUB_OFFLINE = 1
 export TOKENIZERS_PARALLELISM = false
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run test lint install install-test clean
+.PHONY: run test quick install install-test clean
 
 run: install
 	$(BIN)/python -m spacy project run all .
@@ -17,6 +17,13 @@ test: install-test
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy dlfa_spacy
 	$(BIN)/python -m pytest
+
+# For every day: lint, types, and the tests of a few seconds.
+quick: install-test
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy dlfa_spacy
+	$(BIN)/python -m pytest -m "not slow"
 
 install: $(VENV)/.installed
 

@@ -83,6 +83,8 @@ setup(
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
+    author="The dlfa_spacy developers",
+    keywords="spacy transformers multilingual zero-shot cross-lingual named-entity-recognition",
     # The configs lie at the top of the repository, where a person looks for them, and inside the
     # package once it is installed, where `dlfa init-config` does.
     packages=[
@@ -104,7 +106,7 @@ setup(
     python_requires=">=3.10,<3.13",
     install_requires=[
         "spacy>=3.8.2,<3.9",
-        "spacy-transformers>=1.4,<2.1",
+        "spacy-transformers>=1.4,<1.5",
         "thinc>=8.3,<8.4",
         # spaCy and thinc bring it; plans are checked with it.
         "pydantic>=2.0,<3.0",
@@ -126,10 +128,19 @@ setup(
     },
     entry_points=ENTRY_POINTS,
     classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
         "Intended Audience :: Developers",
         "Intended Audience :: Science/Research",
         "License :: OSI Approved :: MIT License",
+        "Natural Language :: English",
+        "Operating System :: OS Independent",
         "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Text Processing :: Linguistic",
+        "Typing :: Typed",
     ],
 )
