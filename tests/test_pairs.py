@@ -21,8 +21,9 @@ from dlfa_spacy.encoder.model import CutPairWarning
 from dlfa_spacy.encoder.segment.cuts import longest_first
 from dlfa_spacy.encoder.segment.frames import FIRST, SECOND
 from dlfa_spacy.encoder.segment.pieces import PieceTokenizer
+from dlfa_spacy.encoder.segment.segmenter import Segmenter
 from dlfa_spacy.encoder.segment.spans import WordpieceSpans
-from dlfa_spacy.encoder.segment.windows import Windows, segment
+from dlfa_spacy.encoder.segment.windows import Windows
 from dlfa_spacy.pairs import (
     REPLACEMENT,
     SEPARATOR,
@@ -73,7 +74,7 @@ def check_equal(
     """What our windows hold is what the tokenizer gives for the same texts."""
     pieces = PieceTokenizer(tokenizer)
     window = length - pieces.frames.single_size
-    windows = segment(docs, WordpieceSpans(window, window), pieces, length)
+    windows = Segmenter(pieces, WordpieceSpans(window, window), length)(docs)
     expected = [
         as_pair(tokenizer, *text, truncation="longest_first", max_length=length)
         if isinstance(text, tuple)
@@ -290,7 +291,7 @@ def test_a_pair_is_one_window_whatever_the_span_getter(getter, tokenizer):
         nlp(""),
         nlp("Another one. And more."),
     ]
-    windows = segment(docs, get_spans, PieceTokenizer(tokenizer), 128)
+    windows = Segmenter(PieceTokenizer(tokenizer), get_spans, 128)(docs)
     begin, end = windows.doc_rows[1:3]
     expected = tokenizer("A first. A second.", "A third.\nA fourth.")
     assert windows.ids[begin:end].tolist() == expected["input_ids"]
@@ -303,7 +304,7 @@ def test_a_pair_is_one_window_whatever_the_span_getter(getter, tokenizer):
 def test_the_separator_owns_the_special_tokens_between_the_texts(tokenizer):
     doc = make_pair(OURS, "Anna lives here.", "She does.")
     pieces = PieceTokenizer(tokenizer)
-    windows = segment([doc], WordpieceSpans(), pieces, 128)
+    windows = Segmenter(pieces, WordpieceSpans(), 128)([doc])
     align = windows.doc_align(0)
     starts = numpy.cumsum(align.lengths) - align.lengths
     separator = next(token.i for token in doc if token.text == SEPARATOR)

@@ -22,9 +22,10 @@ from .cache import LayerCache
 from .ledger import GradientLedger
 from .reader import Readership
 from .run.packed import PackedEncoder, layer_key
+from .segment.segmenter import Segmenter
 from .segment.spans import WordpieceSpans
 from .segment.texts import SpanGetter
-from .segment.windows import Windows, segment
+from .segment.windows import Windows
 from .shim import EncoderShim
 from .storage.loading import load_encoder, read_config
 
@@ -277,7 +278,7 @@ class TransformerModel(StockTransformerModel):
         tokenizer = self.shim.piece_tokenizer
         if isinstance(get_spans, WordpieceSpans):
             get_spans.bind(tokenizer)
-        windows = segment(docs, get_spans, tokenizer, self.shim.max_length)
+        windows = Segmenter(tokenizer, get_spans, self.shim.max_length)(docs)
         self._count_cut_pairs(windows)
         return windows
 

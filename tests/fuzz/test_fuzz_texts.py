@@ -12,8 +12,8 @@ from spacy.tokens import DocBin
 from tiny import unigram_tokenizer
 
 from dlfa_spacy.encoder.segment.pieces import PieceTokenizer
+from dlfa_spacy.encoder.segment.segmenter import Segmenter
 from dlfa_spacy.encoder.segment.spans import WordpieceSpans
-from dlfa_spacy.encoder.segment.windows import segment
 from dlfa_spacy.pairs import SEPARATOR
 from dlfa_spacy.tokenizer import SurrogateWarning, make_tokenizer
 
@@ -45,7 +45,7 @@ def test_every_text_becomes_a_doc_and_windows(text: str) -> None:
     said = [str(w.message) for w in caught if issubclass(w.category, SurrogateWarning)]
     assert len(said) == (n_halves > 0) and all(f" {n_halves} " in line for line in said)
     assert len(DocBin(docs=[doc]).to_bytes())
-    windows = segment([doc], WordpieceSpans(40, 30), PIECES, 64)
+    windows = Segmenter(PIECES, WordpieceSpans(40, 30), 64)([doc])
     assert len(windows.align.lengths) == len(doc)
     assert windows.lengths.max(initial=0) <= 64
     assert time.process_time() - start < SECONDS

@@ -27,8 +27,8 @@ from transformers import (
 
 from dlfa_spacy.encoder.segment.alignment import TokenTable, align_pieces, tokens_of_pieces
 from dlfa_spacy.encoder.segment.pieces import PieceTokenizer
+from dlfa_spacy.encoder.segment.segmenter import Segmenter
 from dlfa_spacy.encoder.segment.spans import WordpieceSpans
-from dlfa_spacy.encoder.segment.windows import segment
 from dlfa_spacy.tokenizer import make_tokenizer
 
 NLP = spacy.blank("xx")
@@ -94,7 +94,7 @@ def clean(text: str) -> str:
 
 def check(tokenizer, texts: list[str], make_doc) -> None:
     docs = [make_doc(clean(text)) for text in texts]
-    windows = segment(docs, WordpieceSpans(10**6, 10**6), PieceTokenizer(tokenizer), 10**7)
+    windows = Segmenter(PieceTokenizer(tokenizer), WordpieceSpans(10**6, 10**6), 10**7)(docs)
     assert int(windows.lengths.sum()) == len(windows.ids) == windows.doc_rows[-1]
     for i, doc in enumerate(docs):
         assert rows_of(windows.doc_align(i)) == stock_rows(tokenizer, doc), doc.text
@@ -121,13 +121,13 @@ def test_pieces_without_spaces_equal_stock_alignment_as_it_is(multilingual):
     doc = NLP("Anna  lives in \n\n Berlin, unable. 中国的人 👩‍💻 ")
     offsets = multilingual([doc.text], return_offsets_mapping=True)["offset_mapping"]
     stock = get_alignment_via_offset_mapping([doc[:]], numpy.asarray(offsets, dtype="int32"))
-    windows = segment([doc], WordpieceSpans(60, 60), PieceTokenizer(multilingual), 62)
+    windows = Segmenter(PieceTokenizer(multilingual), WordpieceSpans(60, 60), 62)([doc])
     assert rows_of(windows.align) == rows_of(stock)
 
 
 def test_a_piece_with_the_space_before_it_belongs_to_its_own_word_only():
     tokenizer = byte_level(trim=False)
-    windows = segment([NLP("b a")], WordpieceSpans(60, 60), PieceTokenizer(tokenizer), 62)
+    windows = Segmenter(PieceTokenizer(tokenizer), WordpieceSpans(60, 60), 62)([NLP("b a")])
     assert tokenizer.convert_ids_to_tokens(windows.ids.tolist()) == ["<s>", "b", "Ġa", "</s>"]
     assert rows_of(windows.align) == [[1], [2]]
 
@@ -198,7 +198,7 @@ def test_a_slow_tokenizer_is_aligned_like_its_fast_twin(multilingual, tmp_path):
     fast = PieceTokenizer(multilingual)
     texts = ["Anna lives in Berlin, unable.", "", " ", "the 中国人 (in) Berlin's", "a\n\nb  c"]
     docs = [TOKENIZERS[1](text) for text in texts]
-    found, expected = (segment(docs, WordpieceSpans(64, 64), t, 64) for t in (slow, fast))
+    found, expected = (Segmenter(t, WordpieceSpans(64, 64), 64)(docs) for t in (slow, fast))
     assert found.ids.tolist() == expected.ids.tolist()
     assert rows_of(found.align) == rows_of(expected.align)
 
@@ -277,7 +277,7 @@ def test_a_slow_byte_level_tokenizer_is_aligned_like_its_fast_twin(byte_level_tw
     assert slow.ids.tolist() == fast.ids.tolist()
     docs = [NLP(text) for text in texts]
     aligned = [
-        segment(docs, WordpieceSpans(10**6, 10**6), PieceTokenizer(twin), 10**7).align
+        Segmenter(PieceTokenizer(twin), WordpieceSpans(10**6, 10**6), 10**7)(docs).align
         for twin in byte_level_twins
     ]
     assert rows_of(aligned[0]) == rows_of(aligned[1])
@@ -291,15 +291,15 @@ def byte_level_twins(tmp_path_factory):
 
 def test_a_piece_that_the_words_alone_would_not_have_belongs_to_its_word(tmp_path):
     slow = RobertaTokenizer(*byte_level_files(tmp_path))
-    windows = segment([NLP("Anna a é")], WordpieceSpans(60, 60), PieceTokenizer(slow), 62)
+    windows = Segmenter(PieceTokenizer(slow), WordpieceSpans(60, 60), 62)([NLP("Anna a é")])
     pieces = ["<s>", "Ann", "a", "Ġa", "Ġ", "Ã", "©", "</s>"]
     assert slow.convert_ids_to_tokens(windows.ids.tolist()) == pieces
     assert rows_of(windows.align) == [[1, 2], [3], [5, 6]]
 
 
 def test_each_character_is_a_piece_of_its_token_where_blanks_are_pieces_too():
-    windows = segment(
-        [NLP("Ann in")], WordpieceSpans(60, 60), PieceTokenizer(CanineTokenizer()), 62
+    windows = Segmenter(PieceTokenizer(CanineTokenizer()), WordpieceSpans(60, 60), 62)(
+        [NLP("Ann in")]
     )
     assert rows_of(windows.align) == [[1, 2, 3], [5, 6]]
 

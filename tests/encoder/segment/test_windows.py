@@ -13,8 +13,9 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from dlfa_spacy.encoder.segment.pieces import PieceTokenizer
+from dlfa_spacy.encoder.segment.segmenter import Segmenter
 from dlfa_spacy.encoder.segment.spans import WordpieceSpans
-from dlfa_spacy.encoder.segment.windows import Windows, segment
+from dlfa_spacy.encoder.segment.windows import Windows
 from dlfa_spacy.tokenizer import make_tokenizer
 
 NLP = spacy.blank("xx")
@@ -84,7 +85,7 @@ def pieces_of_windows(windows: Windows, tokenizer: PieceTokenizer) -> list[numpy
 
 def test_every_window_fits_and_every_token_has_its_rows(tokenizer, getter):
     docs = docs_of(TEXTS)
-    windows = segment(docs, getter, tokenizer, LIMIT)
+    windows = Segmenter(tokenizer, getter, LIMIT)(docs)
     assert windows.lengths.max() <= LIMIT and windows.lengths.min() >= 1
     assert windows.lengths.sum() == len(windows.ids) == windows.doc_rows[-1]
     assert windows.doc_windows.sum() == len(windows.lengths) == len(windows.token_bounds)
@@ -104,7 +105,7 @@ def test_every_window_fits_and_every_token_has_its_rows(tokenizer, getter):
 def test_every_wordpiece_is_in_some_window(tokenizer):
     docs = docs_of(TEXTS)
     for getter in (WordpieceSpans(30, 20), WordpieceSpans(200, 200), WordpieceSpans(1, 1)):
-        windows = segment(docs, getter, tokenizer, LIMIT)
+        windows = Segmenter(tokenizer, getter, LIMIT)(docs)
         found = pieces_of_windows(windows, tokenizer)
         ends = numpy.cumsum(windows.doc_windows)
         for doc, end, count in zip(docs, ends, windows.doc_windows, strict=True):
@@ -121,7 +122,7 @@ def test_every_wordpiece_is_in_some_window(tokenizer):
 
 def test_without_overlap_the_windows_are_the_text(tokenizer):
     docs = docs_of(TEXTS)
-    windows = segment(docs, WordpieceSpans(40, 40), tokenizer, LIMIT)
+    windows = Segmenter(tokenizer, WordpieceSpans(40, 40), LIMIT)(docs)
     found = pieces_of_windows(windows, tokenizer)
     ends = numpy.cumsum(windows.doc_windows)
     for doc, end, count in zip(docs, ends, windows.doc_windows, strict=True):
@@ -135,8 +136,8 @@ def test_without_overlap_the_windows_are_the_text(tokenizer):
 
 def test_a_token_in_two_windows_owns_the_rows_of_both(bert_tokenizer):
     doc = NLP("Anna lives in the Anna lives in the")
-    apart = segment([doc], WordpieceSpans(6, 6), bert_tokenizer, LIMIT)
-    both = segment([doc], WordpieceSpans(6, 4), bert_tokenizer, LIMIT)
+    apart = Segmenter(bert_tokenizer, WordpieceSpans(6, 6), LIMIT)([doc])
+    both = Segmenter(bert_tokenizer, WordpieceSpans(6, 4), LIMIT)([doc])
     assert apart.lengths.tolist() == [8, 4] and both.lengths.tolist() == [8, 6]
     assert apart.align.lengths.tolist() == [1] * 8
     assert both.align.lengths.tolist() == [1, 1, 1, 1, 2, 2, 1, 1]
@@ -148,7 +149,7 @@ def test_a_token_in_two_windows_owns_the_rows_of_both(bert_tokenizer):
 
 def test_windows_end_between_tokens(bert_tokenizer):
     docs = docs_of(["unable xyz Berlin " * 40])
-    windows = segment(docs, WordpieceSpans(16, 11), bert_tokenizer, LIMIT)
+    windows = Segmenter(bert_tokenizer, WordpieceSpans(16, 11), LIMIT)(docs)
     cut_inside = 0
     for ids in pieces_of_windows(windows, bert_tokenizer):
         strings = bert_tokenizer.tokenizer.convert_ids_to_tokens(ids.tolist())
@@ -159,7 +160,7 @@ def test_windows_end_between_tokens(bert_tokenizer):
 def test_a_long_token_is_windowed_whole(bert_tokenizer):
     doc = NLP("Anna " + "x" * 90 + " lives")
     # BERT gives up on words beyond 100 characters, so 90 it is.
-    windows = segment([doc], WordpieceSpans(30, 20), bert_tokenizer, LIMIT)
+    windows = Segmenter(bert_tokenizer, WordpieceSpans(30, 20), LIMIT)([doc])
     assert windows.align.lengths.tolist()[0] == 1
     assert len(set(windows.align.dataXd.tolist())) == len(windows.align.dataXd)
     assert windows.align.lengths[1] >= 90
@@ -172,7 +173,7 @@ def test_the_getter_gives_the_windows_of_the_model(tokenizer):
     docs = [doc for doc in docs if "日" * 31 not in doc.text]
     getter = WordpieceSpans(30, 20)
     getter.bind(tokenizer)
-    windows = segment(docs, getter, tokenizer, LIMIT)
+    windows = Segmenter(tokenizer, getter, LIMIT)(docs)
     cut: list[list[str]] = [[] for _ in docs]
     for doc, start, end in windows.token_bounds:
         if tokenizer([docs[doc].text]).lengths[0]:
@@ -183,9 +184,9 @@ def test_the_getter_gives_the_windows_of_the_model(tokenizer):
 
 def test_the_same_windows_alone_and_in_a_batch(tokenizer, getter):
     docs = docs_of(TEXTS)
-    together = segment(docs, getter, tokenizer, LIMIT)
+    together = Segmenter(tokenizer, getter, LIMIT)(docs)
     for i, doc in enumerate(docs):
-        alone = segment([doc], getter, tokenizer, LIMIT)
+        alone = Segmenter(tokenizer, getter, LIMIT)([doc])
         begin, end = together.doc_rows[i], together.doc_rows[i + 1]
         assert together.ids[begin:end].tolist() == alone.ids.tolist()
         assert together.doc_align(i).dataXd.tolist() == alone.align.dataXd.tolist()
@@ -194,28 +195,28 @@ def test_the_same_windows_alone_and_in_a_batch(tokenizer, getter):
 
 def test_overlap_is_kept_in_proportion_where_the_encoder_is_short(bert_tokenizer):
     doc = NLP("the " * 500)
-    windows = segment([doc], WordpieceSpans(124, 62), bert_tokenizer, LIMIT)
+    windows = Segmenter(bert_tokenizer, WordpieceSpans(124, 62), LIMIT)([doc])
     assert windows.lengths[0] == LIMIT
     assert 1.7 < len(windows.align.dataXd) / 500 < 2.1
 
 
 def test_a_doc_that_the_getter_gives_no_span_has_rows_all_the_same(bert_tokenizer):
     docs = docs_of(["Anna", "Anna lives"])
-    windows = segment(docs, lambda batch: [[], [batch[1][:]]], bert_tokenizer, LIMIT)
+    windows = Segmenter(bert_tokenizer, lambda batch: [[], [batch[1][:]]], LIMIT)(docs)
     assert windows.lengths.tolist() == [2, 4]
     assert windows.align.lengths.tolist() == [0, 1, 1]
 
 
 def test_nothing_gives_nothing(tokenizer, getter):
     for docs in ([], docs_of([""]), docs_of(["", ""])):
-        windows = segment(docs, getter, tokenizer, LIMIT)
+        windows = Segmenter(tokenizer, getter, LIMIT)(docs)
         assert len(windows.ids) == len(windows.lengths) == len(windows.align.lengths) == 0
         assert windows.doc_rows.tolist() == [0] * (len(docs) + 1)
 
 
 def test_an_encoder_without_room_for_text_is_an_error(bert_tokenizer):
     with pytest.raises(ValueError, match="reads 2 wordpieces at once, of which 2 are special"):
-        segment(docs_of(["a"]), WordpieceSpans(), bert_tokenizer, 2)
+        Segmenter(bert_tokenizer, WordpieceSpans(), 2)(docs_of(["a"]))
 
 
 @pytest.mark.parametrize("kind", ["bert", "unigram"])
@@ -232,7 +233,7 @@ def test_one_text_of_any_length_is_cut_in_linear_time(tokenizer, unit):
     def seconds(size: int) -> float:
         start = time.process_time()
         doc = tokenize((unit * size)[:size])
-        windows = segment([doc], WordpieceSpans(40, 30), tokenizer, LIMIT)
+        windows = Segmenter(tokenizer, WordpieceSpans(40, 30), LIMIT)([doc])
         # What the encoder reads grows with the text, by no more than the overlap.
         assert windows.lengths.max() <= LIMIT
         assert len(windows.ids) <= 2.2 * size + LIMIT
