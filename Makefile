@@ -15,14 +15,14 @@ run: install
 test: install-test
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
-	$(BIN)/python -m mypy dlfa_spacy
+	$(BIN)/python -m mypy
 	$(BIN)/python -m pytest
 
 # For every day: lint, types, and the tests of a few seconds.
 quick: install-test
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
-	$(BIN)/python -m mypy dlfa_spacy
+	$(BIN)/python -m mypy
 	$(BIN)/python -m pytest -m "not slow"
 
 install: $(VENV)/.installed

@@ -29,7 +29,7 @@ from dlfa_spacy.files.markdown import markdown_table
 from dlfa_spacy.files.markers import insert_between_markers
 from dlfa_spacy.optimization.speed.limit import BARE, bare_forwards
 from dlfa_spacy.optimization.speed.machine import describe
-from dlfa_spacy.optimization.speed.rounds import measure
+from dlfa_spacy.optimization.speed.rounds import Run, measure
 
 LANGUAGES = ("en", "de", "es", "ru", "zh", "ar")
 BUDGETS = (256, 512, 2_048, 4_096)
@@ -66,7 +66,7 @@ def main(
         with change():
             annotate(nlp, texts)
 
-    systems = {SHIPPED: functools.partial(run, plain, None, nullcontext)}
+    systems: dict[str, Run] = {SHIPPED: functools.partial(run, plain, None, nullcontext)}
     systems["fp32, padded windows of similar length"] = functools.partial(run, plain, None, padded)
     for budget in BUDGETS:
         name = f"fp32, {budget:,} wordpieces in a forward pass"

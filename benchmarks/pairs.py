@@ -8,6 +8,7 @@ be counted rather than timed: a pair has one special token less than two texts, 
 attend to each other.
 """
 
+import functools
 import statistics
 from collections.abc import Callable
 from pathlib import Path
@@ -56,8 +57,8 @@ def main(
     loaded = load_encoder(encoder, {}, {})
     tokenizer, model = loaded.tokenizer, loaded.transformer.eval()
     for size in BATCHES:
-        systems[f"bare forward of the pairs, batches of {size}"] = lambda size=size: bare(
-            model, tokenizer, texts, size
+        systems[f"bare forward of the pairs, batches of {size}"] = functools.partial(
+            bare, model, tokenizer, texts, size
         )
     seconds = measure(systems, rounds)
     medians = {name: statistics.median(values) for name, values in seconds.items()}

@@ -157,7 +157,7 @@ def _hash_embed(task: str, training: Path, dev: Path) -> Language:
 def coverage(encoder: Folder, corpora: Folder, out: Results) -> None:
     """Count the wordpieces of a word, in every language of both corpora."""
     tokenizer = PieceTokenizer(AutoTokenizer.from_pretrained(encoder))
-    rows = []
+    rows: list[dict[str, Any]] = []
     for task, suffix in (("pos", "conllu"), ("ner-wikiann", "iob2")):
         for folder in sorted((corpora / task).iterdir()):
             if not folder.is_dir() or folder.name in {row["language"] for row in rows}:

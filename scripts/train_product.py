@@ -30,6 +30,7 @@ from thinc.api import Config
 
 from dlfa_spacy.about import __version__
 from dlfa_spacy.corpora import read_docs, write_text
+from dlfa_spacy.pipeline.encoders import encoder_of
 from dlfa_spacy.pipeline.heads import save_heads
 from dlfa_spacy.pipeline.sources import encoder_pipeline
 from dlfa_spacy.recipes import listeners, make_config, read_aggregation
@@ -128,9 +129,10 @@ def main(
 def blank(encoder: Path, cache: Path | None = None) -> Language:
     """RETURNS (Language): The pipeline without components that train."""
     nlp = encoder_pipeline(str(encoder), **({} if cache is None else {"cache": str(cache)}))
-    model: Any = nlp.get_pipe("transformer").model
+    model = encoder_of(nlp)
     model.load()
-    nlp.tokenizer.learn_pieces(model.tokenizer)
+    tokenizer: Any = nlp.tokenizer
+    tokenizer.learn_pieces(model.tokenizer)
     return nlp
 
 
@@ -172,13 +174,13 @@ def paragraphs(nlp: Language, docs: Iterable[Doc], seed: int) -> Iterator[Doc]:
         spaces = [
             bool(token.whitespace_) or token.i == len(doc) - 1 for doc in part for token in doc
         ]
-        starts = [token.i == 0 for doc in part for token in doc]
+        starts: list[bool | int | None] = [token.i == 0 for doc in part for token in doc]
         yield Doc(nlp.vocab, words=words, spaces=spaces, sent_starts=starts)
 
 
 def encode(nlp: Language, work: Path) -> None:
     """Encode every text once, all layers that somebody may read."""
-    model: Any = nlp.get_pipe("transformer").model
+    model = encoder_of(nlp)
     for path in sorted(work.glob("*/*.spacy")):
         docs = sorted(DocBin().from_disk(path).get_docs(nlp.vocab), key=lambda doc: len(doc.text))
         with CONSOLE.status(f"Encoding {path.relative_to(work)}"):

@@ -36,7 +36,13 @@ from dlfa_spacy.files.csv_table import write_csv
 from dlfa_spacy.files.markdown import markdown_table, percent
 from dlfa_spacy.files.markers import insert_between_markers
 from dlfa_spacy.files.writing import write_text
-from dlfa_spacy.parallel import ParallelCorpus, induce_dictionary, read_dictionaries, write_muse
+from dlfa_spacy.parallel import (
+    ParallelCorpus,
+    SentencePair,
+    induce_dictionary,
+    read_dictionaries,
+    write_muse,
+)
 from dlfa_spacy.parallel.linked_text import read_linked_texts
 from dlfa_spacy.pipeline.sources import open_source
 from dlfa_spacy.report.aligned.measure import MeasureOptions, measure
@@ -140,7 +146,8 @@ def losses(
     known = read_dictionaries(make_dictionaries(parallel, out), names)
     corpus = list(ParallelCorpus(parallel, languages=names, dictionaries=known, limit=limit))
     places: dict[str, int] = {}
-    text, held_out = [], []
+    text: list[SentencePair] = []
+    held_out: list[SentencePair] = []
     for pair in corpus:
         places[pair.language] = places.get(pair.language, 0) + 1
         (held_out if places[pair.language] <= kept else text).append(pair)
