@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import life
 import numpy
 import pytest
 import spacy
@@ -268,3 +269,22 @@ def test_logger_in_a_chain_of_spacy_train(bert: str, tmp_path: Path) -> None:
     spacy_train(tmp_path / "filled.cfg", tmp_path / "out")
     lines = [json.loads(x) for x in Path(layers).read_text(encoding="utf-8").splitlines()]
     assert [line["step"] for line in lines] == [0, 2, 4]
+
+
+@pytest.mark.parametrize("inner", ["ScalarMix", "LayerAttention"])
+def test_selected_layers_that_count_from_the_end_have_their_weights(bert: str, inner: str) -> None:
+    inside = {"@layers": f"dlfa_spacy.{inner}.v1"}
+    if inner == "LayerAttention":
+        inside["residual"] = False
+    selected = {"@layers": "dlfa_spacy.SelectedLayers.v1", "layers": [1, -2], "aggregation": inside}
+    own = {**life.listener("last"), "aggregation": selected}
+    nlp = life.initialized(life.pipeline(bert, {"tagger": own}), steps=2)
+    for docs in (None, [nlp.make_doc("Anna lives in Berlin")], [nlp.make_doc("the un able")]):
+        weights = layer_weights(nlp, docs)["tagger"]
+        assert [layer for layer, weight in enumerate(weights) if weight] == [1, 3]
+        assert len(weights) == 5 and sum(weights) == pytest.approx(1)
+    one, other = (
+        layer_weights(nlp, [nlp.make_doc(text)])["tagger"] for text in ("Anna lives", "un able in")
+    )
+    # Attention weighs the layers of each wordpiece, also around some of them.
+    assert (one == other) is (inner == "ScalarMix")
