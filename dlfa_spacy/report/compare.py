@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
@@ -13,18 +12,9 @@ from .comparison import LOST, Comparison, Row, Statistic, statistic
 from .groups import group_languages, group_mean
 from .layer_rows import by_seed, with_layer_choices
 from .scored_runs import Run, Setting
-
-BASELINE = "last"
-CONTROL = "control"
+from .variant import BASELINE, CONTROL, Variant
 
 __all__ = ["BASELINE", "Comparison", "Row", "Statistic", "compare", "statistic"]
-
-
-def _rank(variant: str) -> tuple[int, list[int | str]]:
-    """What methods are compared with comes first, their controls last."""
-    base = 0 if variant == "other" else 1 if variant == BASELINE else 2
-    base = 3 if variant.startswith(CONTROL) else base
-    return base, [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", variant)]
 
 
 def _difference(
@@ -42,14 +32,8 @@ def _difference(
 
 
 def _control_of(variant: str, runs: dict[str, list[Run]]) -> list[Run]:
-    if not variant.startswith("dlfa"):
-        return []
-    return runs.get(_control_name(variant), runs.get("control", []))
-
-
-def _control_name(variant: str) -> str:
-    gate = re.split("[@:]", variant)[0].partition("-")[2]
-    return "control" if gate in ("", "product") else f"control-{gate}"
+    method = Variant.parse(variant)
+    return runs.get(method.control, runs.get(CONTROL, [])) if method.is_fusion else []
 
 
 def _test(
@@ -94,7 +78,7 @@ def _compare(metric: str, setting: Setting, runs: list[Run]) -> Comparison | Non
     groups = group_languages(languages, setting.source)
     to_baseline, to_control = _test(metric, by_variant, notes, targets)
     rows = []
-    for variant in sorted(by_variant, key=_rank):
+    for variant in sorted(by_variant, key=lambda name: Variant.parse(name).rank):
         ours = by_variant[variant]
         baseline = by_variant.get(BASELINE, []) if variant != BASELINE else []
         row = Row(
@@ -145,8 +129,8 @@ def _compare(metric: str, setting: Setting, runs: list[Run]) -> Comparison | Non
         layer_choices=choices,
         borrowed_controls=[
             variant
-            for variant in sorted(by_variant, key=_rank)
-            if _control_of(variant, by_variant) and _control_name(variant) not in by_variant
+            for variant in sorted(by_variant, key=lambda name: Variant.parse(name).rank)
+            if _control_of(variant, by_variant) and Variant.parse(variant).control not in by_variant
         ],
         runs=by_variant,
     )

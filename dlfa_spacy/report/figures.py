@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .comparison import Comparison
+from .variant import Variant
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -146,16 +147,17 @@ def dot_plot(comparison: Comparison) -> str:
 
 
 def layer_plot(comparison: Comparison) -> str:
-    """Draw the targets' mean by the layer that DLFA fuses, one line a gate and norm.
+    """Draw the targets' mean by the layer that DLFA fuses, one line a gate and norm, or by the
+    single layer that is read.
 
     comparison (Comparison): The methods.
     RETURNS (str): SVG; empty if no method ran at two numbered layers.
     """
     lines: dict[str, dict[int, list[float]]] = {}
     for row in comparison.rows:
-        name, _, layer = row.variant.partition("@")
-        if layer.isdigit() and name.startswith("dlfa"):
-            lines.setdefault(name, {})[int(layer)] = row.target_values
+        method = Variant.parse(row.variant)
+        if method.layer.isdigit() and method.has_family:
+            lines.setdefault(method.family, {})[int(method.layer)] = row.target_values
     lines = {name: layers for name, layers in lines.items() if len(layers) > 1}
     if not lines:
         return ""

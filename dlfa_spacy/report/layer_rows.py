@@ -8,11 +8,7 @@ from statistics import fmean
 
 from .layer_choice import CHOSEN, MEAN, ORACLE, choose_layer
 from .scored_runs import Run
-
-
-def _family(variant: str) -> str | None:
-    """RETURNS (Optional[str]): What the layers of a DLFA method have in common."""
-    return variant.partition("@")[0] if variant.startswith("dlfa") else None
+from .variant import Variant
 
 
 def by_seed(runs: Sequence[Run], metric: str) -> dict[int, dict[str, float]]:
@@ -27,16 +23,17 @@ def with_layer_choices(
     """Add a row for the layer chosen on dev, one for the mean over layers, and the oracle.
 
     metric (str): The metric, which also chooses.
-    by_variant (Mapping[str, List[Run]]): Runs by method; `dlfa-...@x` is a layer of `dlfa-...`.
+    by_variant (Mapping[str, List[Run]]): Runs by method; `dlfa-...@x` is a layer of `dlfa-...`,
+        `layer@x` a single one.
     targets (Sequence[str]): The target languages.
     RETURNS (Tuple[Dict[str, List[Run]], Dict[str, str], List[str]]): Runs by method with the new
         ones; by method, a note on what stands for no method of its own; and sentences.
     """
     families: dict[str, dict[str, list[Run]]] = {}
     for variant, runs in by_variant.items():
-        name = _family(variant)
-        if name is not None:
-            families.setdefault(name, {})[variant.partition("@")[2] or "default"] = runs
+        method = Variant.parse(variant)
+        if method.has_family:
+            families.setdefault(method.family, {})[method.layer or "default"] = runs
     made = dict(by_variant)
     notes: dict[str, str] = {}
     sentences: list[str] = []

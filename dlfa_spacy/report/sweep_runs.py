@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..runs.table import CSV, RUN_COLUMNS, SQLITE, ResultsTable, read_table
 from .scored_runs import Run, Setting
+from .variant import variant_name
 
 if TYPE_CHECKING:
     import pandas
-
-_NAMES = {"mean_upper": "mean-upper", "scalar": "scalar-mix", "reinit_top": "reinit-top"}
 
 
 def is_sweep(source: Path) -> bool:
@@ -117,23 +116,6 @@ def runs_of_table(
             )
         )
     return runs
-
-
-def variant_name(aggregator: str, layer: int | None, gate: str, norm: str) -> str:
-    """Name a method as `model_info.variant` does, with its layer and a norm that is not the
-    default.
-
-    aggregator (str): As in the table.
-    layer (Optional[int]): As in the table.
-    gate (str): As in the table.
-    norm (str): As in the table.
-    RETURNS (str): `last`, `dlfa-product@4`, `dlfa-sigmoid-layer_norm@4`, `control-sigmoid`, ...
-    """
-    name = _NAMES.get(aggregator, aggregator)
-    suffix = {"layer": "-layer_norm", "none": "-no_norm"}.get(norm, "")
-    if gate and not (aggregator == "control" and gate == "product" and not suffix):
-        name += f"-{gate}"
-    return name + suffix + ("" if layer is None else f"@{layer}")
 
 
 def _train_data(settings: dict[str, Any]) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import spacy
 import torch
-from aligned import toy_examples, toy_method, toy_pairs
+from aligned import toy_examples, toy_method, toy_pairs, write_text
 from typer.testing import CliRunner
 
 from dlfa_spacy.alignment.training.order import Order
@@ -155,15 +155,6 @@ def test_the_result_is_an_encoder_for_a_pipeline(bert: str, tmp_path: Path) -> N
     for key, value in method.encoder.state_dict().items():
         assert torch.equal(value, loaded.state_dict()[key]), key
     assert [p.name for p in tmp_path.iterdir()] == ["aligned"]
-
-
-def write_text(path: Path, n: int = 40) -> Path:
-    lines = []
-    for pair in toy_pairs(n):
-        links = " ".join(f"{i}-{j}" for i, j in pair.links)
-        lines.append(f"{pair.source_text}\t{pair.target_text}\t{links}")
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
 
 
 @pytest.mark.parametrize("name", ["clbt", "realign"])

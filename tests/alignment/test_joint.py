@@ -9,7 +9,7 @@ import pytest
 import spacy
 import torch
 import torch.nn.functional as F
-from aligned import toy_pairs
+from aligned import toy_pairs, write_text
 from life import config, gold_docs
 from pipelines import TEXTS, Bench, bench, errors_by_layer
 from spacy.cli.init_config import fill_config
@@ -17,7 +17,6 @@ from spacy.cli.train import train as spacy_train
 from spacy.tokens import DocBin
 from spacy.util import registry
 from sweeps import make_corpus
-from test_alignment_training import write_text
 from thinc.api import Config
 from torch import Tensor, nn
 

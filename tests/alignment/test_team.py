@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import team_of_two
 import torch
+from aligned import write_text
 from places import UTIL
 from safetensors.torch import load_file
-from test_alignment_training import write_text
 from tiny import tiny_bert
 
 from dlfa_spacy.alignment.training.team import (

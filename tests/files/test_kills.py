@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 import spacy
+from aligned import write_text
 from killing import start
 from life import config
 from optimized import trained
 from sweeps import make_corpus, make_plan
-from test_alignment_training import write_text
 
 from dlfa_spacy.cli import app
 from dlfa_spacy.runs import read_table, schedule

@@ -10,6 +10,7 @@ from life import (
     config,
     examples,
     gold_docs,
+    in_layer,
     initialized,
     moved,
     parameters,
@@ -24,14 +25,6 @@ from spacy.tokens import DocBin
 from spacy.util import load_model_from_config
 
 from dlfa_spacy.pipeline.callbacks import build_gradual_unfreezing_v1
-
-
-def in_layer(folder: str, name: str, layer: int) -> bool:
-    """Whether a weight makes H^layer; the embeddings make H^0."""
-    marks = ("encoder.layer.", "transformer.layer.")
-    if not any(mark in name for mark in marks):
-        return layer == 0 and "pooler" not in name
-    return any(f"{mark}{layer - 1}." in name for mark in marks)
 
 
 def frozen_pipeline(folder: str, factory: str = "dlfa_transformer", **callback: Any) -> Language:

@@ -7,10 +7,9 @@ import numpy
 import pytest
 import spacy
 import torch
-from life import FACTORIES, config, initialized, moved, parameters, pipeline, train
+from life import FACTORIES, config, in_layer, initialized, moved, parameters, pipeline, train
 from spacy.language import Language
 from spacy.util import load_model_from_config
-from test_callbacks import in_layer
 from tiny import tiny_bert
 
 from dlfa_spacy.pipeline.callbacks import build_reinit_layers_v1

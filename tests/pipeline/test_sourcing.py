@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 import spacy
 import torch
-from life import annotations, component, config, encoder_block, examples, listener, scores
+from life import annotations, component, config, encoded, encoder_block, examples, listener, scores
 from spacy.language import Language
 from spacy.util import load_model_from_config
-from test_cache import encoded
 from thinc.api import Config
 
 TEXTS = ["Anna lives in Berlin", "the un able Berlin", "", "lives the in Anna Berlin ed"]

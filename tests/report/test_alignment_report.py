@@ -7,9 +7,8 @@ from typing import Any
 import numpy
 import pytest
 import torch
-from aligned import toy_pairs
+from aligned import toy_pairs, write_text
 from sweeps import make_corpus
-from test_alignment_training import write_text
 from typer.testing import CliRunner
 
 from dlfa_spacy.alignment.methods import LanguageMaps

@@ -18,7 +18,8 @@ from dlfa_spacy.corpora import write_docs
 from dlfa_spacy.report.compare import compare
 from dlfa_spacy.report.published import beside_published, published_figures
 from dlfa_spacy.report.report import comparison_markdown, write_report
-from dlfa_spacy.report.sweep_runs import read_sweep, runs_of_table, variant_name
+from dlfa_spacy.report.sweep_runs import read_sweep, runs_of_table
+from dlfa_spacy.report.variant import variant_name
 
 pandas = pytest.importorskip("pandas")
 table_module = pytest.importorskip("dlfa_spacy.runs.table")

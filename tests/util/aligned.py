@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from dlfa_spacy.alignment.methods import Method, create_method
@@ -39,3 +40,12 @@ def toy_method(folder: str, name: str, **settings: Any) -> tuple[Method, Collato
 
 def toy_examples(folder_tokenizer: Any, pairs: Sequence[SentencePair]) -> list[Example]:
     return make_examples(pairs, PieceTokenizer(folder_tokenizer), 60)
+
+
+def write_text(path: Path, n: int = 40) -> Path:
+    lines = []
+    for pair in toy_pairs(n):
+        links = " ".join(f"{i}-{j}" for i, j in pair.links)
+        lines.append(f"{pair.source_text}\t{pair.target_text}\t{links}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path

@@ -1,6 +1,7 @@
 """Pipelines around a tiny encoder, their training data, and everything they predict."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.util import load_model_from_config
 from thinc.api import Config
+
+from dlfa_spacy.encoder.run.packed import PackedEncoder
 
 AGGREGATIONS: dict[str, dict[str, Any]] = {
     "last": {"@layers": "dlfa_spacy.LastLayer.v1"},
@@ -295,3 +298,28 @@ def parameters(nlp: Language, name: str = "transformer") -> dict[str, numpy.ndar
 
 def moved(before: dict[str, numpy.ndarray], after: dict[str, numpy.ndarray]) -> set[str]:
     return {name for name in before if not numpy.array_equal(before[name], after[name])}
+
+
+@contextmanager
+def encoded() -> Iterator[list[int]]:
+    """YIELDS: The wordpieces of every run of an encoder."""
+    runs: list[int] = []
+    forward = PackedEncoder.forward
+
+    def counting(self: PackedEncoder, windows: Any, *args: Any, **kwargs: Any) -> Any:
+        runs.append(len(windows.ids))
+        return forward(self, windows, *args, **kwargs)
+
+    PackedEncoder.forward = counting  # type: ignore[method-assign]
+    try:
+        yield runs
+    finally:
+        PackedEncoder.forward = forward  # type: ignore[method-assign]
+
+
+def in_layer(folder: str, name: str, layer: int) -> bool:
+    """Whether a weight makes H^layer; the embeddings make H^0."""
+    marks = ("encoder.layer.", "transformer.layer.")
+    if not any(mark in name for mark in marks):
+        return layer == 0 and "pooler" not in name
+    return any(f"{mark}{layer - 1}." in name for mark in marks)

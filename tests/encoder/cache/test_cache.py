@@ -5,21 +5,19 @@ import json
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy
 import pytest
 import torch
-from life import config, examples, listener, parameters, stock_listener
+from life import config, encoded, examples, listener, parameters, stock_listener
 from places import UTIL
 from spacy.language import Language
 from spacy.util import load_model_from_config
 from tiny import tiny_bert
 
-from dlfa_spacy.encoder.run.packed import PackedEncoder
 from dlfa_spacy.encoder.shim import EncoderShim
 
 WAYS = ["frozen_components", "freeze_layers", "grad_factor"]
@@ -66,23 +64,6 @@ def epoch(nlp: Language, way: str = WAYS[0]) -> dict[str, float]:
             **(frozen if way == "frozen_components" else {}),
         )
     return losses
-
-
-@contextmanager
-def encoded() -> Iterator[list[int]]:
-    """YIELDS: The wordpieces of every run of an encoder."""
-    runs: list[int] = []
-    forward = PackedEncoder.forward
-
-    def counting(self: PackedEncoder, windows: Any, *args: Any, **kwargs: Any) -> Any:
-        runs.append(len(windows.ids))
-        return forward(self, windows, *args, **kwargs)
-
-    PackedEncoder.forward = counting  # type: ignore[method-assign]
-    try:
-        yield runs
-    finally:
-        PackedEncoder.forward = forward  # type: ignore[method-assign]
 
 
 def cache_of(nlp: Language) -> Any:
@@ -322,7 +303,8 @@ def test_several_processes_predict_with_a_pipeline_that_has_a_cache(
 SHARED = """
 import json, sys
 sys.path[:0] = {tests!r}
-from test_cache import build, encoded, epoch
+from life import encoded
+from test_cache import build, epoch
 nlp = build({bert!r}, cache={cache!r})
 with encoded() as runs:
     losses = [epoch(nlp) for _ in range(2)]
