@@ -27,17 +27,29 @@ if TYPE_CHECKING:
 
 # The slot of all layers `(S, n, E)` on a Doc, in the stock `transformer` factory only.
 HIDDEN_STATES = "hidden_states"
-# The slot of the wordpieces of each window `(w,)`, which the paper's global branch and classifiers
-# that read [CLS] need.
-WINDOW_LENGTHS = "window_lengths"
+# Where Docs that older versions stored have the lengths of their windows.
+OLD_WINDOW_LENGTHS = "window_lengths"
 
 
 class Wordpieces(WordpieceBatch):
-    """The wordpieces of one Doc as one row, unpadded; their strings are made when asked for."""
+    """The wordpieces of one Doc as one row, unpadded; their strings are made when asked for.
 
-    def __init__(self, ids: numpy.ndarray, tokenizer: Any, types: numpy.ndarray | None = None):
+    ids (IntArray): `(n,)`.
+    lengths (IntArray): `(w,)` wordpieces of each window, which the paper's global branch and
+        classifiers that read [CLS] need. Sums to n.
+    tokenizer (PreTrainedTokenizerBase): Knows the strings.
+    types (Optional[IntArray]): `(n,)` token types.
+    """
+
+    def __init__(
+        self,
+        ids: numpy.ndarray,
+        lengths: numpy.ndarray,
+        tokenizer: Any,
+        types: numpy.ndarray | None = None,
+    ):
         self.input_ids = cast(Any, ids.reshape(1, -1))
-        self.lengths = [len(ids)]
+        self.lengths = lengths.tolist()
         self.token_type_ids = cast(Any, None if types is None else types.reshape(1, -1))
         self._tokenizer = tokenizer
 
@@ -58,7 +70,8 @@ class DocPieces(TransformerData):
 
     `model_output` holds `(1, n, E)` arrays: `last_hidden_state` where a stock listener (or nobody)
     listens, one more for each listener of ours, and `hidden_states` `(S, n, E)` only in the stock
-    `transformer` factory. It is serialised as a stock `TransformerData`.
+    `transformer` factory. No `pooler_output` and no `attentions`: a classifier has a pooler of its
+    own (`dlfa_spacy.TextCat.v1`). It is serialised as a stock `TransformerData`.
     """
 
     def __init__(
@@ -75,7 +88,8 @@ class DocPieces(TransformerData):
 
     @property
     def window_lengths(self) -> numpy.ndarray:
-        return cast(numpy.ndarray, self.model_output[WINDOW_LENGTHS])
+        """`(w,)`: the wordpieces of each window."""
+        return window_lengths(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         wordpieces = WordpieceBatch(**self.wordpieces.to_dict())
@@ -124,7 +138,8 @@ class LayerBatch(FullTransformerBatch):
 
     @property
     def wordpieces(self) -> WordpieceBatch:  # type: ignore[override]
-        return Wordpieces(self.windows.ids, self._tokenizer, self.windows.types)
+        windows = self.windows
+        return Wordpieces(windows.ids, windows.lengths, self._tokenizer, windows.types)
 
     @property
     def lengths(self) -> Tensor:
@@ -166,8 +181,7 @@ class LayerBatch(FullTransformerBatch):
 
     def with_vectors(self, vectors: Tensor) -> list[TransformerData]:
         """RETURNS (List[TransformerData]): One a Doc, whose `last_hidden_state` is its rows of
-        some `(N, E)` vectors (a view: for passing on, not for keeping), beside the lengths of its
-        windows."""
+        some `(N, E)` vectors (a view: for passing on, not for keeping)."""
         array: Any = torch2xp(vectors.detach())
         data: list[TransformerData] = []
         for i in range(len(self.docs)):
@@ -176,7 +190,6 @@ class LayerBatch(FullTransformerBatch):
                 data.append(TransformerData.empty())
                 continue
             output = ModelOutput(last_hidden_state=array[None, begin:end])
-            output[WINDOW_LENGTHS] = self.windows.doc_window_lengths(i)
             data.append(DocPieces(self._doc_pieces(i), output, self.windows.doc_align(i), self))
         return data
 
@@ -210,8 +223,6 @@ class LayerBatch(FullTransformerBatch):
             rows = array[:, begin:end] if name == HIDDEN_STATES else array[None, begin:end]
             # A copy: a view of one Doc would keep the whole batch alive.
             output[name] = rows.copy()
-        if self.ledger is None:
-            output[WINDOW_LENGTHS] = self.windows.doc_window_lengths(i).copy()
         return DocPieces(
             self._doc_pieces(i), output, self.windows.doc_align(i), self._train_batch, self._model
         )
@@ -224,7 +235,14 @@ class LayerBatch(FullTransformerBatch):
         begin, end = self.windows.doc_rows[i], self.windows.doc_rows[i + 1]
         types = self.windows.types
         own_types = None if types is None else types[begin:end].copy()
-        return Wordpieces(self.windows.ids[begin:end].copy(), self._tokenizer, own_types)
+        lengths = self.windows.doc_window_lengths(i)
+        return Wordpieces(self.windows.ids[begin:end].copy(), lengths, self._tokenizer, own_types)
+
+
+def window_lengths(data: TransformerData) -> numpy.ndarray:
+    """RETURNS (Ints1d): `(w,)`, the wordpieces of each window of a Doc."""
+    lengths = data.model_output.get(OLD_WINDOW_LENGTHS, data.wordpieces.lengths)
+    return numpy.asarray(lengths, dtype="int64")
 
 
 def pack_gradients(d_data: Sequence[TransformerData], rows: int, like: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """The registered architectures, each a thin builder."""
 
+import warnings
 from typing import Any
 
 from spacy.tokens import Doc
@@ -14,6 +15,13 @@ from ..language import register_language_extension
 from .inline import inline_encoder, replace_listener, replace_listener_cfg
 from .listener import TransformerListener
 from .pooling import pool_pieces
+
+# What transformers hands out when asked, and nothing here does.
+NOT_HANDED_OUT = ("output_attentions", "output_hidden_states")
+
+
+class OutputWarning(UserWarning):
+    """An encoder is asked for an output that no Doc will have."""
 
 
 def build_transformer_model_v1(
@@ -35,7 +43,9 @@ def build_transformer_model_v1(
         `dlfa_spacy.wordpiece_spans.v1` each Doc is tokenized once and nothing is truncated; with
         any other getter a span too long for the encoder is cut into windows.
     tokenizer_config (Dict[str, Any]): Settings for the tokenizer.
-    transformer_config (Dict[str, Any]): Settings for the encoder's configuration.
+    transformer_config (Dict[str, Any]): Settings for the encoder's configuration. Of the outputs
+        that they can ask for, none is handed out: no attentions (which OutputWarning says), and
+        hidden states through `dlfa_spacy.layer_states`.
     mixed_precision (bool): Mixed precision: half floats on a GPU, bfloat16 on a CPU that has it
         (AVX-512 BF16 or AMX), fp32 elsewhere. In training about twice as fast on such a CPU.
     grad_scaler_config (Dict[str, Any]): Settings of the gradient scaler for mixed precision.
@@ -58,6 +68,16 @@ def build_transformer_model_v1(
     # Every pipeline of ours is built from this, whatever its factories. Not at import: spaCy
     # imports all factories for any pipeline, and other packages register a `language` too.
     register_language_extension()
+    asked = [key for key in NOT_HANDED_OUT if transformer_config.get(key)]
+    if asked:
+        warnings.warn(
+            f"[components.transformer.model] transformer_config has {' = true, '.join(asked)} = "
+            "true, but doc._.trf_data will have none of that: it holds one vector a wordpiece for "
+            "each listener. Fix: take it out; dlfa_spacy.layer_states(docs, nlp=nlp) gives the "
+            "hidden states, and transformers itself the attentions.",
+            OutputWarning,
+            stacklevel=2,
+        )
     return TransformerModel(
         name,
         get_spans,

@@ -15,7 +15,14 @@ from transformers.utils import ModelOutput
 
 from ..aggregators.model import AggregationInput, aggregate, aggregator_shim, needed_layers
 from ..aggregators.shim import AggregatorShim
-from ..encoder.batch import HIDDEN_STATES, WINDOW_LENGTHS, DocPieces, LayerBatch, pack_gradients
+from ..encoder.batch import (
+    HIDDEN_STATES,
+    OLD_WINDOW_LENGTHS,
+    DocPieces,
+    LayerBatch,
+    pack_gradients,
+    window_lengths,
+)
 from ..types import EncoderWidth, LayerStates
 
 NO_UPSTREAM = (
@@ -332,9 +339,8 @@ def _with_vectors(doc: Doc, key: str) -> TransformerData:
 def _data(data: TransformerData, vectors: Any) -> TransformerData:
     """Some vectors `(1, n, E)` of a Doc, and where its windows begin and end."""
     output = ModelOutput(last_hidden_state=vectors)
-    lengths = data.model_output.get(WINDOW_LENGTHS)
-    if lengths is not None:
-        output[WINDOW_LENGTHS] = lengths
+    if OLD_WINDOW_LENGTHS in data.model_output:
+        output[OLD_WINDOW_LENGTHS] = data.model_output[OLD_WINDOW_LENGTHS]
     return TransformerData(data.wordpieces, output, data.align)
 
 
@@ -364,7 +370,7 @@ def _aggregation_input(
     if all(HIDDEN_STATES in data.model_output for data in datas):
         stacks = [xp2torch(data.model_output[HIDDEN_STATES]) for data in datas]
         packed = {layer: torch.cat([stack[layer] for stack in stacks]) for layer in layers}
-        lengths = [torch.tensor(data.model_output[WINDOW_LENGTHS]) for data in datas]
+        lengths = [torch.from_numpy(window_lengths(data)) for data in datas]
         states = LayerStates(packed, model.num_layers, frozen=training)
         return states, torch.cat(lengths).to(next(iter(packed.values())).device)
     encoders = [data.encoder() for data in datas if isinstance(data, DocPieces) and data.encoder]

@@ -10,7 +10,7 @@ from thinc.api import Model
 from thinc.types import Floats2d
 from transformers.utils import ModelOutput
 
-from ..encoder.batch import WINDOW_LENGTHS
+from ..encoder.batch import window_lengths
 from ..encoder.model import TransformerModel
 from .listener import TransformerListener
 
@@ -68,9 +68,9 @@ def forward(
     rows = [_rows(d) for d in data]
     pieces = xp.concatenate([_pieces(d) for d in full])  # (N, E)
     if model.attrs["sequence"] == CLS:
-        windows = numpy.concatenate([_window_lengths(d) for d in full])
+        windows = numpy.concatenate([window_lengths(d) for d in full])
         index = ops.asarray1i(numpy.cumsum(windows) - windows)
-        counts = ops.asarray1i([len(_window_lengths(d)) if _rows(d) else 0 for d in data])
+        counts = ops.asarray1i([len(window_lengths(d)) if _rows(d) else 0 for d in data])
     else:
         index = None
         counts = ops.asarray1i(rows)
@@ -114,13 +114,6 @@ def _rows(data: TransformerData) -> int:
 def _pieces(data: TransformerData) -> Floats2d:
     vectors = data.model_output["last_hidden_state"]
     return cast(Floats2d, vectors.reshape(-1, vectors.shape[-1]))
-
-
-def _window_lengths(data: TransformerData) -> numpy.ndarray:
-    """RETURNS (Ints1d): `(w,)`, the wordpieces of each window. One window where spaCy infers shapes
-    with Docs that no encoder has read."""
-    lengths = data.model_output.get(WINDOW_LENGTHS)
-    return numpy.asarray([_rows(data)]) if lengths is None else numpy.asarray(lengths)
 
 
 def _gradient(data: TransformerData, d_pieces: Any) -> TransformerData:

@@ -253,6 +253,9 @@ class DLFATransformer(Transformer):
                 readers[listener.vectors_key] = listener
             else:
                 readers[LAST] = LastLayerReader()
+        if LAST in readers:
+            # Where stock has it: `trf_data.tensors[0]`.
+            readers = {LAST: readers.pop(LAST), **readers}
         takes_gradients = not self.listeners or any(
             # What a stock listener sends cannot be known beforehand.
             not isinstance(listener, TransformerListener) or listener.attrs["grad_factor"] != 0.0

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pipelines import FACTORIES, MORE_TEXTS, TEXTS
 from spacy.language import Language
-from spacy.tokens import DocBin
+from spacy.tokens import Doc, DocBin
 from spacy.util import load_model_from_config, registry
 from textcats import (
     LABELS,
@@ -108,6 +108,19 @@ def test_cls_reads_first_wordpieces_alone_and_mean_reads_all(bert: str) -> None:
         (found[sequence],) = classifier(nlp).layers[0].predict([doc])
         numpy.testing.assert_allclose(found[sequence], expected, atol=1e-5)
     assert numpy.abs(found["cls"] - found["mean"]).max() > 0.1
+
+
+def test_windows_of_stored_docs_are_known_also_as_older_versions_stored_them(bert: str) -> None:
+    nlp = build(bert, "last", sequence="cls", window=12, stride=8)
+    doc = nlp(LONG[0])
+    expected = classifier(nlp).predict([doc])
+    stored = Doc(nlp.vocab).from_bytes(doc.to_bytes())
+    numpy.testing.assert_array_equal(classifier(nlp).predict([stored]), expected)
+    data = stored._.trf_data
+    lengths, data.wordpieces.lengths = data.wordpieces.lengths, [sum(data.wordpieces.lengths)]
+    assert numpy.abs(classifier(nlp).predict([stored]) - expected).max() > 1e-3
+    data.model_output["window_lengths"] = numpy.asarray(lengths)
+    numpy.testing.assert_array_equal(classifier(nlp).predict([stored]), expected)
 
 
 @both_factories

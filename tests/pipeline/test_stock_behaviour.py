@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 import spacy
-from life import config, initialized
+from life import FACTORIES, config, encoder_block, initialized, listener, stock_listener, trained
 from spacy import displacy
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.util import load_model_from_config
+from spacy_transformers.data_classes import TransformerData
 
+from dlfa_spacy.encoder.segment.spans import WordpieceSpans
 from dlfa_spacy.language import get_language
+from dlfa_spacy.layers.architectures import OutputWarning
 from dlfa_spacy.recipes import available, make_config
 
 TEXT, OTHER = "Anna lives in Berlin", "the un able"
@@ -117,3 +120,31 @@ def test_displacy_colours_each_type_of_entity() -> None:
     assert len(set(colors)) == 4
     # The last one is what spaCy gives to a label that it has no colour for.
     assert colors[3] == "#ddd"
+
+
+@pytest.mark.parametrize("factory", FACTORIES)
+def test_everything_among_the_tensors_is_one_of_the_encoder(bert: str, factory: str) -> None:
+    nlp = trained(bert, {"tagger": listener("attention"), "ner": stock_listener()}, factory=factory)
+    nlp.get_pipe("transformer").model.attrs["get_spans"] = WordpieceSpans(8, 4)  # type: ignore[attr-defined]
+    doc = nlp(" ".join([TEXT] * 5))
+    data = doc._.trf_data
+    rows = data.wordpieces.input_ids.size
+    assert all(tensor.shape[1:] == (rows, 32) for tensor in data.tensors)
+    assert data.tensors[0] is data.model_output["last_hidden_state"]
+    assert sum(data.window_lengths) == rows and len(data.window_lengths) > 3
+    stored = Doc(nlp.vocab).from_bytes(doc.to_bytes())._.trf_data
+    assert type(stored) is TransformerData
+    assert stored.wordpieces.lengths == data.window_lengths.tolist()
+    assert [tensor.shape for tensor in stored.tensors] == [t.shape for t in data.tensors]
+
+
+def test_outputs_that_no_doc_will_have_are_named_at_load(bert: str, tmp_path: Path) -> None:
+    made = config(bert, ["tagger"], "attention")
+    made["components"]["transformer"] = encoder_block(bert)
+    made["components"]["transformer"]["model"]["transformer_config"] = {"output_attentions": True}
+    with pytest.warns(OutputWarning, match="output_attentions = true.*Fix:"):
+        nlp = initialized(load_model_from_config(made, auto_fill=True))
+    nlp.to_disk(tmp_path)
+    with pytest.warns(OutputWarning, match="output_attentions = true.*Fix:"):
+        doc = spacy.load(tmp_path)(TEXT)
+    assert all(tensor.ndim == 3 for tensor in doc._.trf_data.tensors)
