@@ -256,17 +256,16 @@ class TransformerModel(StockTransformerModel):
         return cast(ModelOutput, self.shim.predict(ArgsKwargs(args=(), kwargs=arguments)))
 
     def finish_batch(self) -> None:
-        """Make the step that still waits for a listener which will not come (see
-        `GradientLedger`): whoever predicts or saves now means the updated weights. A batch that
-        nobody has come back from is only about to be trained on, and left alone.
+        """Make the step that still waits for a listener which may not come (see
+        `GradientLedger`): whoever predicts or saves now means the updated weights. Listeners that
+        have not come back yet still may.
 
         RAISES (ValueError): Another thread trains.
         """
         self.shim.use.check()
         if self.ledger.is_open:
             with self.shim.use.lock:
-                if not self.ledger.is_waiting:
-                    self.ledger.close()
+                self.ledger.catch_up()
 
     def to_bytes(self) -> bytes:
         self.finish_batch()

@@ -14,6 +14,7 @@ from pipelines import (
     aggregator,
     bench,
     gradient_norms,
+    make_examples,
 )
 from spacy_transformers.layers.transformer_model import _convert_transformer_outputs
 
@@ -66,6 +67,20 @@ def test_two_listeners_that_want_different_layers(
     b = bench(bert, {"a": kinds[0], "b": kinds[1]}, factory)
     b.update(TEXTS)
     b.assert_same(TEXTS)
+
+
+@both_factories
+@pytest.mark.parametrize("kinds", [("attention", "product"), (STOCK, "mix"), ("product", STOCK)])
+def test_prediction_between_the_updates_of_two_components(
+    bert: str, kinds: tuple[str, str], factory: str
+) -> None:
+    b = bench(bert, {"a": kinds[0], "b": kinds[1]}, factory)
+    for texts in (TEXTS, MORE_TEXTS):
+        examples = make_examples(b.nlp, texts)
+        for name in b.nlp.pipe_names:
+            b.nlp.get_pipe(name).update(examples)  # type: ignore[attr-defined]
+            b.nlp("Anna lives in Berlin")
+    b.assert_same(TEXTS, MORE_TEXTS)
 
 
 @both_factories

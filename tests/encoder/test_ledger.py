@@ -102,6 +102,42 @@ def test_closing_passes_on_what_waits_for_somebody_newly_frozen(log: Log) -> Non
     assert log.taken() == [({1: 6.0}, False), "step", "released"]
 
 
+def test_who_reads_the_weights_in_the_middle_cuts_nobody_off(log: Log) -> None:
+    log.open("a", "b")
+    log.send("a")
+    log.ledger.catch_up()
+    assert log.taken() == [({1: 6.0}, True)]
+    log.send("b")
+    log.ledger.catch_up()
+    assert log.taken() == [({1: 6.0}, False), "released"]
+
+
+def test_who_reads_the_weights_has_the_step_that_waits(log: Log) -> None:
+    for _ in range(2):
+        log.open("a", "b")
+        log.send("a")
+        log.send("b")
+    log.open("a", "b")
+    log.step()
+    log.ledger.catch_up()
+    log.taken()
+    log.send("a")
+    log.ledger.catch_up()
+    assert log.taken() == [({1: 6.0}, True), "step"]
+    log.send("b")
+    assert log.taken() == [({1: 6.0}, False)]
+
+
+def test_who_reads_the_weights_ends_a_batch_that_waits_for_nobody(log: Log) -> None:
+    log.open("a", "b")
+    log.send("a")
+    log.open("a", "b")
+    log.send("a")
+    log.taken()
+    log.ledger.catch_up()
+    assert log.taken() == ["released"]
+
+
 def test_step_waits_for_the_gradient_of_its_batch(log: Log) -> None:
     log.open("a")
     assert log.ledger.is_waiting
