@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..aggregators.model import AggregationInput
 from ..encoder.model import TransformerModel
+from ..encoder.segment.spans import WordpieceSpans
 from ..encoder.segment.texts import SpanGetter
 from ..language import register_language_extension
 from .inline import inline_encoder, replace_listener, replace_listener_cfg
@@ -26,7 +27,7 @@ class OutputWarning(UserWarning):
 
 def build_transformer_model_v1(
     name: str,
-    get_spans: SpanGetter,
+    get_spans: SpanGetter | None = None,
     tokenizer_config: dict[str, Any] = {},  # noqa: B006  (spaCy reads defaults from the signature)
     transformer_config: dict[str, Any] = {},  # noqa: B006
     mixed_precision: bool = False,
@@ -39,9 +40,10 @@ def build_transformer_model_v1(
 
     name (str): A folder written by `save_pretrained`, or a name on the Hugging Face Hub. A path
         that does not exist is an error, not a Hub name.
-    get_spans (Callable[[List[Doc]], List[List[Span]]]): What is encoded together. With
-        `dlfa_spacy.wordpiece_spans.v1` each Doc is tokenized once and nothing is truncated; with
-        any other getter a span too long for the encoder is cut into windows.
+    get_spans (Optional[Callable[[List[Doc]], List[List[Span]]]]): What is encoded together. With
+        `dlfa_spacy.wordpiece_spans.v1`, which it is by default, each Doc is tokenized once and
+        nothing is truncated; with any other getter a span too long for the encoder is cut into
+        windows.
     tokenizer_config (Dict[str, Any]): Settings for the tokenizer.
     transformer_config (Dict[str, Any]): Settings for the encoder's configuration. Of the outputs
         that they can ask for, none is handed out: no attentions (which OutputWarning says), and
@@ -80,7 +82,7 @@ def build_transformer_model_v1(
         )
     return TransformerModel(
         name,
-        get_spans,
+        WordpieceSpans() if get_spans is None else get_spans,
         tokenizer_config,
         transformer_config,
         mixed_precision,
@@ -131,7 +133,7 @@ def build_transformer_listener_v1(
 
 def build_tok2vec_transformer_v1(
     name: str,
-    get_spans: SpanGetter,
+    get_spans: SpanGetter | None,
     aggregation: Model[AggregationInput, Tensor],
     pooling: Model[Ragged, Floats2d],
     tokenizer_config: dict[str, Any] = {},  # noqa: B006

@@ -39,8 +39,9 @@ NOT_ENCODED = (
 STOCK_UPSTREAM = (
     "A dlfa_spacy.TransformerListener.v1 listens to a stock encoder, which hands out its last "
     "layer only. Expected [components.transformer.model] @architectures = "
-    '"dlfa_spacy.TransformerModel.v1". Fix: change that line (its arguments are the same), or '
-    'listen with "spacy-transformers.TransformerListener.v1".'
+    '"dlfa_spacy.TransformerModel.v1". Fix: change that line (name must be given; the other '
+    "arguments are the same, and have defaults), or listen with "
+    '"spacy-transformers.TransformerListener.v1".'
 )
 
 

@@ -117,8 +117,8 @@ class DLFATransformer(Transformer):
             raise ValueError(
                 f'[components.{name}.model] @architectures makes a "{model.name}" model, which a '
                 "dlfa_transformer cannot use. Expected "
-                '"dlfa_spacy.TransformerModel.v1". Fix: change that line; the arguments are those '
-                "of spacy-transformers.TransformerModel.v3."
+                '"dlfa_spacy.TransformerModel.v1". Fix: change that line; name must be given, '
+                "the other arguments are those of spacy-transformers.TransformerModel.v3."
             )
         if max_batch_items is not None and max_batch_items < 1:
             raise ValueError(

@@ -9,10 +9,12 @@ from typing import Any
 import huggingface_hub
 import pytest
 import requests
+import spacy
 import torch
 import transformers
 from life import (
     FACTORIES,
+    TEXTS,
     config,
     encoder_block,
     examples,
@@ -134,6 +136,22 @@ def test_stock_encoder_in_the_stock_factory(bert: str) -> None:
     settings = config(bert, ["tagger"])
     settings["components"]["transformer"] = stock_encoder_block(bert)
     assert_error(settings, "dlfa_spacy.TransformerModel.v1", "components.transformer.model")
+
+
+def test_the_fix_for_a_stock_encoder_works_where_the_factory_filled_in_the_rest(
+    bert: str, tmp_path: Path
+) -> None:
+    settings = config(bert, ["tagger"])
+    model = {"@architectures": "spacy-transformers.TransformerModel.v3", "name": bert}
+    settings["components"]["transformer"] = {"factory": "transformer", "model": model}
+    assert_error(settings, "change that line", "name must be given", "have defaults")
+    model["@architectures"] = "dlfa_spacy.TransformerModel.v1"
+    settings["components"]["transformer"] = {"factory": "transformer", "model": model}
+    nlp = initialized(load_model_from_config(settings, auto_fill=True))
+    expected = [token.tag_ for token in nlp(TEXTS[0])]
+    nlp.replace_listeners("transformer", "tagger", ["model.tok2vec"])
+    nlp.to_disk(tmp_path)
+    assert [token.tag_ for token in spacy.load(tmp_path)(TEXTS[0])] == expected
 
 
 def test_stock_encoder_in_our_factory(bert: str) -> None:
