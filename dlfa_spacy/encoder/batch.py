@@ -2,7 +2,7 @@
 
 import weakref
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy
 import torch
@@ -19,12 +19,11 @@ from transformers.utils import ModelOutput
 
 from ..types import LayerStates
 from .ledger import GradientLedger
-from .run.packed import layer_key
+from .run.gather import Outputs
 from .segment.windows import Windows
 
-if TYPE_CHECKING:
-    from .model import TransformerModel
-
+# The slot of the last layer `(1, n, E)`, where stock listeners read it.
+LAST = "last_hidden_state"
 # The slot of all layers `(S, n, E)` on a Doc, in the stock `transformer` factory only.
 HIDDEN_STATES = "hidden_states"
 # Where Docs that older versions stored have the lengths of their windows.
@@ -80,7 +79,7 @@ class DocPieces(TransformerData):
         model_output: ModelOutput,
         align: Ragged,
         batch: "LayerBatch | None" = None,
-        encoder: "weakref.ref[TransformerModel] | None" = None,
+        encoder: "weakref.ref[Any] | None" = None,
     ):
         super().__init__(wordpieces=wordpieces, model_output=model_output, align=align)
         self.batch = batch
@@ -101,8 +100,10 @@ class LayerBatch(FullTransformerBatch):
 
     docs (List[Doc]): The batch.
     windows (Windows): What was encoded.
-    model_output (ModelOutput): Packed `(N, E)` torch tensors, by name.
+    outputs (Outputs): Packed `(N, E)` torch tensors: layers by their numbers, and what readers made
+        of them by its name.
     num_layers (int): L.
+    model (TransformerModel): The encoder.
     ledger (GradientLedger): Where listeners leave their gradients, during training.
     frozen (bool): Nothing of the encoder trains: the layers have no graph.
     """
@@ -111,15 +112,15 @@ class LayerBatch(FullTransformerBatch):
         self,
         docs: Sequence[Doc],
         windows: Windows,
-        model_output: ModelOutput,
+        outputs: Outputs,
         num_layers: int,
-        model: "TransformerModel",
+        model: Any,
         ledger: GradientLedger | None = None,
         frozen: bool = False,
     ):
         self.docs = list(docs)
         self.windows = windows
-        self.model_output = model_output
+        self.outputs = outputs
         self.num_layers = num_layers
         self.ledger = ledger
         # Whether the layers came without a graph because nothing below them trains.
@@ -144,28 +145,29 @@ class LayerBatch(FullTransformerBatch):
     @property
     def lengths(self) -> Tensor:
         """`(W,)`, on the device of the states."""
-        device = next(iter(self.model_output.values())).device
+        device = next(iter(self.outputs.values())).device
         return torch.from_numpy(self.windows.lengths).to(device)
 
     @property
     def states(self) -> LayerStates:
         """The layers that were computed, packed, with their graph during training."""
-        layers = {
-            layer: self.model_output[layer_key(layer, self.num_layers)]
-            for layer in range(self.num_layers + 1)
-            if layer_key(layer, self.num_layers) in self.model_output
-        }
+        layers = {key: rows for key, rows in self.outputs.items() if isinstance(key, int)}
         return LayerStates(layers, self.num_layers, self.frozen)
+
+    @property
+    def model_output(self) -> ModelOutput:  # type: ignore[override]
+        """What stock components read."""
+        return ModelOutput(self._doc_tensors())
 
     def release(self) -> None:
         """Let go of the layers and their graph, which listeners that are frozen would hold on to
         until they receive another batch."""
-        self.model_output = ModelOutput()
+        self.outputs = {}
         self.cached_doc_data = None
 
     @property
     def is_released(self) -> bool:
-        return not self.model_output
+        return not self.outputs
 
     def matches(self, docs: Sequence[Doc]) -> bool:
         """Whether this is the batch of these Docs (the objects, or the same texts)."""
@@ -206,12 +208,12 @@ class LayerBatch(FullTransformerBatch):
 
     def _doc_tensors(self) -> dict[str, Tensor]:
         layers = self.states.layers
+        tensors = {LAST: layers[self.num_layers]} if self.num_layers in layers else {}
+        tensors |= {name: rows for name, rows in self.outputs.items() if isinstance(name, str)}
         # During training the layers stay in the batch: only stock listeners read from the Doc.
-        if self.ledger is not None or len(layers) <= self.num_layers:
-            return {k: v for k, v in self.model_output.items() if not k.startswith("layer_")}
-        stack = torch.stack([layers[layer] for layer in range(self.num_layers + 1)])
-        last = self.model_output["last_hidden_state"]
-        return {"last_hidden_state": last, HIDDEN_STATES: stack}
+        if self.ledger is None and len(layers) > self.num_layers:
+            tensors[HIDDEN_STATES] = torch.stack([layers[x] for x in range(self.num_layers + 1)])
+        return tensors
 
     def _doc_data(self, i: int, arrays: dict[str, Any]) -> TransformerData:
         begin, end = int(self.windows.doc_rows[i]), int(self.windows.doc_rows[i + 1])

@@ -14,14 +14,14 @@ from thinc.api import Model
 from thinc.layers.pytorchwrapper import forward as run_torch
 from thinc.types import ArgsKwargs
 from torch import Tensor
-from transformers.utils import ModelOutput
 
 from ..types import EncoderWidth
 from .batch import LayerBatch
 from .cache import LayerCache
 from .ledger import GradientLedger
 from .reader import Readership
-from .run.packed import PackedEncoder, layer_key
+from .run.gather import Outputs
+from .run.packed import PackedEncoder
 from .segment.segmenter import Segmenter
 from .segment.spans import WordpieceSpans
 from .segment.texts import SpanGetter
@@ -232,10 +232,8 @@ class TransformerModel(StockTransformerModel):
         found = self.cache.states(
             windows, layers, self._cache_name(), self.packed.width, self._encode_windows, training
         )
-        output = ModelOutput()
-        for layer in sorted(found, reverse=True):
-            output[layer_key(layer, self.num_layers)] = found[layer].to(self.packed.device)
-        return LayerBatch(docs, windows, output, self.num_layers, self, frozen=True)
+        outputs: Outputs = {layer: rows.to(self.packed.device) for layer, rows in found.items()}
+        return LayerBatch(docs, windows, outputs, self.num_layers, self, frozen=True)
 
     def _cache_name(self) -> str:
         # Half floats and bfloat16 are further from fp32 than what is kept.
@@ -243,17 +241,17 @@ class TransformerModel(StockTransformerModel):
         return self.shim.fingerprint() + ("-mixed" if mixed else "")
 
     def _encode_windows(self, windows: Windows, layers: list[int]) -> dict[int, Tensor]:
-        output = self._run(windows, layers)
-        return {layer: output[layer_key(layer, self.num_layers)] for layer in layers}
+        outputs = self._run(windows, layers)
+        return {layer: outputs[layer] for layer in layers}
 
-    def _run(self, windows: Windows, layers: list[int]) -> ModelOutput:
+    def _run(self, windows: Windows, layers: list[int]) -> Outputs:
         if not len(windows.ids):
             # Empty Docs are no windows, and an encoder reads one at least.
             nothing = torch.zeros((0, self.packed.width), device=self.packed.device)
-            return ModelOutput({layer_key(x, self.num_layers): nothing for x in layers})
+            return {layer: nothing for layer in layers}
         budget = self.readership.max_batch_items
         arguments = {"windows": windows, "layers": layers, "budget": budget}
-        return cast(ModelOutput, self.shim.predict(ArgsKwargs(args=(), kwargs=arguments)))
+        return cast(Outputs, self.shim.predict(ArgsKwargs(args=(), kwargs=arguments)))
 
     def finish_batch(self) -> None:
         """Make the step that still waits for a listener which may not come (see
@@ -342,21 +340,16 @@ def forward(
     }
     if not is_train and readership.readers is not None:
         kwargs["consumers"] = model.packed.consumers(readership.readers)
-    output, backprop_encoder = model.layers[0](ArgsKwargs(args=(), kwargs=kwargs), is_train)
+    outputs, backprop_encoder = model.layers[0](ArgsKwargs(args=(), kwargs=kwargs), is_train)
     ledger = model.ledger if is_train else None
-    batch = LayerBatch(docs, windows, output, num_layers, model, ledger)
+    batch = LayerBatch(docs, windows, outputs, num_layers, model, ledger)
     if is_train:
 
         def backward(gradients: dict[int, Tensor]) -> None:
-            d_output = ModelOutput()
-            # The last layer first: the order of the outputs, and all that stock code would use.
-            for layer in sorted(gradients, reverse=True):
-                name = layer_key(layer, num_layers)
-                # A frozen encoder, or one frozen up to this layer, has no graph to go through.
-                if output[name].requires_grad:
-                    d_output[name] = gradients[layer]
-            if len(d_output):
-                backprop_encoder(d_output)
+            # A frozen encoder, or one frozen up to a layer, has no graph to go through.
+            d_outputs = {x: d for x, d in gradients.items() if outputs[x].requires_grad}
+            if d_outputs:
+                backprop_encoder(d_outputs)
 
         model.ledger.open(backward, batch.release)
         # The component itself: stock factories come back once, for all stock listeners.
@@ -403,22 +396,22 @@ def convert_inputs(
 
 
 def convert_outputs(
-    model: Model, inputs_outputs: tuple[Any, ModelOutput], is_train: bool
-) -> tuple[ModelOutput, Callable[[ModelOutput], ArgsKwargs]]:
+    model: Model, inputs_outputs: tuple[Any, Outputs], is_train: bool
+) -> tuple[Outputs, Callable[[dict[int, Tensor]], ArgsKwargs]]:
     """Backpropagate through every layer that has a gradient.
 
     The stock function passes `last_hidden_state` alone to autograd and drops the gradients of all
     other layers without a word (explosion/spacy-transformers, pull request 299).
     """
-    _, output = inputs_outputs
+    _, outputs = inputs_outputs
 
-    def backprop(d_output: ModelOutput) -> ArgsKwargs:
+    def backprop(d_outputs: dict[int, Tensor]) -> ArgsKwargs:
         return ArgsKwargs(
-            args=(tuple(output[name] for name in d_output),),
+            args=(tuple(outputs[layer] for layer in d_outputs),),
             kwargs={
-                "grad_tensors": [d_output[name].to(output[name].dtype) for name in d_output],
+                "grad_tensors": [d.to(outputs[layer].dtype) for layer, d in d_outputs.items()],
                 "retain_graph": cast(EncoderShim, model.shims[0]).ledger.keep_graph,
             },
         )
 
-    return output, backprop
+    return outputs, backprop

@@ -72,7 +72,7 @@ def inline_encoder(
 
 def init(model: Model, X: Any = None, Y: Any = None) -> None:
     if isinstance(X, LayerBatch):
-        width = X.model_output[INLINE_KEY].shape[-1]
+        width = X.outputs[INLINE_KEY].shape[-1]
         aggregator_shim(model.layers[0]).build(int(width), X.num_layers)
 
 
@@ -84,7 +84,7 @@ def forward(
         return batch.doc_data, _no_gradient
     aggregation = model.layers[0]
     if not is_train:
-        return batch.with_vectors(batch.model_output[INLINE_KEY]), _no_gradient
+        return batch.with_vectors(batch.outputs[INLINE_KEY]), _no_gradient
     layers = needed_layers(aggregation, batch.num_layers)
     vectors, backprop_aggregation = aggregation((batch.states.select(layers), batch.lengths), True)
 

@@ -16,14 +16,14 @@ from spacy_transformers.layers.listener import TransformerListener as StockListe
 from spacy_transformers.pipeline_component import Transformer, install_extensions
 from thinc.api import Config, Model, Optimizer
 from torch import Tensor
-from transformers.utils import ModelOutput
 
 from ..aggregators.model import aggregator_shim
-from ..encoder.batch import LayerBatch, pack_gradients
+from ..encoder.batch import LAST, LayerBatch, pack_gradients
 from ..encoder.cache import LayerCache
 from ..encoder.cache.setting import DEFAULT as DEFAULT_CACHE
 from ..encoder.model import TransformerModel
 from ..encoder.reader import LastLayerReader, Reader, Readership
+from ..encoder.run.gather import Outputs
 from ..encoder.storage.checks import check_component_config
 from ..layers.listener import TransformerListener
 
@@ -50,8 +50,6 @@ window = 126
 stride = 96
 """
 )
-
-LAST = "last_hidden_state"
 
 
 @Language.factory(
@@ -163,10 +161,10 @@ class DLFATransformer(Transformer):
             readers = {key: reader for key, reader in readers.items() if not reader.has_weights}
         layers = readership.layers(self.model.num_layers)
         kept = self.model.encode_frozen(docs, layers, training=False)
-        output = ModelOutput()
+        outputs: Outputs = {}
         for key, reader in readers.items():
-            output[key] = reader.consume(kept.states, kept.lengths)
-        return LayerBatch(docs, kept.windows, output, kept.num_layers, self.model)
+            outputs[key] = reader.consume(kept.states, kept.lengths)
+        return LayerBatch(docs, kept.windows, outputs, kept.num_layers, self.model)
 
     def update(
         self,
@@ -286,7 +284,7 @@ class DLFATransformer(Transformer):
 def _collect_from_stock(
     batch: LayerBatch, listener_id: int, d_data: list[TransformerData]
 ) -> list[Doc]:
-    last = batch.model_output[LAST]
+    last = batch.outputs[batch.num_layers]
     assert batch.ledger is not None
     gradient = pack_gradients(d_data, len(last), last.detach())
     batch.ledger.add({batch.num_layers: gradient})

@@ -17,6 +17,7 @@ from pipelines import (
     make_examples,
 )
 from spacy_transformers.layers.transformer_model import _convert_transformer_outputs
+from transformers.utils import ModelOutput
 
 both_factories = pytest.mark.parametrize("factory", FACTORIES)
 every_aggregation = pytest.mark.parametrize("kind", sorted(AGGREGATIONS))
@@ -39,7 +40,15 @@ def test_one_listener(bert: str, kind: str, factory: str) -> None:
 def test_stock_convert_outputs_loses_the_gradients_of_lower_layers(bert: str, kind: str) -> None:
     b = bench(bert, {"a": kind})
     wrapper = b.nlp.get_pipe("transformer").model.layers[0]  # type: ignore[attr-defined]
-    wrapper.attrs["convert_outputs"] = _convert_transformer_outputs
+
+    def stock(model: Any, inputs_outputs: Any, is_train: bool) -> Any:
+        inputs, outputs = inputs_outputs
+        top = max(outputs)
+        last = ModelOutput(last_hidden_state=outputs[top])
+        _, backprop = _convert_transformer_outputs(model, (inputs, last), is_train)
+        return outputs, lambda d: backprop(ModelOutput(last_hidden_state=d[top]))
+
+    wrapper.attrs["convert_outputs"] = stock
     b.update(TEXTS)
     b.repeat(TEXTS)
     assert max(b.errors().values()) > 0.1

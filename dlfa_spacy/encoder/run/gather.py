@@ -3,7 +3,9 @@
 import numpy
 import torch
 from torch import Tensor
-from transformers.utils import ModelOutput
+
+# A layer by its number, or what a consumer made by its name -> (N, E)
+Outputs = dict[int | str, Tensor]
 
 
 class Gathered:
@@ -18,15 +20,15 @@ class Gathered:
 
     def __init__(self, total: int):
         self.total = total
-        self._placed: dict[str, Tensor] = {}
-        self._parts: dict[str, list[Tensor]] = {}
+        self._placed: Outputs = {}
+        self._parts: dict[int | str, list[Tensor]] = {}
         self._rows: list[numpy.ndarray] = []
 
-    def add(self, rows: numpy.ndarray, outputs: dict[str, Tensor]) -> None:
+    def add(self, rows: numpy.ndarray, outputs: Outputs) -> None:
         """Take the outputs of a bucket.
 
         rows (Ints1d): `(n,)` the places of its rows.
-        outputs (Dict[str, Tensor]): `(n, E)` each.
+        outputs (Outputs): `(n, E)` each.
         """
         self._rows.append(rows)
         for name, output in outputs.items():
@@ -37,16 +39,12 @@ class Gathered:
                 self._placed[name] = output.new_empty((self.total, *output.shape[1:]))
             self._placed[name].index_copy_(0, torch.from_numpy(rows).to(output.device), output)
 
-    def in_order(self) -> ModelOutput:
-        """RETURNS (ModelOutput): `(N, E)` each. The last layer first: stock code takes the first
-        gradient for it."""
+    def in_order(self) -> Outputs:
+        """RETURNS (Outputs): `(N, E)` each."""
         order = torch.from_numpy(numpy.argsort(numpy.concatenate(self._rows)))
-        packed = ModelOutput()
-        names = {*self._placed, *self._parts}
-        for name in sorted(names, key=lambda name: (name != "last_hidden_state", name)):
-            if name in self._placed:
-                packed[name] = self._placed.pop(name)
-            else:
-                parts = torch.cat(self._parts.pop(name))
-                packed[name] = parts.index_select(0, order.to(parts.device))
+        packed = {**self._placed}
+        for name, parts in self._parts.items():
+            joined = torch.cat(parts)
+            packed[name] = joined.index_select(0, order.to(joined.device))
+        self._placed, self._parts = {}, {}
         return packed

@@ -11,6 +11,7 @@ from thinc.api import get_torch_default_device
 from torch import Tensor, nn
 
 from ..reader import Reader
+from .gather import Outputs
 from .packed import Consumer, PackedEncoder
 
 AGAIN = "Fix: copy the pipeline again, or make it again with dlfa optimize --onnx"
@@ -177,7 +178,7 @@ class OnnxPackedEncoder(PackedEncoder):
         lengths: numpy.ndarray,
         layers: list[int],
         consumers: Mapping[str, Consumer] | None,
-    ) -> dict[str, Tensor]:
+    ) -> Outputs:
         if consumers is None:
             raise ValueError(NO_LAYERS)
         padded, real, padded_types = self._pad(ids, types, lengths)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy
 import torch
 from torch import Tensor, nn
-from transformers.utils import ModelOutput
 
 from ...types import LayerStates
 from ..reader import Reader
@@ -17,16 +16,11 @@ from ..storage.int8 import Int8Linear
 from .bfloat16 import Bfloat16Blocks, has_bfloat16
 from .buckets import CPU_BUDGET, GPU_BUDGET, buckets
 from .early_exit import find_blocks, run_up_to
-from .gather import Gathered
+from .gather import Gathered, Outputs
 from .packed_rows import packed_layers, runs_packed
 
 # (states, lengths) -> (N, E), for the windows of one bucket
 Consumer = Callable[[LayerStates, Tensor], Tensor]
-
-
-def layer_key(layer: int, num_layers: int) -> str:
-    """RETURNS (str): The name of H^l in the encoder's output. The last one keeps its HF name."""
-    return "last_hidden_state" if layer == num_layers else f"layer_{layer}"
 
 
 class PackedEncoder(nn.Module):
@@ -62,15 +56,15 @@ class PackedEncoder(nn.Module):
         layers: list[int],
         consumers: Mapping[str, Consumer] | None = None,
         budget: int | None = None,
-    ) -> ModelOutput:
+    ) -> Outputs:
         """
         windows (Windows): N wordpieces in W windows.
         layers (List[int]): The layers wanted.
         consumers (Mapping[str, Consumer]): Called bucket by bucket instead of keeping the layers.
         budget (int): Wordpieces in one forward pass, padding included; by default what suits the
             device.
-        RETURNS (ModelOutput): Without consumers `last_hidden_state` and `layer_{l}`, `(N, E)` each,
-            with their graph if gradients are on. With consumers one `(N, E)` for each.
+        RETURNS (Outputs): Without consumers the layers by their numbers, `(N, E)` each, with their
+            graph if gradients are on. With consumers one `(N, E)` for each, by its name.
         """
         if budget is None:
             budget = CPU_BUDGET if self.device.type == "cpu" else GPU_BUDGET
@@ -108,12 +102,12 @@ class PackedEncoder(nn.Module):
         lengths: numpy.ndarray,
         layers: list[int],
         consumers: Mapping[str, Consumer] | None,
-    ) -> dict[str, Tensor]:
+    ) -> Outputs:
         """Run one bucket. ids `(n,)`, types `(n,)`, lengths `(b,)`; RETURNS the layers, or what
         consumers make of them, `(n, E)` each."""
         hidden = self._encode(ids, types, lengths, layers or [self.num_layers])
         if consumers is None:
-            return {layer_key(x, self.num_layers): h for x, h in hidden.items()}
+            return {layer: h for layer, h in hidden.items()}
         states = LayerStates(hidden, self.num_layers)
         counts = torch.from_numpy(lengths).to(self.device)
         # Aggregators compute in fp32.
