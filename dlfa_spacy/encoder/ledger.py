@@ -1,6 +1,7 @@
 """Collects the gradients of all layers from all listeners, and runs one backward pass."""
 
 from collections.abc import Callable, Hashable
+from typing import Any
 
 from torch import Tensor
 
@@ -44,6 +45,10 @@ class GradientLedger:
         self._gradients: dict[int, Tensor] = {}
         self._expected: set[Hashable] = set()
         self._arrived: set[Hashable] = set()
+        # How each listener of the stock factory brings out what its component has collected.
+        self._collectors: dict[Hashable, Callable[[], Any]] = {}
+        # Whether any gradient came in.
+        self._has_heard = False
         self._when_settled: Callable[[], None] | None = None
         # Told of every gradient that comes in.
         self.on_gradients: Backward | None = None
@@ -58,12 +63,19 @@ class GradientLedger:
         self._backward = backward
         self._release = release
 
-    def expect(self, listener: Hashable) -> None:
-        """A listener received the batch and may send gradients."""
+    def expect(self, listener: Hashable, collect: Callable[[], Any] | None = None) -> None:
+        """A listener received the batch and may send gradients.
+
+        collect (Optional[Callable]): What it calls in the end, beside sending its own. The stock
+            component keeps the gradients of stock listeners until the last listener calls it.
+        """
         self._expected.add(listener)
+        if collect is not None:
+            self._collectors[listener] = collect
 
     def add(self, gradients: dict[int, Tensor]) -> None:
         """Add gradients of some layers: {l: `(N, E)`}."""
+        self._has_heard = True
         if self.on_gradients is not None:
             self.on_gradients(gradients)
         for layer, gradient in gradients.items():
@@ -97,10 +109,23 @@ class GradientLedger:
         """
         self._when_settled = callback
 
+    def collect(self) -> None:
+        """Call the stock component for the listeners that have not come back: one of them may be
+        the last, and frozen."""
+        early = self.COMPONENT not in self._arrived
+        for listener, collect in list(self._collectors.items()):
+            if listener not in self._arrived:
+                collect()
+        if early and not self._has_heard:
+            # Nobody has come back to the component yet.
+            self._arrived.discard(self.COMPONENT)
+
     def catch_up(self) -> None:
         """Make the step that waits for a listener which may not come. Somebody is about to read the
         weights, and means those that are updated; but in the middle of an update the other
         listeners still come, so the batch ends only if they stayed away last time as well."""
+        if self._when_settled is not None:
+            self.collect()
         if not self._is_anybody_here:
             return
         if self._expected - self._arrived <= (self._absent or set()):
@@ -114,6 +139,7 @@ class GradientLedger:
         if self._backward is None:
             return
         try:
+            self.collect()
             self._flush(keep_graph=False)
             # Without a gradient from anybody a step would still move weights, by momentum.
             if self._is_anybody_here:
@@ -128,8 +154,10 @@ class GradientLedger:
     @property
     def _is_anybody_here(self) -> bool:
         # A component that only has listeners of ours signs off first, for nobody.
-        return self._expected == {self.COMPONENT} == self._arrived or bool(
-            self._arrived - {self.COMPONENT}
+        return (
+            self._has_heard
+            or self._expected == {self.COMPONENT} == self._arrived
+            or bool(self._arrived - {self.COMPONENT})
         )
 
     def _settle(self) -> None:

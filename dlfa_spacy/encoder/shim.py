@@ -157,6 +157,8 @@ class EncoderShim(HFShim):
 
     def finish_update(self, optimizer: Optimizer) -> None:
         if self.ledger.is_waiting:
+            self.ledger.collect()
+        if self.ledger.is_waiting:
             self.ledger.when_settled(functools.partial(self._step, optimizer))
         else:
             # Gradients still wait here if the component that was expected last is frozen.

@@ -1,5 +1,6 @@
 """The listener: gets the layers from the encoder, turns them into vectors, sends gradients back."""
 
+import functools
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -182,7 +183,7 @@ class TransformerListener(StockListener):
         super().receive(batch_id, outputs, backprop)
         batch = _batch_of(outputs)
         if batch is not None and batch.ledger is not None:
-            batch.ledger.expect(self.id)
+            batch.ledger.expect(self.id, backprop and functools.partial(_call, backprop, outputs))
 
     def clear(self) -> None:
         """Let go of the batch."""
@@ -258,7 +259,7 @@ def _train(
             assert batch.ledger is not None
             batch.ledger.arrive(model.id)
             if component_callback is not None:
-                component_callback(_zero_gradients(outputs or []))
+                _call(component_callback, outputs or [])
             return list(docs)
         finally:
             model.clear()
@@ -273,15 +274,15 @@ def send_gradients(batch: LayerBatch, d_layers: dict[int, Tensor], grad_factor: 
         batch.ledger.add({layer: grad_factor * d for layer, d in d_layers.items()})
 
 
-def _zero_gradients(outputs: Sequence[TransformerData]) -> list[TransformerData]:
-    """What a stock component's callback gets: our gradients went to the ledger."""
+def _call(component_callback: Callable[..., Any], outputs: Sequence[TransformerData]) -> None:
+    """Call a stock component back with gradients of zero: ours go to the ledger."""
     zeros = []
     for data in outputs:
         last = data.model_output.get("last_hidden_state")
         if last is not None:
             output = ModelOutput(last_hidden_state=last * 0)
             zeros.append(TransformerData(data.wordpieces, output, data.align))
-    return zeros
+    component_callback(zeros)
 
 
 def _train_on_frozen(

@@ -138,6 +138,33 @@ def test_who_reads_the_weights_ends_a_batch_that_waits_for_nobody(log: Log) -> N
     assert log.taken() == ["released"]
 
 
+def test_what_a_stock_component_holds_back_is_collected_once_it_is_there(log: Log) -> None:
+    held: list[dict[int, Tensor]] = []
+
+    def collect() -> None:
+        log.calls.append("collected")
+        for gradients in held:
+            log.ledger.add(gradients)
+        held.clear()
+        log.ledger.arrive(log.ledger.COMPONENT)
+
+    log.open(log.ledger.COMPONENT)
+    log.ledger.expect("frozen", collect)
+    log.ledger.collect()
+    assert log.ledger.is_waiting
+    log.step()
+    held.append(ONE)
+    log.taken()
+    log.ledger.close()
+    assert log.taken() == ["collected", ({1: 6.0}, True), "step", "released"]
+    log.open(log.ledger.COMPONENT)
+    log.ledger.expect("trains", collect)
+    log.send("trains")
+    log.taken()
+    log.ledger.close()
+    assert "collected" not in log.taken()
+
+
 def test_step_waits_for_the_gradient_of_its_batch(log: Log) -> None:
     log.open("a")
     assert log.ledger.is_waiting

@@ -112,6 +112,32 @@ def test_step_with_a_frozen_listener_is_made_before_the_pipeline_is_saved_or_use
         assert not same(before, weights(nlp))
 
 
+@both_factories
+@pytest.mark.parametrize(("heads", "frozen"), [((STOCK, "mix"), "b"), (("mix", STOCK), "a")])
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_stock_listener_beside_a_frozen_one_of_ours_trains_the_encoder(
+    bert: str, heads: tuple[str, str], frozen: str, at_once: bool, factory: str
+) -> None:
+    b = bench(bert, {"a": heads[0], "b": heads[1]}, factory)
+    optimizer = adam()
+    for texts in (TEXTS, MORE_TEXTS):
+        b.copy_weights()
+        before, state = copy.deepcopy(b.transformer), optimizer_state(optimizer)
+        b.update(texts, sgd=optimizer if at_once else False, exclude=[frozen])
+        if at_once:
+            b.nlp("Anna")
+        else:
+            b.nlp.get_pipe("transformer").finish_update(optimizer)  # type: ignore[attr-defined]
+        b.repeat(texts)
+        expected = adam_step(before, b.transformer, state, b.nlp)
+        found = weights(b.nlp)
+        for name, parameter in b.transformer.named_parameters():
+            if parameter.grad is not None:
+                sure = parameter.grad.abs().numpy() > 1e-4
+                numpy.testing.assert_allclose(found[name][sure], expected[name][sure], atol=2e-4)
+                assert not sure.any() or (found[name] != before.state_dict()[name].numpy()).any()
+
+
 class Broken(Exception):
     pass
 
