@@ -118,19 +118,25 @@ def evaluate_cli(
         from ..corpora import ReadingOptions
         from ..corpora.folder import LanguageFiles
         from ..evaluation import Evaluation, evaluate, write_evaluation
-        from ..files.leftovers import recover
+        from ..pipeline.sources import open_pipeline
 
         if code is not None:
             spacy.util.import_file("python_code", code)
         if gpu_id >= 0:
             spacy.require_gpu(gpu_id)
-        recover(Path(model))
-        nlp = spacy.load(model)
+        nlp = open_pipeline(model)
         with progress(quiet=quiet) as bar:
             task = bar.add_task("Loading", total=None, detail="texts")
 
             def on_language(files: LanguageFiles) -> None:
-                bar.reset(task, description=f"Scoring {files.language} ({files.split})")
+                nonlocal task
+                bar.remove_task(task)
+                task = bar.add_task(
+                    f"Scoring {files.language} ({files.split})", total=None, detail="texts"
+                )
+
+            def on_total(number: int) -> None:
+                bar.update(task, total=number)
 
             def on_doc() -> None:
                 bar.advance(task)
@@ -155,6 +161,7 @@ def evaluate_cli(
                     n_examples=examples,
                     on_language=on_language,
                     on_doc=on_doc,
+                    on_total=None if bar.disable else on_total,
                 )
 
             first = score(gold_tokens)

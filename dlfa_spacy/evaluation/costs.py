@@ -18,6 +18,7 @@ from ..corpora.loading import read_docs
 from ..metrics.names import MAIN
 from ..optimization.optimize import Options, folder_size, optimize
 from ..optimization.stock import stock_pipeline
+from ..pipeline.sources import open_pipeline
 from .evaluate import evaluate
 
 ORIGINAL = "as it was"
@@ -151,7 +152,7 @@ def measure_costs(
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        pipelines = {ORIGINAL: spacy.load(source)}
+        pipelines = {ORIGINAL: open_pipeline(str(source))}
         pipelines[ORIGINAL].to_disk(folder / "original")
         rows = [Cost(ORIGINAL, folder_size(folder / "original"))]
         for i, (title, chosen) in enumerate(variants(options, corpus.alone).items()):

@@ -10,6 +10,7 @@ from typing import Any
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from ..corpora.docbin import count_docs
 from ..corpora.folder import LanguageFiles, find_languages
 from ..corpora.loading import ReadingOptions, read_docs, topics_of
 from ..corpora.sentence import ReadingNotes
@@ -22,6 +23,7 @@ from .scorer import LanguageScorer
 from .tasks import PipelineTasks, pipeline_tasks
 
 OnDoc = Callable[[], None]
+OnTotal = Callable[[int], None]
 OnLanguage = Callable[[LanguageFiles], None]
 
 
@@ -66,6 +68,7 @@ def evaluate_language(
     options: ReadingOptions | None = None,
     n_examples: int = 0,
     on_doc: OnDoc | None = None,
+    on_total: OnTotal | None = None,
 ) -> LanguageResult:
     """Score a pipeline on one language. No Doc outlives its batch.
 
@@ -79,12 +82,19 @@ def evaluate_language(
     options (Optional[ReadingOptions]): How to read public formats.
     n_examples (int): Keep the first texts with errors, that many.
     on_doc (Optional[Callable[[], None]]): Called for each text scored.
+    on_total (Optional[Callable[[int], None]]): Called with the number of texts, where it can be
+        known beforehand: with a limit, and of .spacy files.
     RETURNS (LanguageResult): The scores.
     RAISES (ValueError): If a file is malformed, empty, or without annotation for any task.
     """
     options = options or ReadingOptions()
     notes, unused = ReadingNotes(), ReadingNotes()
     total = sum(1 for _ in _gold_docs(nlp, files, options, unused)) if limit > 0 else 0
+    if on_total is not None:
+        if limit > 0:
+            on_total(min(total, limit))
+        elif all(path.suffix == ".spacy" for path in files.paths):
+            on_total(sum(count_docs(path) for path in files.paths))
     golds = sample(_gold_docs(nlp, files, options, notes), total, limit, limit_seed)
     scorer = LanguageScorer(tasks, gold_tokens=gold_tokens)
     examples: list[dict[str, Any]] = []
@@ -155,6 +165,7 @@ def evaluate(
     n_examples: int = 0,
     on_language: OnLanguage | None = None,
     on_doc: OnDoc | None = None,
+    on_total: OnTotal | None = None,
 ) -> Evaluation:
     """Score a pipeline on every language of a folder, for every task that both have.
 
@@ -173,6 +184,8 @@ def evaluate(
     n_examples (int): Keep the first texts with errors, that many a language.
     on_language (Optional[Callable[[LanguageFiles], None]]): Called before each language.
     on_doc (Optional[Callable[[], None]]): Called for each text scored.
+    on_total (Optional[Callable[[int], None]]): Called with the number of texts of each language,
+        where it can be known beforehand: with a limit, and of .spacy files.
     RETURNS (Evaluation): The scores.
     """
     tasks = pipeline_tasks(nlp)
@@ -205,6 +218,7 @@ def evaluate(
                 options=options,
                 n_examples=n_examples,
                 on_doc=on_doc,
+                on_total=on_total,
             )
         )
     return result

@@ -14,6 +14,7 @@ from ..files.leftovers import recover
 from ..files.target_folder import check_apart, refuse_to_overwrite
 from ..files.writing import replacing
 from ..pipeline.readers import encoders_in_use
+from ..pipeline.sources import open_pipeline
 from .cut import cut_encoders
 from .drop import drop_layers
 from .half import store_as_half
@@ -99,9 +100,8 @@ def optimize(
         pipeline.
     """
     options.check()
-    recover(Path(source))
     recover(Path(out))
-    nlp = spacy.load(source)
+    nlp = open_pipeline(str(source))
     check_target(nlp.path, Path(out))
     _refuse_onnx(nlp)
     if options.onnx:

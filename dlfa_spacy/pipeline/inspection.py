@@ -103,11 +103,9 @@ def layer_weights(nlp: Language, docs: Sequence[Doc] | None = None) -> dict[str,
             continue
         for module in aggregators_of(model):
             # A module that has just been trained would still drop layers at random.
-            was_training = module.training
-            module.eval()
-            by_text = module.weighs_pieces and any(len(doc) for doc in docs or [])
-            weights = module.layer_weights(_packed_states(nlp, docs or []) if by_text else None)
-            module.train(was_training)
+            with evaluating(module):
+                by_text = module.weighs_pieces and any(len(doc) for doc in docs or [])
+                weights = module.layer_weights(_packed_states(nlp, docs or []) if by_text else None)
             if weights is None:
                 continue
             found[name] = [float(weight) for weight in weights]

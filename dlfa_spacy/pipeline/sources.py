@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import spacy
 from spacy.language import Language
@@ -13,8 +13,8 @@ from ..encoder.storage.loading import encoder_location
 from ..files.leftovers import recover
 from .encoders import encoder_of
 
-if TYPE_CHECKING:
-    pass
+# What `spacy train` writes into its folder.
+BEST, LAST = "model-best", "model-last"
 
 
 def open_source(name: str) -> Language:
@@ -28,9 +28,39 @@ def open_source(name: str) -> Language:
     recover(Path(name).expanduser())
     nlp = load_pipeline(name)
     if nlp is None:
+        _refuse_training(name)
         nlp = encoder_pipeline(encoder_location(name))
     encoder_of(nlp, where=name)
     return nlp
+
+
+def open_pipeline(name: str) -> Language:
+    """Load a pipeline.
+
+    name (str): Its folder or package.
+    RETURNS (Language): It.
+    RAISES (ValueError): There is none of that name.
+    """
+    recover(Path(name).expanduser())
+    nlp = load_pipeline(name)
+    if nlp is None:
+        _refuse_training(name)
+        what = "a folder without meta.json" if Path(name).expanduser().is_dir() else "nothing"
+        raise ValueError(
+            f"{name}: found {what} of that name, expected the folder that nlp.to_disk or spacy "
+            "train writes, or the name of an installed package. Fix: correct the name."
+        )
+    return nlp
+
+
+def _refuse_training(name: str) -> None:
+    """RAISES (ValueError): `name` is the folder of a training, and not of one of its pipelines."""
+    found = [part for part in (BEST, LAST) if (Path(name).expanduser() / part).is_dir()]
+    if found:
+        raise ValueError(
+            f"{name}: found the folder of a training, with {' and '.join(found)} in it, expected "
+            f"one of its pipelines. Fix: {Path(name) / found[0]}."
+        )
 
 
 def load_pipeline(name: str) -> Language | None:
@@ -61,4 +91,4 @@ def source_name(name: str) -> str:
     if not folder.is_dir():
         return name
     folder = folder.resolve()
-    return folder.parent.name if folder.name in ("model-best", "model-last") else folder.name
+    return folder.parent.name if folder.name in (BEST, LAST) else folder.name

@@ -119,6 +119,18 @@ def test_evaluate_shows_a_table_and_writes_three_files(corpus, model, tmp_path):
     assert (out / "scores.csv").exists() and (out / "scores.md").exists()
 
 
+@pytest.mark.parametrize("name", ["rules-1", "rules-1/..", "nothing"])
+def test_evaluate_says_where_the_pipeline_is_in_the_folder_of_a_training(corpus, model, name):
+    result = run(app, ["evaluate", str(model.parent.parent / name), str(corpus)])
+    assert result.exit_code == 1
+    words = {
+        "rules-1": f"with model-best in it, expected one of its pipelines. Fix: {model}.",
+        "rules-1/..": "found a folder without meta.json of that name",
+        "nothing": "found nothing of that name",
+    }
+    assert words[name] in " ".join(result.output.split()) and "Fix:" in result.output
+
+
 def test_evaluate_takes_raw_text_and_a_choice_of_languages(corpus, model):
     options = ["--raw-text", "--langs", "de", "--source", "de"]
     result = run(app, ["evaluate", str(model), str(corpus), *options])

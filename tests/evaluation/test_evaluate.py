@@ -275,6 +275,18 @@ def test_a_limit_scores_a_stated_draw(ruler, tmp_path):
     assert "At most 7 texts a language, drawn with seed 0." in evaluation.statements()
 
 
+def test_how_many_texts_there_are_is_told_where_it_is_known(ruler, tmp_path):
+    write_docs([make_doc(ruler, ["Ada"]) for _ in range(30)], tmp_path / "de" / "test.spacy")
+    docs = [make_doc(ruler, ["Ada"]) for _ in range(5)]
+    write_docs(docs, tmp_path / "en" / "test.spacy", shard_size=2)
+    (tmp_path / "fr").mkdir()
+    (tmp_path / "fr" / "test.iob2").write_text("Ada\tB-PER\n\nAda\tB-PER\n")
+    for limit, expected in ((0, [30, 5]), (3, [3, 3, 2])):
+        told: list[int] = []
+        evaluate(ruler, tmp_path, limit=limit, on_total=told.append)
+        assert told == expected
+
+
 def test_a_tokenizer_that_changes_the_text_is_refused(tmp_path, ruler):
     write_docs([make_doc(ruler, ["Ada"])], tmp_path / "de" / "test.spacy")
     nlp = spacy.blank("xx")

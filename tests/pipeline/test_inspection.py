@@ -201,6 +201,18 @@ def test_weights_after_training_drop_no_layer(bert: str) -> None:
     assert module.training
 
 
+def test_weights_that_cannot_be_computed_leave_the_module_as_it_was(
+    bert: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nlp = trained(bert, ["tagger"], "attention", steps=3)
+    (module,) = aggregators_of(nlp.get_pipe("tagger").model)  # type: ignore[attr-defined]
+    module.train()
+    monkeypatch.setattr(type(module), "layer_weights", lambda self, states: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        layer_weights(nlp)
+    assert module.training
+
+
 def test_attention_weights_over_texts_are_its_attention(bert: str) -> None:
     nlp = trained(bert, ["tagger"], "attention", steps=3)
     docs = list(nlp.pipe(TEXTS))

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import HfApi, constants
+from huggingface_hub.errors import HfHubHTTPError
 from spacy_transformers.data_classes import HFObjects
 from thinc.api import get_torch_default_device
 from torch import nn
@@ -17,6 +19,8 @@ from .huggingface import from_pretrained
 from .int4_folder import is_int4, load_int4
 
 KEY = "[components.transformer.model] name"
+# How long the Hub may take to answer.
+HUB_SECONDS = 10
 # Where projects keep encoders; nobody on the Hub is called that.
 PROJECT_FOLDERS = ("assets", "encoders", "models", "packages", "training")
 
@@ -79,13 +83,39 @@ def load_tokenizer(name: str) -> Any:
     RETURNS (PreTrainedTokenizerBase): Its tokenizer, without the encoder.
     RAISES (ValueError): Nothing there, or it cannot be read.
     """
+    source = encoder_location(name)
+    _ask_hub(name, source, {})
     try:
-        return from_pretrained(AutoTokenizer, encoder_location(name))
+        return from_pretrained(AutoTokenizer, source)
     except OSError as error:
         raise ValueError(
             f'The tokenizer of "{name}" could not be loaded: {error} Expected a folder written by '
             "save_pretrained(), or the name of an encoder on the Hugging Face Hub. Fix: correct "
             "the name."
+        ) from error
+
+
+def _ask_hub(name: str, source: str, settings: dict[str, Any]) -> None:
+    """Ask once for an encoder that is neither here nor in the cache. transformers would ask twelve
+    times, for most of a minute, before it says that the network is off.
+
+    RAISES (EncoderError): The Hub does not answer.
+    """
+    if constants.HF_HUB_OFFLINE or Path(source).is_dir():
+        return
+    if read_config(source, **settings) is not None:
+        return
+    try:
+        HfApi().model_info(source, timeout=HUB_SECONDS)
+    except (HfHubHTTPError, ValueError):
+        # The Hub answers. What it says to the name, transformers words better.
+        return
+    except OSError as error:
+        raise EncoderError(
+            f'{KEY} = "{name}": there is no such folder (looked in {Path.cwd().name}/, the working '
+            "directory), the cache has no encoder of that name, and the Hugging Face Hub does not "
+            f"answer ({type(error).__name__}). Expected a folder with config.json, tokenizer and "
+            "weights, or a name on the Hub. Fix: correct the name, or connect to the network."
         ) from error
 
 
@@ -101,6 +131,7 @@ def load_encoder(
     RAISES (EncoderError): Nothing there, weights missing or not fitting.
     """
     source = encoder_location(name)
+    _ask_hub(name, source, transformer_config)
     try:
         tokenizer = from_pretrained(AutoTokenizer, source, **tokenizer_config)
         config = from_pretrained(AutoConfig, source, **transformer_config)

@@ -6,14 +6,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import pytest
+import requests
 import spacy
 import torch
+import transformers
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig
 
 from dlfa_spacy.encoder.storage.checks import check_component_config, check_config, check_weights
-from dlfa_spacy.encoder.storage.loading import load_encoder
+from dlfa_spacy.encoder.storage.loading import load_encoder, load_tokenizer
 
 
 def copy(encoder: str, folder: Path, **changes: Any) -> Path:
@@ -113,3 +116,22 @@ def test_a_saved_pipeline_with_weights_that_are_no_numbers_is_refused(
     (tmp_path / "whole" / "transformer" / "cfg").write_text('{"max_batch_items": -3}')
     with pytest.raises(ValueError, match=r"cfg: max_batch_items = -3.*Fix"):
         spacy.load(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("load", [load_tokenizer, lambda name: load_encoder(name, {}, {})])
+def test_a_misspelt_name_costs_one_question_to_a_hub_that_is_out_of_reach(
+    load: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def refuse(session: Any, method: str, url: str, **settings: Any) -> None:
+        asked.append(url)
+        raise requests.exceptions.ConnectionError("no network")
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(transformers.utils.hub, "_is_offline_mode", False)
+    monkeypatch.setattr(requests.Session, "request", refuse)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    with pytest.raises(ValueError, match='"my-encodr": there is no such folder.*Fix:'):
+        load("my-encodr")
+    assert len(asked) == 1
