@@ -25,6 +25,8 @@ def _seeded() -> None:
 
     spacy.util.fix_random_seed(0)
     torch.manual_seed(0)
+    # A process that is forked off one whose torch has used several threads waits for them forever.
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -45,7 +45,7 @@ def test_the_texts_by_default_are_in_many_languages() -> None:
 def test_the_command_shows_and_writes_what_it_measured(bert: str, tmp_path: Path) -> None:
     trained(bert).to_disk(tmp_path / "nlp")
     (tmp_path / "texts.txt").write_text("Anna lives\nin Berlin\n", encoding="utf-8")
-    options = ["--texts", str(tmp_path / "texts.txt"), "--rounds", "1", "--out"]
+    options = ["--texts", str(tmp_path / "texts.txt"), "--rounds", "1", "--threads", "1", "--out"]
     command = ["benchmark", str(tmp_path / "nlp"), *options, str(tmp_path / "speed.json")]
     result = CliRunner().invoke(app, command, env={"COLUMNS": "120"})
     assert result.exit_code == 0, result.output
