@@ -14,6 +14,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from ...pipeline.encoders import find_encoder
+from ...pipeline.sources import open_pipeline
 from ..optimize import folder_size
 from .child import load_pipeline, run_child
 from .limit import BARE, bare_forwards, wordpieces
@@ -99,6 +100,8 @@ def measure_speed(
     RETURNS (Speed): The figures.
     """
     settings = {"pipeline": pipeline, "threads": threads, "gpu_id": gpu_id}
+    # First, because its errors say what to do.
+    open_pipeline(pipeline)
     apart = run_child(__name__, {**settings, "texts": list(texts)})
     nlp = load_pipeline(settings)
     docs = [nlp.make_doc(text) for text in texts]
