@@ -15,7 +15,7 @@ from tiny import tiny_bert
 from transformers import BertModel
 from typer.testing import CliRunner
 
-from benchmarks.comparison import bench, goals, page
+from benchmarks.comparison import bench, goals, load, memory, page
 from benchmarks.comparison.__main__ import app
 from benchmarks.comparison.bench import MEASURES, PRESETS, Bench, resized
 from benchmarks.comparison.curated import CuratedProcess
@@ -410,7 +410,12 @@ def test_the_smallest_run_measures_and_writes(
 
 
 @pytest.mark.slow
-def test_the_smallest_run_of_the_command(tmp_path: Path, encoder: str, corpus: Path) -> None:
+def test_the_smallest_run_of_the_command(
+    tmp_path: Path, encoder: str, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each system is a process that loads spaCy and torch.
+    for module in (memory, load):
+        monkeypatch.setattr(module, "AGGREGATIONS", ("attention",))
     target = tmp_path / "page.md"
     markers = [f"<!-- dlfa:benchmark-{name} -->" for name in (*IN_CHILDREN, "goals")]
     target.write_text("".join(f"{m}\n{m}\n" for m in markers), encoding="utf-8")
