@@ -24,6 +24,8 @@ from transformers import AutoModel
 from typer.testing import CliRunner
 
 from dlfa_spacy.cli import app
+from dlfa_spacy.corpora.docbin import write_docs
+from dlfa_spacy.corpora.loading import read_docs
 from dlfa_spacy.report.common_confusions import common_confusions
 from dlfa_spacy.report.compare import compare
 from dlfa_spacy.report.report import write_report
@@ -80,6 +82,24 @@ def test_every_run_has_every_language_in_the_table(done: Path) -> None:
     assert (accuracy["count"] > 24).all() and accuracy["value"].between(0.3, 1).all()
     # Seeds and methods differ, else all that follows would compare nothing.
     assert accuracy.groupby(["aggregator", "seed"])["value"].apply(tuple).nunique() > 2
+
+
+def test_a_corpus_whose_splits_are_folders_gives_the_same_scores(
+    corpus: Path, bert: str, done: Path, tmp_path: Path
+) -> None:
+    # As `dlfa convert` writes more than 100,000 texts, such as those of XNLI.
+    for path in corpus.glob("*/*/*.spacy"):
+        shards = tmp_path / path.relative_to(corpus)
+        assert write_docs(read_docs(path), shards, shard_size=7) == 24 and shards.is_dir()
+    plan = make_plan(tmp_path, bert, methods=["last"], seeds=[0])
+    result, _ = sweep(plan, tmp_path / "out")
+    assert not result.failures
+    whole = read_table(done)
+    expected = whole[(whole["aggregator"] == "last") & (whole["seed"] == 0)].reset_index(drop=True)
+    pandas.testing.assert_frame_equal(read_table(tmp_path / "out"), expected, check_exact=True)
+    limited = make_plan(tmp_path, bert, methods=["last"], seeds=[0], epochs=1, train_limit=16)
+    result, _ = sweep(limited, tmp_path / "limited")
+    assert not result.failures
 
 
 def test_a_run_keeps_what_an_analysis_needs_and_no_weights(done: Path) -> None:
