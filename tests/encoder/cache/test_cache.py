@@ -18,6 +18,7 @@ from spacy.language import Language
 from spacy.util import load_model_from_config
 from tiny import tiny_bert
 
+from dlfa_spacy.encoder.run.packed import PackedEncoder
 from dlfa_spacy.encoder.shim import EncoderShim
 
 WAYS = ["frozen_components", "freeze_layers", "grad_factor"]
@@ -203,6 +204,33 @@ def test_what_is_only_predicted_after_training_is_bounded(bert: str) -> None:
     with encoded() as runs:
         epoch(nlp)
     assert not runs
+
+
+def test_prediction_after_training_computes_and_keeps_what_its_listeners_read(
+    bert: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nlp = build(bert, aggregation="fusion")
+    epoch(nlp)
+    nlp.to_disk(tmp_path)
+    fresh = load_from(tmp_path, {})
+    wanted = nlp.get_pipe("tagger").model.get_ref("tok2vec").get_ref("listener").needs(4)  # type: ignore[attr-defined]
+    assert len(wanted) == 2
+    asked: list[list[int]] = []
+    forward = PackedEncoder.forward
+
+    def asking(self: PackedEncoder, windows: Any, layers: list[int], *args: Any, **kw: Any) -> Any:
+        asked.append(layers)
+        return forward(self, windows, layers, *args, **kw)
+
+    monkeypatch.setattr(PackedEncoder, "forward", asking)
+    for texts in (["in Berlin"], ["Anna the un", "able"], ["lives 1 2", ""]):
+        found, expected = list(nlp.pipe(texts)), list(fresh.pipe(texts))
+        assert [[t.tag_ for t in doc] for doc in found] == [[t.tag_ for t in d] for d in expected]
+    assert asked == [wanted] * 6
+    # The batch right after the last one that was trained on is the exception: it may be the next.
+    keys = [list(doc._.trf_data.model_output) for doc in expected]
+    assert [list(doc._.trf_data.model_output) for doc in found] == keys
+    assert len(keys[0]) == 2 and "hidden_states" not in keys[0]
 
 
 def test_training_the_encoder_ends_the_cache(bert: str) -> None:
