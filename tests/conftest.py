@@ -13,6 +13,7 @@ from tiny import (
     tiny_deberta,
     tiny_distilbert,
     tiny_electra,
+    tiny_modernbert,
     tiny_xlm_roberta,
 )
 
@@ -41,6 +42,7 @@ ENCODERS = {
     "xlm_roberta": tiny_xlm_roberta,
     "electra": tiny_electra,
     "deberta": tiny_deberta,
+    "modernbert": tiny_modernbert,
 }
 
 

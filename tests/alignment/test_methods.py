@@ -20,10 +20,13 @@ from dlfa_spacy.alignment.methods.mlm import TiedHead, find_head
 from dlfa_spacy.alignment.methods.momentum import Momentum
 from dlfa_spacy.alignment.methods.procrustes import procrustes
 from dlfa_spacy.alignment.methods.queue import KeyQueue
+from dlfa_spacy.alignment.training.batch import Side, Words
 from dlfa_spacy.alignment.training.settings import TrainSettings
 from dlfa_spacy.alignment.training.train import train
 from dlfa_spacy.alignment.training.vectors import hidden_states, last_layer, word_vectors
 from dlfa_spacy.encoder.storage.loading import load_encoder
+from dlfa_spacy.pipeline.encoders import encoder_of
+from dlfa_spacy.pipeline.sources import encoder_pipeline
 
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("ml-ctl", {}),
@@ -126,6 +129,26 @@ def test_ml_ctl_reads_the_first_and_the_last_layer(bert: str) -> None:
     pieces = side.words.rows[: int(side.words.lengths[0])]
     torch.testing.assert_close(found[0, 32:], both.flatten(0, 1)[pieces].mean(dim=0))
     torch.testing.assert_close(word_vectors(both, side.words, "first")[0], both[0, 1])
+
+
+def test_alignment_trains_the_layers_that_a_pipeline_reads(any_encoder: str) -> None:
+    nlp = encoder_pipeline(any_encoder)
+    doc = nlp.make_doc("Anna lives in Berlin")
+    encoder = encoder_of(nlp)
+    batch = encoder.encode([doc], [0, 1, 2, 3, 4])
+    ids = torch.from_numpy(batch.windows.ids)[None]
+    mask = torch.ones_like(ids)
+    transformer = encoder.packed.transformer
+    with torch.no_grad():
+        found = hidden_states(transformer, ids, mask)
+        nowhere = torch.zeros(0, dtype=torch.long)
+        side = Side(
+            ids, mask, torch.zeros_like(ids, dtype=torch.bool), Words(nowhere, nowhere, nowhere)
+        )
+        last = last_layer(transformer, side)
+    for layer, states in enumerate(batch.states):
+        torch.testing.assert_close(found[layer][0], states, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(last[0], batch.states[-1], atol=1e-5, rtol=1e-5)
 
 
 def test_ml_ctl_draws_one_link_of_each_pair(bert: str) -> None:

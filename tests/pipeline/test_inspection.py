@@ -25,6 +25,7 @@ from life import (
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import load_model_from_config, registry
+from tiny import layers_of
 from transformers import AutoModel, AutoTokenizer
 
 from dlfa_spacy import layer_states, layer_weights
@@ -45,7 +46,7 @@ def states_by_hand(folder: str, words: list[str], word_repr: str) -> numpy.ndarr
     model = AutoModel.from_pretrained(folder).eval()
     encoded = tokenizer(" ".join(words), return_offsets_mapping=True, return_tensors="pt")
     with torch.no_grad():
-        hidden = model(encoded["input_ids"], output_hidden_states=True).hidden_states
+        hidden = layers_of(model(encoded["input_ids"], output_hidden_states=True))
     offsets = encoded["offset_mapping"][0].tolist()
     rows = []
     start = 0

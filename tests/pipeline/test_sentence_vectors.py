@@ -108,6 +108,11 @@ def test_any_encoder(any_encoder: str) -> None:
         nlp = make(any_encoder, pooling=pooling)
         a, b = nlp.pipe(["Anna lives in Berlin", "Anna lives in Berlin !"])
         assert 0.3 < a.similarity(b) < 1
+    nlp = make(any_encoder, layers=[-1])
+    doc = nlp("Anna lives in Berlin")
+    batch = encoder_of(nlp).encode([doc], [4])
+    rows = sorted(set(batch.windows.align.dataXd.tolist()))
+    numpy.testing.assert_allclose(doc.vector, batch.states[4][rows].mean(dim=0), atol=1e-5)
 
 
 @pytest.mark.parametrize("factory", FACTORIES)

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.language import Language
+from tiny import layers_of
 from transformers import AutoModel, AutoTokenizer
 
 from dlfa_spacy.analysis.curves import CkaOptions, KnownStates, cka_rows, retrieval_rows
@@ -33,7 +34,7 @@ def plain_states(folder: str, text: str) -> torch.Tensor:
     with torch.no_grad():
         ids = tokenizer(text, return_tensors="pt")["input_ids"]
         output = model(ids, output_hidden_states=True)
-    return torch.stack([layer[0, 1:-1].mean(dim=0) for layer in output.hidden_states])
+    return torch.stack([layer[0, 1:-1].mean(dim=0) for layer in layers_of(output)])
 
 
 def test_sentence_vectors_are_those_of_plain_transformers(any_encoder: str) -> None:

@@ -1,5 +1,6 @@
 """Pipelines around a tiny encoder, their training data, and everything they predict."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -319,7 +320,7 @@ def encoded() -> Iterator[list[int]]:
 
 def in_layer(folder: str, name: str, layer: int) -> bool:
     """Whether a weight makes H^layer; the embeddings make H^0."""
-    marks = ("encoder.layer.", "transformer.layer.")
-    if not any(mark in name for mark in marks):
-        return layer == 0 and "pooler" not in name
-    return any(f"{mark}{layer - 1}." in name for mark in marks)
+    block = re.search(r"(?:^|\.)layers?\.(\d+)\.", name)
+    if block is None:
+        return layer == 0 and "pooler" not in name and "final_norm" not in name
+    return int(block[1]) == layer - 1

@@ -14,6 +14,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import load_model_from_config
 from thinc.api import Config, Model
+from tiny import layers_of
 from torch import Tensor, nn
 
 from dlfa_spacy.aggregators.model import aggregator_shim
@@ -333,8 +334,7 @@ def padded_states(
         attention_mask=encoded["attention_mask"],
         output_hidden_states=True,
     )
-    layers = [*output.hidden_states[:-1], output.last_hidden_state]
-    states = torch.stack([layer[mask] for layer in layers])
+    states = torch.stack([layer[mask] for layer in layers_of(output)])
     lengths = mask.sum(dim=1)
     rows: list[list[list[int]]] = []
     begin, i = 0, 0

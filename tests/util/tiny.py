@@ -2,6 +2,7 @@
 
 import string
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
@@ -15,6 +16,8 @@ from transformers import (
     DistilBertModel,
     ElectraConfig,
     ElectraModel,
+    ModernBertConfig,
+    ModernBertModel,
     PreTrainedTokenizerFast,
     XLMRobertaConfig,
     XLMRobertaModel,
@@ -30,6 +33,12 @@ SIZES = {
     "intermediate_size": 64,
     "max_position_embeddings": 64,
 }
+
+
+def layers_of(output: Any) -> list[torch.Tensor]:
+    """RETURNS: H^0 to H^L of what a Hugging Face encoder gave. H^L is `last_hidden_state`, which
+    the last of `hidden_states` is not where a norm follows the last block."""
+    return [*output.hidden_states[:-1], output.last_hidden_state]
 
 
 def wordpiece_vocab() -> list[str]:
@@ -96,6 +105,24 @@ def tiny_deberta(folder: Path) -> str:
         **SIZES,
     )
     return _save(folder, DebertaV2Model(config), tokenizer)
+
+
+def tiny_modernbert(folder: Path) -> str:
+    """Normed before each block and once more after the last: `hidden_states[-1]` is not H^L."""
+    torch.manual_seed(6)
+    tokenizer = _bert_tokenizer(folder)
+    config = ModernBertConfig(
+        vocab_size=len(tokenizer),
+        pad_token_id=0,
+        cls_token_id=2,
+        sep_token_id=3,
+        initializer_range=0.2,
+        initializer_cutoff_factor=2.0,
+        local_attention=8,
+        reference_compile=False,
+        **SIZES,
+    )
+    return _save(folder, ModernBertModel(config), tokenizer)
 
 
 def unigram_tokenizer() -> PreTrainedTokenizerFast:
