@@ -44,15 +44,20 @@ def test_it_trains_and_comes_back_the_same(
 ) -> None:
     nlp = new_pipeline(bert, block)
     ((_, module),) = named_aggregators(nlp)
-    before = module.scale.detach().clone()  # type: ignore[operator]
+    before = module.logits.detach().clone()  # type: ignore[operator]
     train(nlp, 2)
-    assert not torch.equal(before, module.scale.detach())  # type: ignore[operator]
+    assert not torch.equal(before, module.logits.detach())  # type: ignore[operator]
     assert_same(nlp, reloaded(nlp, tmp_path))
 
 
-def test_tables_know_its_name_and_nothing_more_is_asked(bert: str, block: dict[str, Any]) -> None:
+def test_tables_and_plots_know_its_name_and_its_weights(
+    bert: str, block: dict[str, Any], tmp_path: Path
+) -> None:
     nlp = new_pipeline(bert, block)
     assert variant(nlp) == "max"
     assert model_info(nlp)["aggregators"]["tagger"]["@layers"] == NAME
-    # It does not weigh layers.
-    assert layer_weights(nlp) == {}
+    assert layer_weights(nlp)["tagger"] == pytest.approx([0, 0.5, 0, 0.5, 0])
+    train(nlp, 2)
+    weights = layer_weights(nlp)["tagger"]
+    assert sum(weights) == pytest.approx(1) and weights[1] != weights[3]
+    assert layer_weights(reloaded(nlp, tmp_path))["tagger"] == pytest.approx(weights)
