@@ -5,6 +5,8 @@
     dlfa sweep docs/results/encoder_tuned.cfg --out sweeps/encoder_tuned
     python scripts/encoder_card.py scores sweeps/encoder_frozen docs/results
     python scripts/encoder_card.py scores sweeps/encoder_tuned docs/results
+    dlfa sweep docs/results/encoder_embeddings.cfg --out sweeps/encoder_embeddings
+    python scripts/encoder_card.py scores sweeps/encoder_embeddings docs/results
     dlfa sweep docs/results/encoder_tuned.cfg --out sweeps/encoder_random --aggregations last
         --encoders random=build/random
     python scripts/encoder_card.py scores sweeps/encoder_random docs/results
@@ -53,6 +55,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 Folder = Annotated[Path, typer.Argument(help="A folder.")]
 Results = Annotated[Path, typer.Argument(help="Folder of the measured files.")]
 FROZEN, TUNED, RANDOM = "encoder_frozen.csv", "encoder_tuned.csv", "encoder_random.csv"
+EMBEDDINGS = "encoder_embeddings.csv"
 BASELINES = "encoder_baselines.csv"
 COVERAGE, RETRIEVAL, COSTS = "encoder_coverage.csv", "encoder_retrieval.csv", "encoder_costs.json"
 IMPORT = "encoder_import.json"
@@ -266,7 +269,7 @@ def card(results: Path) -> str:
     parts = [_head(compared)]
     if (results / FROZEN).is_file():
         frozen = pandas.read_csv(results / FROZEN)
-        more = [_read(results / name) for name in (TUNED, RANDOM, BASELINES)]
+        more = [_read(results / name) for name in (TUNED, EMBEDDINGS, RANDOM, BASELINES)]
         parts += [_scores(task, frozen, *more) for task in METRICS]
     if (results / RETRIEVAL).is_file():
         parts.append(_retrieval(pandas.read_csv(results / RETRIEVAL)))
@@ -311,6 +314,7 @@ def _scores(
     task: str,
     frozen: pandas.DataFrame,
     tuned: pandas.DataFrame | None,
+    embeddings: pandas.DataFrame | None,
     blank: pandas.DataFrame | None,
     others: pandas.DataFrame | None,
 ) -> str:
@@ -322,6 +326,8 @@ def _scores(
     tables = {"frozen": own}
     if tuned is not None:
         tables["fine-tuned"] = _of(tuned, task)
+    if embeddings is not None:
+        tables["fine-tuned, embeddings too"] = _of(embeddings, task)
     if blank is not None:
         rows["same architecture, random weights, fine-tuned"] = _by_language(_of(blank, task))
     for regime, table in tables.items():
@@ -349,9 +355,11 @@ def _scores(
     lines += [
         "",
         f"Trained on English alone, {seeds} seed(s); the checkpoint and the layer were chosen on "
-        f"English dev, where single layers read: {layers}. The plan is "
-        "`docs/results/encoder_frozen.cfg`"
-        + ("." if tuned is None else "; fine-tuned, `encoder_tuned.cfg`."),
+        f"English dev, where single layers read when frozen: {layers}. The plans, in "
+        "`docs/results`: `encoder_frozen.cfg`"
+        + ("." if tuned is None else ", `encoder_tuned.cfg` (all but the embeddings)")
+        + ("" if embeddings is None else ", `encoder_embeddings.cfg`")
+        + ("" if tuned is None else "."),
     ]
     return "\n".join(lines)
 
@@ -363,10 +371,12 @@ def _of(table: pandas.DataFrame, task: str) -> pandas.DataFrame:
 
 def _methods(table: pandas.DataFrame, best: int) -> Iterable[tuple[str, pandas.DataFrame]]:
     yield "last layer", table[table["aggregator"] == "last"]
-    yield (
-        f"H^{best}, best on English dev",
-        table[(table["aggregator"] == "layer") & (table["layer"] == best)],
-    )
+    single = table[table["aggregator"] == "layer"]
+    if (single["layer"] == best).any():
+        yield f"H^{best}, best frozen on English dev", single[single["layer"] == best]
+    else:
+        for layer in sorted(single["layer"].dropna().unique()):
+            yield f"H^{int(layer)}", single[single["layer"] == layer]
     yield "scalar mix", table[table["aggregator"] == "scalar"]
     yield "layer attention", table[table["aggregator"] == "attention"]
     for gate in ("product", "sigmoid"):
