@@ -9,11 +9,13 @@ from typing import Any
 
 import torch
 
+from ..checks import check_choice, check_number
 from ..encoder.segment.pieces import PieceTokenizer
 from ..encoder.storage.int4_embedding import has_packed_embeddings
 from ..encoder.storage.loading import load_encoder, max_wordpieces
 from ..metrics.retrieval import retrieval
 from ..parallel import ParallelCorpus, SentencePair
+from ..parallel.corpus import LONG_TEXTS
 from ..parallel.linked_text import linked_corpus
 from .methods import create_method
 from .methods.mlm import TiedHead
@@ -50,6 +52,12 @@ class TextSettings:
     max_length: int = 128
     long_texts: str = "keep"
     held_out: int = 100
+
+    def __post_init__(self) -> None:
+        check_choice("long_texts", self.long_texts, LONG_TEXTS)
+        for name in ("limit", "held_out"):
+            check_number(name, getattr(self, name), getattr(self, name) >= 0, "0 or more", 0)
+        check_number("max_length", self.max_length, self.max_length >= 4, "4 or more", 128)
 
     def read(
         self, pieces: PieceTokenizer, max_length: int

@@ -8,7 +8,8 @@ import numpy
 from numpy.typing import NDArray
 from spacy.language import Language
 
-from ..metrics.cka import KINDS, cka_kinds, disjoint_batches, shuffled_rows
+from ..checks import check_choice, check_number
+from ..metrics.cka import KERNELS, KINDS, cka_kinds, disjoint_batches, shuffled_rows
 from ..metrics.retrieval import retrieval
 from ..metrics.similarity import centred, mean_cosine, random_pair_cosine
 from ..parallel.text import ParallelText
@@ -58,6 +59,11 @@ class CkaOptions:
     size: int = 125
     kinds: Sequence[tuple[str, bool]] = tuple(KINDS)
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_number("size", self.size, self.size >= 4, "4 or more sentences", 125)
+        for kernel, _ in self.kinds:
+            check_choice("kernel", kernel, tuple(KERNELS))
 
 
 def cka_rows(

@@ -12,6 +12,15 @@ from ..pipeline.readers import EncoderInUse, Reading, aggregation_block, replace
 MEASURED_DOCS = 200
 
 
+def check_drop(threshold: float) -> None:
+    """RAISES (ValueError): No weight that a layer can have."""
+    if not 0.0 < threshold < 1.0:
+        raise ValueError(
+            f"--drop-layers {threshold}: expected a weight between 0 and 1. "
+            "Fix: --drop-layers 0.02."
+        )
+
+
 def drop_layers(
     nlp: Language, encoders: Sequence[EncoderInUse], threshold: float, docs: Sequence[Doc]
 ) -> list[str]:
@@ -28,11 +37,7 @@ def drop_layers(
     RETURNS (List[str]): What was dropped, a line for each aggregation.
     RAISES (ValueError): A threshold that leaves no layer; no texts to measure with.
     """
-    if not 0.0 < threshold < 1.0:
-        raise ValueError(
-            f"--drop-layers {threshold}: expected a weight between 0 and 1. "
-            "Fix: --drop-layers 0.02."
-        )
+    check_drop(threshold)
     changes = []
     for encoder in encoders:
         for reading in encoder.readings:

@@ -10,6 +10,14 @@ from ..pipeline.readers import EncoderInUse
 HALF_TYPES = ("float16", "bfloat16")
 
 
+def check_half(kind: str) -> None:
+    """RAISES (ValueError): No such type."""
+    if kind not in HALF_TYPES:
+        raise ValueError(
+            f"--half-type {kind}: expected {' or '.join(HALF_TYPES)}. Fix: --half-type float16."
+        )
+
+
 def store_as_half(encoders: Sequence[EncoderInUse], kind: str) -> list[str]:
     """Round an encoder's fp32 weights to half floats, and have them saved as such. They are loaded
     to fp32 again: the file is half as large, the speed stays. Layers in four bits stay so.
@@ -19,8 +27,7 @@ def store_as_half(encoders: Sequence[EncoderInUse], kind: str) -> list[str]:
     RETURNS (List[str]): How far weights moved, a line for each encoder.
     RAISES (ValueError): A weight that is too large for float16.
     """
-    if kind not in HALF_TYPES:
-        raise ValueError(f"--half-type {kind}: expected {' or '.join(HALF_TYPES)}.")
+    check_half(kind)
     changes = []
     for encoder in encoders:
         state = encoder.model.transformer.state_dict()

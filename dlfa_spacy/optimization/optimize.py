@@ -16,8 +16,8 @@ from ..files.writing import replacing
 from ..pipeline.readers import encoders_in_use
 from ..pipeline.sources import open_pipeline
 from .cut import cut_encoders
-from .drop import drop_layers
-from .half import store_as_half
+from .drop import check_drop, drop_layers
+from .half import check_half, store_as_half
 from .int4 import make_int4, make_int4_embeddings
 from .int8 import make_int8, make_int8_embeddings
 from .onnx_export import check_factories, make_onnx
@@ -53,8 +53,11 @@ class Options:
     int4_embeddings: bool = False
     onnx: bool = False
 
-    def check(self) -> None:
-        """RAISES (ValueError): Options that exclude each other."""
+    def __post_init__(self) -> None:
+        if self.drop is not None:
+            check_drop(self.drop)
+        if self.half is not None:
+            check_half(self.half)
         for one, other, reason in (
             ("int4", "int8", "both store the same layers"),
             ("int4_embeddings", "int8_embeddings", "both store the same rows"),
@@ -99,7 +102,6 @@ def optimize(
     RAISES (ValueError): A step that is not possible; `out` is `source`, or something that is no
         pipeline.
     """
-    options.check()
     recover(Path(out))
     nlp = open_pipeline(str(source))
     check_target(nlp.path, Path(out))

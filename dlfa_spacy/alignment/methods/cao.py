@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...checks import check_choice, check_number
 from ..losses import squared_distance
 from ..training.batch import Batch
-from ..training.checks import check_choice, check_number
 from ..training.method import Method
 from ..training.vectors import WORD_REPRS, last_layer, word_vectors
 from .frozen import Frozen

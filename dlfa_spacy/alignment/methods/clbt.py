@@ -9,9 +9,9 @@ import numpy
 import torch
 from torch import Tensor
 
+from ...checks import check_choice
 from ..losses import squared_distance
 from ..training.batch import Batch
-from ..training.checks import check_choice
 from ..training.method import Method
 from ..training.vectors import WORD_REPRS, last_layer, word_vectors
 from .language_maps import LanguageMaps

@@ -5,8 +5,8 @@ from typing import Any
 
 from torch import nn
 
+from ...checks import check_choice
 from ...encoder.run.early_exit import find_blocks
-from ..training.checks import check_choice
 
 FREEZE = ("none", "lower", "upper")
 

@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...checks import check_choice, check_number
 from ...encoder.pooler import find_pooler
 from ..losses import additive_margin
 from ..training.batch import Batch, Side
-from ..training.checks import check_choice, check_number
 from ..training.method import Method
 from ..training.vectors import last_layer, sentence_means
 

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...checks import check_choice, check_number
 from ..losses import cz_nce, info_nce
 from ..training.batch import Batch, Side
-from ..training.checks import check_choice, check_number
 from ..training.method import Method
 from ..training.vectors import hidden_states, sentence_means, word_vectors
 from .mlm import MaskedLanguageModel, language_model

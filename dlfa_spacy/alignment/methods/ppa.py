@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...checks import check_number
 from ..losses import moco
 from ..training.batch import Batch, Side
-from ..training.checks import check_number
 from ..training.method import Method
 from ..training.vectors import last_layer
 from .mlm import MaskedLanguageModel, language_model

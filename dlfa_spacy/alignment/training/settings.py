@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from ...checks import check_choice, check_number
+
 
 @dataclass(frozen=True)
 class TrainSettings:
@@ -38,26 +40,14 @@ class TrainSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        wrong = [
-            (name, value, wanted)
-            for name, value, right, wanted in (
-                ("steps", self.steps, self.steps >= 1, "1 or more"),
-                ("batch_size", self.batch_size, self.batch_size >= 1, "1 or more"),
-                ("accumulate", self.accumulate, self.accumulate >= 1, "1 or more"),
-                ("learn_rate", self.learn_rate, self.learn_rate > 0, "a number above 0"),
-                ("warmup", self.warmup, 0 <= self.warmup <= 1, "0 to 1"),
-                (
-                    "schedule",
-                    self.schedule,
-                    self.schedule in ("linear", "constant"),
-                    "linear or constant",
-                ),
-            )
-            if not right
-        ]
-        if wrong:
-            name, value, wanted = wrong[0]
-            raise ValueError(f"{name} = {value}: expected {wanted}. Fix: correct {name}.")
+        for name, usual in (("steps", 1000), ("batch_size", 32), ("accumulate", 1)):
+            check_number(name, getattr(self, name), getattr(self, name) >= 1, "1 or more", usual)
+        rate = self.learn_rate
+        check_number("learn_rate", rate, rate > 0, "a number above 0", 2e-5)
+        check_number("warmup", self.warmup, 0 <= self.warmup <= 1, "0 to 1", 0.1)
+        check_choice("schedule", self.schedule, ("linear", "constant"))
+        for name in ("weight_decay", "clip", "eval_every", "patience", "save_every", "seed"):
+            check_number(name, getattr(self, name), getattr(self, name) >= 0, "0 or more", 0)
 
 
 def rate_at(step: int, settings: TrainSettings) -> float:

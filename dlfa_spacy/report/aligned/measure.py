@@ -14,6 +14,7 @@ from spacy.language import Language
 from ...alignment.methods.language_maps import LanguageMaps
 from ...analysis.curves import KnownStates
 from ...analysis.words import word_pairs
+from ...checks import check_number
 from ...metrics.cka import cka, disjoint_batches, shuffled_rows
 from ...metrics.retrieval import retrieval
 from ...metrics.similarity import centred, mean_cosine
@@ -42,6 +43,16 @@ class MeasureOptions:
     cka_size: int = 125
     batch_size: int = 64
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least, usual in (
+            ("k", 1, 10),
+            ("word_limit", 0, 2000),
+            ("cka_size", 4, 125),
+            ("batch_size", 1, 64),
+        ):
+            value = getattr(self, name)
+            check_number(name, value, value >= least, f"{least} or more", usual)
 
 
 @dataclass
