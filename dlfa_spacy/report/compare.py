@@ -55,16 +55,39 @@ def _test(
     return corrected(baseline), corrected(control)
 
 
-def _splits(runs: Sequence[Run], languages: Sequence[str]) -> dict[str, str]:
+def _splits(runs: Sequence[Run], languages: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """RETURNS (Tuple[str, Dict[str, str]]): The split of most languages, and that of the others."""
     splits = {code: runs[0].splits[code] for code in languages}
     names = list(splits.values())
     usual = max(dict.fromkeys(names), key=names.count)
-    return {code: split for code, split in splits.items() if split != usual}
+    return usual, {code: split for code, split in splits.items() if split != usual}
+
+
+def _mixed_splits(metric: str, runs: Sequence[Run]) -> dict[str, list[str]]:
+    """RETURNS (Dict[str, List[str]]): The splits of each language that not all runs were scored on
+    the same split of, among those that all have."""
+    common = set.intersection(*(set(run.scores[metric]) for run in runs))
+    found = {code: sorted({run.splits[code] for run in runs}) for code in sorted(common)}
+    return {code: splits for code, splits in found.items() if len(splits) > 1}
+
+
+def _by_splits(metric: str, source: str, runs: list[Run]) -> list[list[Run]]:
+    """RETURNS (List[List[Run]]): The runs together, if there is a target language that all were
+    scored on the same split of; else those of the same splits."""
+    common = set.intersection(*(set(run.scores[metric]) for run in runs))
+    mixed = _mixed_splits(metric, runs)
+    if not mixed or common - set(mixed) - {source}:
+        return [runs]
+    groups: dict[tuple[str, ...], list[Run]] = {}
+    for run in runs:
+        groups.setdefault(tuple(run.splits[code] for code in mixed), []).append(run)
+    return list(groups.values())
 
 
 def _compare(metric: str, setting: Setting, runs: list[Run]) -> Comparison | None:
     available = [set(run.scores[metric]) for run in runs]
-    common = set.intersection(*available)
+    mixed = _mixed_splits(metric, runs)
+    common = set.intersection(*available) - set(mixed)
     targets = sorted(common - {setting.source})
     if not targets:
         return None
@@ -76,6 +99,7 @@ def _compare(metric: str, setting: Setting, runs: list[Run]) -> Comparison | Non
     runs = [run for group in by_variant.values() for run in group]
     mean = {id(run): fmean(run.scores[metric][code] for code in targets) for run in runs}
     groups = group_languages(languages, setting.source)
+    usual, fallback = _splits(runs, languages)
     to_baseline, to_control = _test(metric, by_variant, notes, targets)
     rows = []
     for variant in sorted(by_variant, key=lambda name: Variant.parse(name).rank):
@@ -118,8 +142,10 @@ def _compare(metric: str, setting: Setting, runs: list[Run]) -> Comparison | Non
         metric=metric,
         setting=setting,
         languages=languages,
-        left_out=sorted(set.union(*available) - common),
-        fallback_splits=_splits(runs, languages),
+        left_out=sorted(set.union(*available) - common - set(mixed)),
+        mixed_splits=mixed,
+        fallback_splits=fallback,
+        split=usual,
         rows=rows,
         groups=groups,
         n_docs=_range(
@@ -160,7 +186,11 @@ def compare(runs: Sequence[Run]) -> list[Comparison]:
     for run in runs:
         for metric in set(run.scores) & set(TABLE_METRICS):
             groups.setdefault((metric, run.setting), []).append(run)
-    made = (_compare(metric, setting, group) for (metric, setting), group in groups.items())
+    made = (
+        _compare(metric, setting, group)
+        for (metric, setting), found in groups.items()
+        for group in _by_splits(metric, setting.source, found)
+    )
     comparisons = [comparison for comparison in made if comparison is not None]
     if not comparisons:
         raise ValueError(

@@ -14,6 +14,8 @@ from .scored_runs import Run, Setting
 
 # Gold entities that no prediction can match.
 LOST = "ner_gold_spans_off_token_boundaries"
+# The split that goes without saying.
+TEST = "test"
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,9 @@ class Comparison:
     languages (List[str]): Those that every run has, the source first.
     left_out (List[str]): Languages that only some runs have.
     fallback_splits (Dict[str, str]): Languages scored on a split other than that of most.
+    split (str): The split of most.
+    mixed_splits (Dict[str, List[str]]): Languages left out because the runs were scored on these
+        different splits of them.
     rows (List[Row]): The methods.
     groups (Dict[str, Dict[str, List[str]]]): Languages by way of grouping and group.
     n_docs (Dict[str, Tuple[int, int]]): Least and most texts by language over the runs.
@@ -111,6 +116,8 @@ class Comparison:
     left_out: list[str]
     fallback_splits: dict[str, str]
     rows: list[Row]
+    split: str = TEST
+    mixed_splits: dict[str, list[str]] = field(default_factory=dict)
     groups: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     n_docs: dict[str, tuple[int, int]] = field(default_factory=dict)
     lost_spans: dict[str, int] = field(default_factory=dict)
@@ -172,6 +179,7 @@ class Comparison:
         lines = [
             METRICS[self.metric] + ".",
             f"Evaluated on {setting.eval_data}, "
+            + (f"split {self.split}, " if self.split != TEST else "")
             + ("gold tokens as in XTREME" if setting.tokens == "gold" else "raw text")
             + (f", at most {setting.limit} texts a language." if setting.limit else ".")
             + self._texts(),
@@ -183,6 +191,11 @@ class Comparison:
             lines.append(f"Scored on another split: {shown}.")
         if self.left_out:
             lines.append(f"Left out, because some runs lack them: {', '.join(self.left_out)}.")
+        if self.mixed_splits:
+            shown = ", ".join(
+                f"{code} ({' and '.join(splits)})" for code, splits in self.mixed_splits.items()
+            )
+            lines.append(f"Left out, because runs were scored on different splits: {shown}.")
         if self.lost_spans:
             shown = ", ".join(f"{code} {n}" for code, n in self.lost_spans.items())
             lines.append(f"{COUNTS[LOST].capitalize()}: {shown}.")

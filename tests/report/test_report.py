@@ -20,6 +20,7 @@ METRIC = "ner_span_f1"
 
 
 def write_run(folder: Path, variant: str, seed, scores: dict[str, float], **changes) -> Path:
+    splits = changes.get("splits", {})
     settings = {"tokens": "gold", "source": "en", "splits": ["test"], "limit": 0, "limit_seed": 0}
     evaluation = Evaluation(
         run={
@@ -32,7 +33,7 @@ def write_run(folder: Path, variant: str, seed, scores: dict[str, float], **chan
         model={"encoder": changes.get("encoder", "tiny")},
         settings={**settings, "data": "corpus", "tokens": changes.get("tokens", "gold")},
         languages=[
-            LanguageResult(code, "test", 10, 100, 1.0, {METRIC: value}, {})
+            LanguageResult(code, splits.get(code, "test"), 10, 100, 1.0, {METRIC: value}, {})
             for code, value in scores.items()
         ],
     )
@@ -111,6 +112,28 @@ def test_languages_that_only_some_runs_have_are_left_out_of_the_mean_and_named(t
     (comparison,) = compare(read_runs(tmp_path))
     assert comparison.languages == ["de"] and comparison.left_out == ["fr"]
     assert "Left out, because some runs lack them: fr." in comparison_markdown(comparison)
+
+
+def test_languages_scored_on_different_splits_are_left_out_of_the_mean_and_named(tmp_path):
+    scores = {"en": 0.8, "de": 0.5, "fr": 0.9}
+    write_run(tmp_path, "last", 1, scores)
+    write_run(tmp_path, "attention", 1, scores, splits={"fr": "dev", "en": "dev"})
+    (comparison,) = compare(read_runs(tmp_path))
+    assert comparison.languages == ["de"] and comparison.left_out == []
+    assert comparison.mixed_splits == {"en": ["dev", "test"], "fr": ["dev", "test"]}
+    sentence = "Left out, because runs were scored on different splits: en (dev and test), fr (dev"
+    assert sentence in comparison_markdown(comparison)
+
+
+def test_runs_that_share_no_split_are_not_compared(tmp_path):
+    write_run(tmp_path, "last", 1, {"de": 0.5, "fr": 0.9})
+    write_run(tmp_path, "mix", 1, {"de": 0.5, "fr": 0.9})
+    write_run(tmp_path, "attention", 1, {"de": 0.6, "fr": 0.8}, splits={"de": "dev", "fr": "dev"})
+    comparisons = compare(read_runs(tmp_path))
+    tables = {tuple(row.variant for row in c.rows): comparison_markdown(c) for c in comparisons}
+    assert set(tables) == {("last", "mix"), ("attention",)}
+    assert "Evaluated on corpus, split dev, gold tokens" in tables["attention",]
+    assert "split" not in tables["last", "mix"]
 
 
 def test_one_seed_is_said_to_prove_nothing(tmp_path):
