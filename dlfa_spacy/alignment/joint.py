@@ -46,11 +46,11 @@ def build_realign_v1(
         induces them from the text. Links in the files come before both.
     languages (Optional[List[str]]): Only these; null for all.
     limit (int): So many pairs of a language; 0 for all.
-    coefficient (float): Weight of the alignment loss. 0.1: VERIFIED (AlignFreeze, "during");
-        1e-2: VERIFIED (Efimov et al.).
+    coefficient (float): Weight of the alignment loss. AlignFreeze ("during") has 0.1,
+        Efimov et al. 1e-2.
     every (int): Steps between two batches of pairs.
-    batch_size (int): Pairs a batch. 16: VERIFIED.
-    max_length (int): Wordpieces of a side, special tokens included. 96: VERIFIED.
+    batch_size (int): Pairs per batch. 16 as in AlignFreeze.
+    max_length (int): Wordpieces of a side, special tokens included. 96 as in AlignFreeze.
     temperature (float): As in `dlfa align realign`, like the following.
     candidates (str): `"all"`, `"linked"` or `"translations"`.
     word_repr (str): `"mean"`, `"first"` or `"last"`.

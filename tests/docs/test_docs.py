@@ -52,6 +52,16 @@ def entry_points() -> dict[str, str]:
     raise AssertionError("setup.py has no ENTRY_POINTS")
 
 
+# Wording
+
+
+def test_how_far_a_value_was_verified_stands_on_one_page() -> None:
+    words = re.compile(r"\b(VERIFIED|UNVERIFIED|SECOND-HAND)\b")
+    assert len(words.findall((DOCS / "provenance.md").read_text(encoding="utf-8"))) > 30
+    for path in PACKAGE.rglob("*.py"):
+        assert not words.search(path.read_text(encoding="utf-8")), path
+
+
 # Imports
 
 

@@ -20,8 +20,8 @@ def additive_margin(
         + the same with the roles swapped
 
     x, y (Tensor): `(n, E)`; row i of both is a pair.
-    margin (float): m. 0.3 is SECOND-HAND.
-    scale (float): k, the inverse of a temperature. 20 is UNVERIFIED.
+    margin (float): m. 0.3 as in LaBSE.
+    scale (float): k, the inverse of a temperature. 20 is in no source that was read.
     same (Optional[Tensor]): `(n, n)` bool: pairs that share a sentence; no negatives.
     RETURNS (Tensor): `()`.
 

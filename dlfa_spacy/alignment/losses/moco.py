@@ -19,7 +19,7 @@ def moco(
     query (Tensor): `(n, E)`.
     key (Tensor): `(n, E)`, without a gradient.
     queue (Tensor): `(K, E)`, keys of earlier batches.
-    temperature (float): tau. 0.05 is UNVERIFIED.
+    temperature (float): tau. 0.05 is in no source that was read.
     false_negatives (Optional[Tensor]): `(n, K)` bool: keys that are the query's own translation.
     RETURNS (Tensor): `()`.
 

@@ -30,7 +30,7 @@ def cz_nce(
         (1/2n) sum_i [ L(x_i) + L(y_i) ]
 
     x, y (Tensor): `(n, E)`; row i of both is a pair.
-    temperature (float): tau. 0.07 is VERIFIED (the authors' code).
+    temperature (float): tau. 0.07 as in the authors' code.
     same (Optional[Tensor]): `(n, n)` bool: pairs that share a sentence, which would be false
         negatives of each other; they take no part.
     no_negatives (str): `"raise"` or `"skip"`, see `contrastive`.

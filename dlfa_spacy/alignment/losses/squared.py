@@ -8,7 +8,7 @@ def squared_distance(x: Tensor, y: Tensor, reduction: str = "mean") -> Tensor:
     """Squared distance of rows.
 
     x, y (Tensor): `(n, E)`.
-    reduction (str): `"mean"` over all n x E numbers (the code of Cao et al., VERIFIED), or
+    reduction (str): `"mean"` over all n x E numbers (the code of Cao et al.), or
         `"sum"` over the E, mean over the n (the paper, and Wu & Dredze's L2): E times as much, so a
         weight beside it means something else.
     RETURNS (Tensor): `()`; 0 for no rows.

@@ -11,7 +11,7 @@ def weak_words(x: Tensor, y: Tensor, temperature: float = 0.1) -> Tensor:
     """InfoNCE where the candidates are the words of the other language, both directions averaged.
 
     x, y (Tensor): `(n, E)`, linked words.
-    temperature (float): tau. 0.1 is VERIFIED (the authors' code).
+    temperature (float): tau. 0.1 as in the authors' code.
     RETURNS (Tensor): `()`.
 
     Source: Wu & Dredze 2020 (Do Explicit Alignments Robustly Improve Multilingual Encoders?), weak.
@@ -30,7 +30,7 @@ def strong_words(
     words (Tensor): `(n, E)`, all candidates of both languages: the linked words (Wu & Dredze) or
         all words of all sentences (Gaschi et al.).
     links (Tensor): `(k, 2)` rows of `words` that are translations of each other.
-    temperature (float): tau. 0.1 is VERIFIED (the authors' code).
+    temperature (float): tau. 0.1 as in the authors' code.
     same (Optional[Tensor]): `(n,)` int: words of one number are no negatives of each other.
     RETURNS (Tensor): `()`, the mean over the linked words.
 

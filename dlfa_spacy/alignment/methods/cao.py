@@ -21,12 +21,12 @@ REDUCTIONS = ("mean", "sum")
 class CaoSettings:
     """Settings of Cao et al.
 
-    weight (float): lambda of the regulariser. 1: VERIFIED in the code, UNVERIFIED in the paper.
-    word_repr (str): `"last"` (VERIFIED), `"first"` or `"mean"` of a word's wordpieces.
-    reduction (str): `"mean"` over words and elements (the code, VERIFIED), or `"sum"` over the
-        elements (the paper): both terms grow by E.
+    weight (float): lambda of the regularizer. 1 as in the authors' code.
+    word_repr (str): `"last"` (the authors' code), `"first"` or `"mean"` of a word's wordpieces.
+    reduction (str): `"mean"` over words and elements (the code), or `"sum"` over the elements (the
+        paper), which makes both terms E times as large.
     english (str): Foreign words are drawn to the English side as it is `"current"`ly (the paper),
-        or to that of the `"frozen"` initial encoder (one copy of the code, VERIFIED).
+        or to that of the `"frozen"` initial encoder (one copy of the code).
     """
 
     weight: float = 1.0

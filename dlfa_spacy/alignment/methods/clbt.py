@@ -24,12 +24,12 @@ SOLVERS = ("procrustes", "gradient")
 class ClbtSettings:
     """Settings of CLBT.
 
-    solver (str): `"procrustes"` (orthogonal, closed form; VERIFIED) or `"gradient"` (any matrix, by
-        the optimizer from the identity; VERIFIED, and what the authors recommend for most
-        languages: learning rate 1e-3, weight decay 0.01, 256 words a batch).
-    center (bool): Take each language's mean away before, and add the English one after. The
-        authors do not (VERIFIED); it is often worth more than the rotation.
-    word_repr (str): `"first"` (VERIFIED as the policy for one-to-many links), `"last"`, `"mean"`.
+    solver (str): `"procrustes"` (orthogonal, closed form) or `"gradient"` (any matrix, by the
+        optimizer from the identity, which the authors recommend for most languages: learning rate
+        1e-3, weight decay 0.01, 256 words per batch).
+    center (bool): Subtract each language's mean before, and add the English mean after. The
+        authors do not; it often helps more than the rotation.
+    word_repr (str): `"first"` (the authors' choice for one-to-many links), `"last"` or `"mean"`.
     """
 
     solver: str = "procrustes"

@@ -20,10 +20,10 @@ POOLS = ("cls", "mean", "pooler")
 class LabseSettings:
     """Settings of LaBSE.
 
-    margin (float): m. 0.3: SECOND-HAND.
-    scale (float): k, one over the temperature. 20: UNVERIFIED.
-    pool (str): The sentence vector: `"cls"` (the paper, SECOND-HAND), the encoder's own `"pooler"`
-        over it (the public weights, SECOND-HAND), or the `"mean"` of all wordpieces.
+    margin (float): m. 0.3 as in LaBSE.
+    scale (float): k, the inverse of the temperature. 20 is in no source that was read.
+    pool (str): The sentence vector: `"cls"` (the paper), the encoder's own `"pooler"` over it (the
+        public weights), or the `"mean"` of all wordpieces.
     """
 
     margin: float = 0.3

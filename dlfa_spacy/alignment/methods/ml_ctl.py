@@ -22,12 +22,14 @@ NO_NEGATIVES = ("skip", "raise")
 class MlCtlSettings:
     """Settings of ML-CTL, as in the paper.
 
-    temperature (float): tau. 0.07: VERIFIED (the authors' trainer).
-    loss (str): `"cz"` (VERIFIED) or `"info"`.
-    mlm_weight (float): alpha. 0.1: VERIFIED. 0 leaves language modelling out.
-    mlm_rate (float): Part of the pieces that is masked. 0.15: VERIFIED.
-    words (bool): Whether a linked word of each pair is concatenated to the sentence. VERIFIED.
-    first_layer (int): The layer beside the last one. 1 (H^1, not the embeddings): VERIFIED.
+    temperature (float): tau. 0.07 as in the authors' trainer.
+    loss (str): `"cz"` (the authors' choice) or `"info"`.
+    mlm_weight (float): alpha. 0.1 as in the authors' code; 0 leaves language modeling out.
+    mlm_rate (float): Fraction of the pieces that is masked. 0.15 as in the authors' code.
+    words (bool): Whether a linked word of each pair is concatenated to the sentence, as in the
+        authors' code.
+    first_layer (int): The layer added to the last one. 1 (H^1, not the embeddings) as in the
+        authors' code.
     no_negatives (str): `"skip"` or `"raise"` on a batch without negatives, where CZ-NCE is log 0.
     """
 

@@ -20,14 +20,14 @@ from .queue import KeyQueue
 
 @dataclass(frozen=True)
 class PpaSettings:
-    """Settings of PPA. The structure is SECOND-HAND, all numbers are UNVERIFIED but `mlm_rate`.
+    """Settings of PPA. Only the default of `mlm_rate` is in a source that was read.
 
-    temperature (float): tau. 0.05: UNVERIFIED.
-    momentum (float): m of the key encoder. 0.999: UNVERIFIED.
-    queue (int): K, keys kept. 32000: UNVERIFIED.
-    projection (int): Width of the contrasted vectors. 128: UNVERIFIED.
-    tlm_weight (float): Weight of the translation language model. 1: UNVERIFIED. 0 leaves it out.
-    mlm_rate (float): Part of the pieces that is masked. 0.15: SECOND-HAND.
+    temperature (float): tau.
+    momentum (float): m of the key encoder.
+    queue (int): K, keys kept.
+    projection (int): Width of the contrasted vectors.
+    tlm_weight (float): Weight of the translation language model; 0 leaves it out.
+    mlm_rate (float): Fraction of the pieces that is masked. 0.15 as in the paper.
     """
 
     temperature: float = 0.05

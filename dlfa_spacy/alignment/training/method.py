@@ -21,8 +21,7 @@ class Method(nn.Module):
     tokenizer (PreTrainedTokenizerBase): Its tokenizer.
     settings (Any): The method's dataclass of settings.
 
-    Source: each method's own docstring. VERIFIED there means read in the authors' code,
-    SECOND-HAND in somebody else's, UNVERIFIED not read anywhere.
+    Source: each method's own docstring; `docs/provenance.md` says how far each value was verified.
     """
 
     # The dataclass of its settings.
