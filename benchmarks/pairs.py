@@ -132,7 +132,7 @@ def bare(model: Any, tokenizer: Any, texts: list[tuple[str, str]], size: int) ->
 
 
 def summarise(seconds: dict[str, float], pairs: int) -> list[tuple[str, str, str]]:
-    """RETURNS (List[Tuple[str, str, str]]): System, pairs a second, time relative to the pairs."""
+    """RETURNS (List[Tuple[str, str, str]]): System, pairs per second, relative time."""
     own = seconds["pairs"]
     return [
         (name, f"{pairs / value:,.0f}", f"{value / own:.2f}") for name, value in seconds.items()

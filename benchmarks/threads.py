@@ -1,4 +1,4 @@
-"""Requests a second by threads, and how many answers are wrong: this package and stock spaCy.
+"""Requests per second by threads, and how many answers are wrong: this package and stock spaCy.
 
     python benchmarks/threads.py --page docs/threads.md --csv docs/benchmarks/threads.csv
 
@@ -140,7 +140,7 @@ def pipeline(factory: str, model: dict[str, Any], listener: dict[str, Any]) -> L
 
 
 def ask(nlp: Language, texts: list[str], threads: int) -> tuple[float, int, int]:
-    """RETURNS (Tuple[float, int, int]): Requests a second, wrong answers, errors."""
+    """RETURNS (Tuple[float, int, int]): Requests per second, wrong answers, errors."""
 
     def request(text: str) -> bytes:
         try:

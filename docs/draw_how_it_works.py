@@ -155,7 +155,7 @@ def column(
     lowest = max(ROWS[layer] for layer in read)
     back = centre + SHIFT
     parts = [
-        # One vector a wordpiece leaves at the top, and becomes one vector a token.
+        # One vector per wordpiece leaves at the top, and becomes one vector per token.
         line("go", (centre - 4, TOP), (centre - 4, 149)),
         line("come", (back, 144), (back, TOP - 6)),
         line("go", (centre - 4, 120), (centre - 4, 97)),

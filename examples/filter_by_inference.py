@@ -30,7 +30,7 @@ def supporting(
 
 def main(
     claim: Annotated[str, typer.Argument(help="What the sentences should support.")],
-    sentences: Annotated[Path, typer.Argument(help="One candidate a line.")],
+    sentences: Annotated[Path, typer.Argument(help="One candidate per line.")],
     model: Annotated[
         str, typer.Option("--model", "-m", help="A pipeline trained on inference.")
     ] = "training/nli/attention/model-best",

@@ -3,8 +3,8 @@
     python examples/one_encoder.py out
 
 Each run trains one component on the embedded corpus and leaves the encoder as it is. Then they go
-into one pipeline by `source` alone: it runs the encoder once a text, and every component gives what
-it gave at home. Since the runs share a folder of layers, each text is encoded once for all of them.
+into one pipeline by `source` alone: it runs the encoder once per text, and every component predicts what
+it predicted alone. Since the runs share a folder of layers, each text is encoded once for all of them.
 """
 
 from collections.abc import Callable

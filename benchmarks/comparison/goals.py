@@ -58,8 +58,8 @@ def goals(figures: Sequence[Figure]) -> list[Goal]:
         _at_most("bytes of vectors on a Doc, shipped configs", 0, _cleaned(figures), "{:,.0f}"),
         *_memory(figures),
         *_load(figures),
-        _linear(figures, "seconds", "one long Doc: seconds a wordpiece, of those of the shorter"),
-        _linear(figures, "bytes", "one long Doc: bytes a wordpiece, of those of the shorter"),
+        _linear(figures, "seconds", "one long Doc: seconds per wordpiece, of those of the shorter"),
+        _linear(figures, "bytes", "one long Doc: bytes per wordpiece, of those of the shorter"),
         _constant(figures),
         Goal("GPU, bf16: of the bare limit", "≥ 0.85", NOT_MEASURED, None),
     ]

@@ -145,7 +145,7 @@ def _train(rows: Sequence[Figure]) -> str:
                 ]
                 for f in own
             ]
-    header = ["system", "encoder", "sentences", "seconds a step", "of stock's"]
+    header = ["system", "encoder", "sentences", "seconds per step", "of stock's"]
     return markdown_table(header, lines) if lines else ""
 
 
@@ -174,7 +174,7 @@ def _doc(rows: Sequence[Figure]) -> str:
     for system in dict.fromkeys(f.system for f in rows):
         own = {f.quantity: f.value for f in find(rows, system=system)}
         lines.append([system, *(_number(own.get(name), 0) for name in (KEPT, CLEANED))])
-    header = ["system", "bytes a word", "with `doc_cleaner`, as in shipped configs"]
+    header = ["system", "bytes per word", "with `doc_cleaner`, as in shipped configs"]
     return markdown_table(header, lines) if lines else ""
 
 
@@ -228,8 +228,8 @@ def _long(rows: Sequence[Figure]) -> str:
                 _number(memory.value / pieces, 0),
             ]
         )
-    header = ["wordpieces in one Doc", "words", "seconds", "µs a wordpiece", "peak MB"]
-    return markdown_table([*header, "bytes a wordpiece"], lines) if lines else ""
+    header = ["wordpieces in one Doc", "words", "seconds", "µs per wordpiece", "peak MB"]
+    return markdown_table([*header, "bytes per wordpiece"], lines) if lines else ""
 
 
 def _many(rows: Sequence[Figure]) -> str:
@@ -256,7 +256,7 @@ def _profile(rows: Sequence[Figure]) -> str:
             lines.append(cells)
     header = ["part", "encoder"]
     for label in labels:
-        header += [f"{label}, µs a word", "share"]
+        header += [f"{label}, µs per word", "share"]
     return markdown_table(header, lines) if lines else ""
 
 

@@ -1,4 +1,4 @@
-"""Words a second beside the limit, as bars."""
+"""Words per second beside the limit, as bars."""
 
 from __future__ import annotations
 

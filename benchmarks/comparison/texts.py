@@ -24,7 +24,7 @@ class Text:
     """A text as words, each with its universal tag.
 
     words (List[str]): The words.
-    tags (List[str]): One a word.
+    tags (List[str]): One per word.
     """
 
     words: list[str]

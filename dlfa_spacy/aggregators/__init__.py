@@ -1,4 +1,4 @@
-"""From the layers of an encoder to one vector a wordpiece. Plain torch modules, one a file."""
+"""From the layers of an encoder to one vector per wordpiece. Plain torch modules, one per file."""
 
 from .contract import Aggregator
 from .double_layer_fusion import DoubleLayerFusion

@@ -41,7 +41,7 @@ class Replacement:
 
 
 class Aggregator(nn.Module):
-    """A torch module that turns the layers of an encoder into one vector a wordpiece.
+    """A torch module that turns the layers of an encoder into one vector per wordpiece.
 
     `module(states, lengths)`: `states` is indexed by layer, `states[l]` = H^l, `(N, E)`, with H^0
     the output of the embedding layer (a tensor `(S, N, E)` does); `lengths` `(B,)` gives the

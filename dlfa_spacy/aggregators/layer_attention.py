@@ -1,4 +1,4 @@
-"""Attention over the layers, one distribution a token: the default aggregator."""
+"""Attention over the layers, one distribution per token: the default aggregator."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -70,7 +70,7 @@ class LayerAttention(Aggregator):
 
     def attention(self, states: LayerStates | Tensor) -> Tensor:
         """RETURNS: `(N, S)`, the distribution of every wordpiece over the layers."""
-        # q . (K h) = (K'q) . h: one vector product a layer instead of a projection.
+        # q . (K h) = (K'q) . h: one vector product per layer instead of a projection.
         probe = self.query @ self.key / math.sqrt(len(self.query))  # (E,)
         layers = self.needs(len(states) - 1)
         scores = torch.stack([states[layer] @ probe for layer in layers], dim=1) + self.bias

@@ -1,4 +1,4 @@
-"""One weight a layer, for all tokens: the mix of ELMo and UDify."""
+"""One weight per layer, for all tokens: the mix of ELMo and UDify."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -104,7 +104,7 @@ def build_scalar_mix_v1(
     last_bias: float = 0.0,
     lr_scale: float = 100.0,
 ) -> Model:
-    """One softmax weight a layer, the same for all tokens (ELMo, UDify), with layer dropout.
+    """One softmax weight per layer, the same for all tokens (ELMo, UDify), with layer dropout.
 
     dropout (float): Chance of each layer to be left out of a training batch; off at prediction.
     norm (bool): Normalise each state before mixing.

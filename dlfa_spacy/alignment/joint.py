@@ -136,7 +136,7 @@ class JointRealignment:
     settings (RealignSettings): Of the loss.
     coefficient (float): Its weight.
     every (int): Steps between two batches.
-    batch_size (int): Pairs a batch.
+    batch_size (int): Pairs per batch.
     seed (int): Of their order.
     component (str): Name of the encoder's component.
 

@@ -1,4 +1,4 @@
-"""Text of one language a file: one sentence a line."""
+"""Text of one language per file: one sentence per line."""
 
 from itertools import islice
 from pathlib import Path
@@ -31,5 +31,5 @@ def read_raw(path: str | Path, limit: int = 0) -> list[str]:
     with Path(path).open(encoding="utf-8-sig") as file_:
         lines = list(islice((line.strip() for line in file_ if line.strip()), limit or None))
     if not lines:
-        raise ValueError(f"{path}: the file is empty. Expected one sentence a line. Fix: fill it.")
+        raise ValueError(f"{path}: the file is empty. Expected a sentence per line. Fix: fill it.")
     return lines

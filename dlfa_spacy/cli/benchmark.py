@@ -16,7 +16,7 @@ def benchmark_cli(
     texts: Annotated[
         Path | None,
         typer.Option(
-            help="What it reads: .txt with one text a line, or a corpus. Default: spaCy's own "
+            help="What it reads: .txt with one text per line, or a corpus. Default: spaCy's own "
             "example sentences in some 50 languages."
         ),
     ] = None,

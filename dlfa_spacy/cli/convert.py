@@ -104,7 +104,7 @@ def convert_cli(
     limit: Annotated[
         int,
         typer.Option(
-            min=0, help="Keep so many sentences or pairs a file, drawn with --seed; 0 for all."
+            min=0, help="Keep so many sentences or pairs per file, drawn with --seed; 0 for all."
         ),
     ] = 0,
     seed: Annotated[int, typer.Option(help="Seed of --limit.")] = 0,

@@ -59,10 +59,11 @@ def evaluate_cli(
         ),
     ] = 0,
     batch_size: Annotated[
-        int, typer.Option(min=0, help="Texts a batch; 0 for the pipeline's own setting.")
+        int, typer.Option(min=0, help="Texts per batch; 0 for the pipeline's own setting.")
     ] = 0,
     limit: Annotated[
-        int, typer.Option(min=0, help="Score so many texts a language, drawn with seed 0; 0: all.")
+        int,
+        typer.Option(min=0, help="Texts per language to score, drawn with seed 0; 0: all."),
     ] = 0,
     multiword: Annotated[
         Multiword, typer.Option(help="How .conllu files are read, see [cyan]dlfa convert[/].")

@@ -57,7 +57,7 @@ def init_config_cli(
         str | None, typer.Option(help="What textcat reads: cls or mean (of all wordpieces).")
     ] = None,
     multilabel: Annotated[
-        bool, typer.Option("--multilabel", help="Several classes a text, for textcat.")
+        bool, typer.Option("--multilabel", help="Several classes per text, for textcat.")
     ] = False,
     gpu: Annotated[bool, typer.Option("--gpu", help="Mixed precision, for a GPU.")] = False,
     frozen: Annotated[

@@ -82,7 +82,7 @@ def optimize_cli(
     split: Annotated[str, typer.Option(help="With --corpus: as in dlfa evaluate.")] = "test,dev",
     source: Annotated[str, typer.Option(help="With --corpus: the language trained on.")] = "en",
     limit: Annotated[
-        int, typer.Option(min=0, help="With --corpus: so many texts a language; 0: all.")
+        int, typer.Option(min=0, help="With --corpus: so many texts per language; 0: all.")
     ] = 0,
     timed: Annotated[
         int, typer.Option(min=1, help="With --corpus: texts of a language to time with.")

@@ -51,7 +51,7 @@ def sweep_cli(
     epochs: Annotated[str, typer.Option(help="10, or by task: pos=5,ner=10.")] = "",
     learn_rate: Annotated[str, typer.Option(help="2e-5, or by task: pos=3e-4,ner=2e-4.")] = "",
     warmup: Annotated[str, typer.Option(help="Part of the steps; XTREME has none.")] = "",
-    batch_size: Annotated[int, typer.Option(help="Texts a batch; XTREME has 32.")] = 0,
+    batch_size: Annotated[int, typer.Option(help="Texts per batch; XTREME has 32.")] = 0,
     frozen: Annotated[
         bool | None,
         typer.Option(

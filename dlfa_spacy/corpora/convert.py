@@ -84,7 +84,7 @@ def convert_files(
     limit (int): Docs to keep, a seeded draw over all inputs in their order; 0 for all.
     seed (int): Seed of that draw.
     on_doc (Optional[Callable[[], None]]): Called for each Doc written.
-    shard_size (int): Docs a file.
+    shard_size (int): Docs per file.
     RETURNS (Conversion): Counts.
     RAISES (ValueError): If an input is malformed or holds nothing.
     """

@@ -96,7 +96,7 @@ def write_docs(
     path (Path): The file, which appears only when it is complete. More than `shard_size` Docs make
         it a folder with `00000.spacy` and so on, which spaCy reads under the same path.
     attrs (Optional[Tuple[str, ...]]): The token attributes to keep; by default all.
-    shard_size (int): Docs a file.
+    shard_size (int): Docs per file.
     RETURNS (int): Number of Docs.
     """
     n_docs = n_shards = 0

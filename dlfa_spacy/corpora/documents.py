@@ -75,7 +75,7 @@ def split_long(
     No token is lost, so the score counts the same tokens and entities as without cutting.
 
     sentence (Sentence): The sentence.
-    max_length (int): Tokens a piece; 0 for no limit. A longer entity makes a longer piece.
+    max_length (int): Tokens per piece; 0 for no limit. A longer entity makes a longer piece.
     notes (Optional[ReadingNotes]): Receives the count of cut sentences.
     YIELDS (Sentence): The pieces, in order.
     """

@@ -44,7 +44,7 @@ def find_languages(
     splits (Sequence[str]): Splits in order of preference; of each language the first that it has
         is taken, so `("test", "dev")` falls back to dev where there is no test.
     languages (Sequence[str]): Only these; empty for all.
-    RETURNS (List[LanguageFiles]): One item a language; in the order of `languages`, if given.
+    RETURNS (List[LanguageFiles]): One item per language; in the order of `languages`, if given.
     RAISES (ValueError): If a language asked for, or everything, is missing.
     """
     if not folder.is_dir():

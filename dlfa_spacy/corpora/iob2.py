@@ -73,7 +73,7 @@ def read_iob2(
     spaces: str = "auto",
     notes: ReadingNotes | None = None,
 ) -> Iterator[Sentence]:
-    """Read a file of tokens and IOB tags, one token a line.
+    """Read a file of tokens and IOB tags, one token per line.
 
     The format has no spaces: tokens are joined by spaces, except in languages that write none
     (Chinese, Japanese, Thai, Lao, Khmer, Burmese), so that their raw text looks like real text.

@@ -1,4 +1,4 @@
-"""JSONL: one text or pair a line, as a JSON object."""
+"""JSONL: one text or pair per line, as a JSON object."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TSV: one text or pair a line, with a header that names the columns, or as XTREME writes it."""
+"""TSV: one text or pair per line, with a header that names the columns, or as XTREME writes it."""
 
 from __future__ import annotations
 

@@ -177,12 +177,12 @@ class LayerBatch(FullTransformerBatch):
         )
 
     def split_by_doc(self) -> list[TransformerData]:
-        """RETURNS (List[TransformerData]): One a Doc; an empty one for an empty Doc."""
+        """RETURNS (List[TransformerData]): One per Doc; an empty one for an empty Doc."""
         arrays = {name: torch2xp(tensor.detach()) for name, tensor in self._doc_tensors().items()}
         return [self._doc_data(i, arrays) for i in range(len(self.docs))]
 
     def with_vectors(self, vectors: Tensor) -> list[TransformerData]:
-        """RETURNS (List[TransformerData]): One a Doc, whose `last_hidden_state` is its rows of
+        """RETURNS (List[TransformerData]): One per Doc, whose `last_hidden_state` is its rows of
         some `(N, E)` vectors (a view: for passing on, not for keeping)."""
         array: Any = torch2xp(vectors.detach())
         data: list[TransformerData] = []

@@ -175,7 +175,7 @@ def measure_costs(
         for row in [*rows, *([stock_row] if stock_row else [])]:
             row.words_per_second = speeds[row.name]
     settings = {
-        "texts a language, for scores": str(corpus.limit) if corpus.limit else "all",
+        "texts per language, for scores": str(corpus.limit) if corpus.limit else "all",
         "words timed": str(sum(len(text) for text in words)),
         "rounds": str(corpus.rounds),
         "threads": str(torch.get_num_threads()),
@@ -226,7 +226,7 @@ def _words(nlp: Language, corpus: Corpus) -> Iterator[list[str]]:
 def _speeds(
     pipelines: dict[str, Language], words: list[list[str]], rounds: int
 ) -> dict[str, float]:
-    """RETURNS (Dict[str, float]): Words a second, medians of interleaved rounds, so that a busy
+    """RETURNS (Dict[str, float]): Words per second, medians of interleaved rounds, so that a busy
     machine disturbs all alike."""
     seconds: dict[str, list[float]] = {name: [] for name in pipelines}
     for i in range(rounds + 1):

@@ -49,7 +49,7 @@ class LanguageResult:
 
     @property
     def words_per_second(self) -> float:
-        """Gold tokens a second."""
+        """Gold tokens per second."""
         return self.n_tokens / self.seconds if self.seconds > 0 else 0.0
 
 
@@ -132,7 +132,7 @@ class Evaluation:
             lines.append(f"No {wanted} split in: {', '.join(other)}.")
         if self.settings["limit"]:
             lines.append(
-                f"At most {self.settings['limit']} texts a language, drawn with seed "
+                f"At most {self.settings['limit']} texts per language, drawn with seed "
                 f"{self.settings['limit_seed']}."
             )
         for key, text in NOTES.items():

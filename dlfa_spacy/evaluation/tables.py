@@ -22,7 +22,7 @@ def score_rows(evaluation: Evaluation) -> tuple[list[str], list[list[str]], list
     """Lay out an evaluation as a table.
 
     evaluation (Evaluation): The scores.
-    RETURNS (Tuple[List[str], List[List[str]], List[List[str]]]): Header, one row a language
+    RETURNS (Tuple[List[str], List[List[str]], List[List[str]]]): Header, one row per language
         (source first), and the rows below the line: mean of the targets and gap.
     """
     metrics = [metric for metric in evaluation.metrics if metric in TABLE_METRICS]
@@ -110,7 +110,7 @@ CSV_COLUMNS = (
 
 
 def to_csv(evaluation: Evaluation) -> str:
-    """Make scores.csv: one line a language and metric, values from 0 to 1.
+    """Make scores.csv: one line per language and metric, values from 0 to 1.
 
     evaluation (Evaluation): The scores.
     RETURNS (str): CSV with the columns of `CSV_COLUMNS`.

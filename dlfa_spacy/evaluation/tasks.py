@@ -83,7 +83,7 @@ def gold_label(doc: Doc) -> str | None:
         raise ValueError(
             f"doc.cats: found {len(labels)} labels that hold ({', '.join(labels) or 'none'}), "
             "expected exactly one. Only exclusive classes can be scored; convert the corpus with "
-            "one topic a text."
+            "one topic per text."
         )
     return labels[0]
 

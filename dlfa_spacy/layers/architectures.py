@@ -74,8 +74,8 @@ def build_transformer_model_v1(
     if asked:
         warnings.warn(
             f"[components.transformer.model] transformer_config has {' = true, '.join(asked)} = "
-            "true, but doc._.trf_data will have none of that: it holds one vector a wordpiece for "
-            "each listener. Fix: take it out; dlfa_spacy.layer_states(docs, nlp=nlp) gives the "
+            "true, but doc._.trf_data will have none of that: it holds one vector per wordpiece "
+            "for each listener. Fix: remove it; dlfa_spacy.layer_states(docs, nlp=nlp) gives the "
             "hidden states, and transformers itself the attentions.",
             OutputWarning,
             stacklevel=2,
@@ -103,14 +103,14 @@ def build_transformer_listener_v1(
     Stands wherever a spaCy component wants a `tok2vec` block: ner, tagger, morphologizer, parser,
     textcat, spancat, ...
 
-    aggregation (Model): How the layers become one vector a wordpiece: a layer of dlfa_spacy.
+    aggregation (Model): How the layers become one vector per wordpiece: a layer of dlfa_spacy.
     pooling (Model[Ragged, Floats2d]): How the wordpieces of a token become one vector. If in doubt,
         `reduce_mean.v1`.
     grad_factor (float): Weight of this component's gradients in the encoder, in all layers. With 0
         the component does not train the encoder (and costs no backward pass); the aggregation
         trains all the same.
     upstream (str): Name of the encoder's component, or "*".
-    CREATES: `Model[List[Doc], List[Floats2d]]`, one row a token, as wide as the encoder.
+    CREATES: `Model[List[Doc], List[Floats2d]]`, one row per token, as wide as the encoder.
 
     ```ini
     [components.ner.model.tok2vec]
@@ -148,7 +148,7 @@ def build_tok2vec_transformer_v1(
     single component. Arguments as in `dlfa_spacy.TransformerModel.v1` and
     `dlfa_spacy.TransformerListener.v1`.
 
-    CREATES: `Model[List[Doc], List[Floats2d]]`, one row a token, as wide as the encoder.
+    CREATES: `Model[List[Doc], List[Floats2d]]`, one row per token, as wide as the encoder.
 
     ```ini
     [components.ner.model.tok2vec]

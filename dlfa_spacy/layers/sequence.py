@@ -1,4 +1,4 @@
-"""One vector a Doc, from the aggregated wordpieces that a listener reads."""
+"""One vector per Doc, from the aggregated wordpieces that a listener reads."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, cast

@@ -31,7 +31,7 @@ def build_textcat_v1(
     dropout: float = 0.1,
     nO: int | None = None,
 ) -> Model[list[Doc], Floats2d]:
-    """Classify texts as BERT does (Devlin et al. 2019, section 4.1): one vector a text, a pooler,
+    """Classify texts as BERT does (Devlin et al. 2019, section 4.1): one vector per text, a pooler,
     dropout, a linear layer; on the aggregated layers instead of the last one.
 
     For the stock factories `textcat` and `textcat_multilabel`. It reads the wordpieces, special

@@ -43,7 +43,7 @@ def retrieval(x: NDArray, y: NDArray, k: int = 10, block: int = BLOCK) -> Retrie
     if x.shape != y.shape or x.ndim != 2 or not len(x):
         raise ValueError(
             f"Retrieval between vectors {x.shape} and {y.shape}: expected (n, E) twice, n of 1 or "
-            "more. Fix: one row a pair on both sides."
+            "more. Fix: one row per pair on both sides."
         )
     if k < 1:
         raise ValueError(f"k = {k}: expected 1 neighbour or more. Fix: k = 10.")

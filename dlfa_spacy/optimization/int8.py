@@ -52,7 +52,7 @@ def make_int8(encoders: Sequence[EncoderInUse]) -> list[str]:
 
 
 def make_int8_embeddings(encoders: Sequence[EncoderInUse]) -> list[str]:
-    """Keep the rows of the encoders' vocabularies as 8-bit integers, with one scale a row.
+    """Keep the rows of the encoders' vocabularies as 8-bit integers, with one scale per row.
 
     encoders (Sequence[EncoderInUse]): Changed in place.
     RETURNS (List[str]): How far rows moved, a line for each encoder. Rows in four bits stay so.

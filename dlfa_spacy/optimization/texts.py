@@ -16,7 +16,7 @@ def read_texts(nlp: Language, path: str | Path) -> list[Doc]:
     """
     nlp (Language): The pipeline, whose tokenizer makes the Docs.
     path (Union[str, Path]): A file, or a folder, looked through to its last level: .txt with one
-        text a line, or a corpus (.spacy, .jsonl, .tsv, .conllu, .iob2).
+        text per line, or a corpus (.spacy, .jsonl, .tsv, .conllu, .iob2).
     RETURNS (List[Doc]): All texts.
     RAISES (ValueError): Nothing there, or a malformed file.
     """
@@ -25,7 +25,7 @@ def read_texts(nlp: Language, path: str | Path) -> list[Doc]:
     files = [file for file in candidates if file.suffix in (PLAIN, *SUFFIXES) and file.is_file()]
     if not files:
         raise ValueError(
-            f"{path}: found no texts. Expected {PLAIN} with one text a line, or "
+            f"{path}: found no texts. Expected {PLAIN} with one text per line, or "
             f"{', '.join(SUFFIXES)}. Fix: correct the path."
         )
     return [doc for file in files for doc in _read(nlp, file)]

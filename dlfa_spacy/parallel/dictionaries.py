@@ -32,7 +32,7 @@ def read_dictionaries(
     }
     if not found:
         raise ValueError(
-            f"{folder}: found no dictionary, expected files <xx>-en.txt with two words a line. "
+            f"{folder}: found no dictionary, expected files <xx>-en.txt with two words per line. "
             "Fix: name another folder, or induce dictionaries from the parallel text."
         )
     return found

@@ -97,7 +97,7 @@ class _Side:
     """The sentences of one language as numbers.
 
     words (List[str]): The vocabulary, sorted.
-    ids (IntArray): The words of all sentences, each once a sentence.
+    ids (IntArray): The words of all sentences, each once per sentence.
     lengths (IntArray): `(n,)` how many of each sentence.
     """
 

@@ -1,4 +1,4 @@
-"""Parallel text as Moses and OPUS have it: two files, a sentence a line."""
+"""Parallel text as Moses and OPUS have it: two files, one sentence per line."""
 
 from __future__ import annotations
 

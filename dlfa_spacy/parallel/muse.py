@@ -1,4 +1,4 @@
-"""Bilingual dictionaries in the format of MUSE: two words a line."""
+"""Bilingual dictionaries in the format of MUSE: two words per line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .naming import ENGLISH, languages_of_name
 def read_muse(path: Path, ignore_identical: bool = True) -> WordDictionary:
     """Read a dictionary.
 
-    path (Path): `<xx>-en.txt`, a foreign word and an English word a line with a space or a tab
+    path (Path): `<xx>-en.txt`, a foreign word and an English word per line, separated by a space or a tab
         between them, or `en-<xx>.txt`, the other way round.
     ignore_identical (bool): See `WordDictionary`.
     RETURNS (WordDictionary): The entries, each once.
@@ -26,7 +26,7 @@ def read_muse(path: Path, ignore_identical: bool = True) -> WordDictionary:
     if not dictionary:
         raise ValueError(
             f"{path}: found no entry ({dictionary.identical} of two equal words were ignored). "
-            "Expected a foreign word and an English word a line. Fix: name another file."
+            "Expected a foreign word and an English word per line. Fix: name another file."
         )
     return dictionary
 

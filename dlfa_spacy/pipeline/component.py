@@ -90,7 +90,7 @@ class DLFATransformer(Transformer):
     """An encoder that serves listeners of all layers.
 
     Differs from the stock `transformer` in that it computes only the layers its listeners need,
-    batches by wordpieces, aggregates batch by batch and leaves on `doc._.trf_data` one vector a
+    batches by wordpieces, aggregates batch by batch and leaves on `doc._.trf_data` one vector per
     wordpiece for each listener, never the layers; and in that the order in which listeners come
     back, or stay away because they are frozen, does not matter.
 

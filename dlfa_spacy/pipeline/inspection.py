@@ -50,7 +50,7 @@ def layer_states(
     layers: Sequence[int] | None = None,
     word_repr: str = "mean",
 ) -> Floats3d | list[Floats3d]:
-    """The hidden states of an encoder's layers, one vector a token.
+    """The hidden states of an encoder's layers, one vector per token.
 
     docs (Doc or Sequence[Doc]): Docs that a pipeline with our encoder has processed, or any Docs
         if `nlp` is given. Without `nlp` the Docs must still carry `doc._.trf_data` (a `doc_cleaner`

@@ -81,9 +81,9 @@ def make_sentence_vectors(
 
 
 class SentenceVectors:
-    """Sets `doc.tensor` to one row a token, so that `doc.vector` is the sentence's vector: the mean
-    of the rows, each the sum of its token's wordpieces, in proportion. A span's vector points where
-    the sum of its wordpieces does.
+    """Sets `doc.tensor` to one row per token, so that `doc.vector` is the sentence's vector: the
+    mean of the rows, each the sum of its token's wordpieces, in proportion. A span's vector points
+    where the sum of its wordpieces does.
 
     Because they lie in `doc.tensor`, vectors survive `n_process`, `to_bytes` and `to_disk` of a
     Doc. Only a pipeline with static word vectors also needs the hooks, which `attach` sets and no

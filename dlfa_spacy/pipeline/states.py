@@ -1,4 +1,4 @@
-"""One vector a sentence for every layer, batch by batch, from the package's own encoder path."""
+"""One vector per sentence for every layer, batch by batch, from the package's own encoder path."""
 
 from collections.abc import Iterable, Iterator, Sequence
 

@@ -30,7 +30,7 @@ def common_confusions(comparison: Comparison, *, most: int = 6) -> dict[str, lis
     """Find the most frequent confusions of each language.
 
     comparison (Comparison): The methods and languages.
-    most (int): Confusions a language.
+    most (int): Confusions per language.
     RETURNS (Dict[str, List[CommonConfusion]]): By language, the most frequent over all methods
         first; languages without any are left out.
     """

@@ -43,7 +43,7 @@ class Statistic:
 def statistic(values: Sequence[float]) -> Statistic:
     """Summarise values over seeds.
 
-    values (Sequence[float]): One value a seed; at least one.
+    values (Sequence[float]): One value per seed; at least one.
     RETURNS (Statistic): Mean, deviation and number.
     """
     return Statistic(fmean(values), stdev(values) if len(values) > 1 else None, len(values))
@@ -181,7 +181,7 @@ class Comparison:
             f"Evaluated on {setting.eval_data}, "
             + (f"split {self.split}, " if self.split != TEST else "")
             + ("gold tokens as in XTREME" if setting.tokens == "gold" else "raw text")
-            + (f", at most {setting.limit} texts a language." if setting.limit else ".")
+            + (f", at most {setting.limit} texts per language." if setting.limit else ".")
             + self._texts(),
             f"Training data: {setting.train_data or 'not stated'}. "
             f"Encoder: {setting.encoder or 'not stated'}.",
@@ -207,11 +207,11 @@ class Comparison:
             )
         numbers = {row.targets.n for row in self.rows}
         if numbers == {1}:
-            lines.append("One seed a method: no difference here can be told from chance.")
+            lines.append("One seed per method: no difference here can be told from chance.")
         else:
             low, high = min(numbers), max(numbers)
             lines.append(
-                f"{low if low == high else f'{low} to {high}'} seeds a method; ± is the sample "
+                f"{low if low == high else f'{low} to {high}'} seeds per method; ± is the sample "
                 "standard deviation over seeds. Differences are paired by seed where seeds are "
                 "shared; ≈ marks those within noise, |mean| < 2 sd/√n."
             )
@@ -222,4 +222,4 @@ class Comparison:
             return ""
         low = min(least for least, _ in self.n_docs.values())
         high = max(most for _, most in self.n_docs.values())
-        return f" {low:,} texts a language." if low == high else f" {low:,} to {high:,} texts."
+        return f" {low:,} texts per language." if low == high else f" {low:,} to {high:,} texts."

@@ -57,7 +57,7 @@ def header(costs: Costs) -> list[str]:
 
 
 def rows(costs: Costs) -> list[list[str]]:
-    """RETURNS (List[List[str]]): One row a pipeline."""
+    """RETURNS (List[List[str]]): One row per pipeline."""
     base = costs.stock or costs.rows[0]
     every = [*([costs.stock] if costs.stock else []), *costs.rows]
     return [_row(costs, row, base) for row in every]
@@ -123,7 +123,7 @@ def to_markdown(costs: Costs, command: str) -> str:
 
 
 def to_csv(costs: Costs) -> str:
-    """RETURNS (str): One line a pipeline, metric and language; the stock pipeline has one line."""
+    """RETURNS (str): One line per pipeline, metric and language; one for the stock pipeline."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(

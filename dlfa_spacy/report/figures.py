@@ -135,7 +135,9 @@ def dot_plot(comparison: Comparison) -> str:
     axes.set_yticks(range(len(rows)), [row.variant for row in rows], color=_INK)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.tick_params(colors=_INK, length=3)
-    axes.set_xlabel("mean over target languages; one dot a seed, the bar is their mean", color=_INK)
+    axes.set_xlabel(
+        "mean over target languages; one dot per seed, the bar is their mean", color=_INK
+    )
     axes.grid(axis="x", color="#8884", linewidth=0.6)
     axes.set_axisbelow(True)
     for name, spine in axes.spines.items():
@@ -192,7 +194,7 @@ def weights_plot(weights: Mapping[str, Sequence[Sequence[float]]], title: str) -
     """Draw the weight that an aggregation gives to each layer.
 
     weights (Mapping[str, Sequence[Sequence[float]]]): By name of the line, weights by layer
-        (0 is the embeddings), one row a run.
+        (0 is the embeddings), one row per run.
     title (str): What is shown, for readers who do not see it.
     RETURNS (str): SVG.
     """

@@ -19,7 +19,7 @@ from .scored_runs import Run
 
 
 def layer_weight_figures(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """Draw the layer weights of the runs, one figure a corpus and encoder.
+    """Draw the layer weights of the runs, one figure per corpus and encoder.
 
     runs (Sequence[Run]): The runs.
     RETURNS (List[Dict[str, Any]]): `title` and `svg` of each figure.
@@ -43,7 +43,7 @@ def confusion_tables(comparison: Comparison) -> list[dict[str, Any]]:
 
     comparison (Comparison): The methods and languages.
     RETURNS (List[Dict[str, Any]]): By language: `language`, `methods`, and `rows` with `gold`,
-        `predicted` and one cell a method (`text`, `share` from 0 to 1).
+        `predicted` and one cell per method (`text`, `share` from 0 to 1).
     """
     spoken = {"": "none", NOTHING: "nothing there"}
     tables = []

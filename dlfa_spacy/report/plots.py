@@ -36,7 +36,7 @@ def curves(
     label: str,
     controls: Mapping[str, Mapping[int, float]] | None = None,
 ) -> Figure:
-    """Draw one line a language over the layers, their mean, and the controls.
+    """Draw one line per language over the layers, their mean, and the controls.
 
     series (Mapping[str, Mapping[int, float]]): Name -> layer -> value.
     title (str): Above.
@@ -79,7 +79,7 @@ def heat_map(
 ) -> Figure:
     """Draw a number for each name and layer.
 
-    rows (Mapping[str, Sequence[float]]): Name -> one value a layer.
+    rows (Mapping[str, Sequence[float]]): Name -> one value per layer.
     title (str): Above.
     first (int): Number of the first layer.
     digits (int): After the point.

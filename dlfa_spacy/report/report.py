@@ -61,7 +61,7 @@ def comparison_markdown(comparison: Comparison) -> str:
 
 
 def report_csv(runs: Sequence[Run]) -> str:
-    """Make the CSV of all runs: one line a run, language and metric, values from 0 to 1.
+    """Make the CSV of all runs: one line per run, language and metric, values from 0 to 1.
 
     runs (Sequence[Run]): The runs.
     RETURNS (str): CSV.

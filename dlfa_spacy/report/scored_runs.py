@@ -17,7 +17,7 @@ class Setting:
     eval_data (str): Name of the evaluation corpus.
     tokens (str): `gold` or `raw`.
     source (str): The source language.
-    limit (int): Texts a language; 0 for all.
+    limit (int): Texts per language; 0 for all.
     encoder (Optional[str]): Name of the encoder.
     train_data (Optional[str]): What was trained on, in words.
     """

@@ -36,7 +36,7 @@ class Plan:
     epochs (PerTask): Passes over the training set.
     learn_rate (PerTask): The highest learning rate.
     warmup (PerTask): Part of the steps.
-    batch_size (int): Texts a batch.
+    batch_size (int): Texts per batch.
     train_limit (PerTask): Texts to train on, drawn once with `limit_seed`; 0 for all.
     dev_limit (PerTask): Texts of dev that choose the checkpoint, likewise.
     test_limit (PerTask): Texts of each test set, likewise.

@@ -234,7 +234,7 @@ class Progress:
         write_text(self.path, json.dumps({"phase": phase, "done": done, "total": total}))
 
     def step(self, step: int, steps: int) -> None:
-        """Write a training step, at most once a second."""
+        """Write a training step, at most once per second."""
         if time.monotonic() - self._written > 1:
             self.say("training", step, steps)
 

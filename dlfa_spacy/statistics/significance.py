@@ -24,9 +24,9 @@ class Significance:
     low (float): Lower end of the bootstrap interval.
     high (float): Upper end.
     effect (Optional[float]): Hedges' g: the difference in standard deviations of the runs' means;
-        `None` with fewer than two runs a method, or runs without any spread.
+        `None` with fewer than two runs per method, or runs without any spread.
     p_cells (float): Sign-flip test over languages x seeds.
-    p_runs (Optional[float]): Welch's t test over whole runs; `None` with fewer than two a method.
+    p_runs (Optional[float]): Welch's t test over whole runs; `None` with fewer than two per method.
     n_seeds (int): Seeds that both methods have.
     n_languages (int): Languages.
     p_cells_holm (float): `p_cells` corrected for the family of methods tested together.
@@ -111,7 +111,7 @@ def corrected(family: Mapping[str, Significance]) -> dict[str, Significance]:
 def hedges_g(ours: Any, theirs: Any) -> float | None:
     """Standardised difference of two methods' runs (Hedges 1981).
 
-    ours (Floats1d): One value a run; at least two.
+    ours (Floats1d): One value per run; at least two.
     theirs (Floats1d): The same of the other method.
     RETURNS (Optional[float]): Difference of means over the pooled standard deviation, corrected for
         few runs; `None` without any spread.

@@ -66,7 +66,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def welch_test(ours: Any, theirs: Any) -> float | None:
-    """Test whether two methods have the same mean, one number a run.
+    """Test whether two methods have the same mean, one number per run.
 
     A run is its mean over languages, so it does not matter how its languages hang together. A
     permutation of whole runs could not decide: five seeds have 252 exchanges, and the smallest p of
@@ -75,7 +75,7 @@ def welch_test(ours: Any, theirs: Any) -> float | None:
     ours (Floats1d): One value a run of one method.
     theirs (Floats1d): One value a run of the other.
     RETURNS (Optional[float]): Two-sided p of `scipy.stats.ttest_ind(..., equal_var=False)`; `None`
-        with fewer than two runs a method, or runs without any spread.
+        with fewer than two runs per method, or runs without any spread.
     RAISES (ImportError): If scipy is not installed.
     """
     a, b = np.asarray(ours, dtype=float), np.asarray(theirs, dtype=float)

@@ -228,7 +228,7 @@ def test_guard_nothing_is_left_on_docs_of_shipped_pipelines(encoder: str) -> Non
         docs = list(nlp.pipe(Doc(nlp.vocab, words=text.words) for text in texts))
         found = vector_bytes(docs)
         rows = sum(map(len, windows_of(nlp, texts)))
-        # One vector of 32 floats a wordpiece, and its id, its row and its lengths.
+        # One vector of 32 floats per wordpiece, and its id, its row and its lengths.
         assert found == 0 if cleaner else rows * 32 * 4 < found < rows * 32 * 4 * 1.5
 
 

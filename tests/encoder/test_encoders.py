@@ -51,7 +51,7 @@ def huggingface_states(folder: str, texts: list[str]) -> list[torch.Tensor]:
 def test_layers_equal_huggingface(any_encoder: str, layers: list[int]) -> None:
     nlp = pipeline(any_encoder)
     encoder(nlp).load()
-    # One window a text, as Hugging Face has it.
+    # One window per text, as Hugging Face has it.
     encoder(nlp).attrs["get_spans"] = WordpieceSpans(60, 60)
     states = encoder(nlp).encode([nlp.make_doc(text) for text in TEXTS], layers).states
     expected = huggingface_states(any_encoder, TEXTS)

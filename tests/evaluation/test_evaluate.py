@@ -275,7 +275,7 @@ def test_a_limit_scores_a_stated_draw(ruler, tmp_path):
     write_docs([make_doc(ruler, ["Ada"]) for _ in range(30)], tmp_path / "de" / "test.spacy")
     evaluation = evaluate(ruler, tmp_path, limit=7)
     assert evaluation.languages[0].n_docs == 7
-    assert "At most 7 texts a language, drawn with seed 0." in evaluation.statements()
+    assert "At most 7 texts per language, drawn with seed 0." in evaluation.statements()
 
 
 def test_how_many_texts_there_are_is_told_where_it_is_known(ruler, tmp_path):

@@ -175,7 +175,7 @@ def test_int8_in_the_graph_is_close(bert: str, tmp_path: Path) -> None:
     found, _ = run(nlp, tmp_path / "int8", onnx=True, int8=True, int8_embeddings=True)
     whole, _ = run(nlp, tmp_path / "whole", onnx=True)
     kinds = [n.op_type for n in onnx.load_from_string(encoder(found).transformer.graph).graph.node]
-    # Six a block, as the Linear layers of torch: not attention's own products, nor aggregations.
+    # Six per block, as the Linear layers of torch: not attention's own products, nor aggregations.
     assert kinds.count("MatMulInteger") == 24
     assert 1e-4 < relative_error(whole, found) < 0.15
 

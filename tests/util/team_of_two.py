@@ -18,7 +18,7 @@ from dlfa_spacy.alignment.training.team import join_team, team_rank, team_size
 from dlfa_spacy.alignment.training.train import train
 from dlfa_spacy.cli import app
 
-# A batch of 5 has no halves; two batches a step.
+# A batch of 5 has no halves; two batches per step.
 SETTINGS = TrainSettings(
     steps=3, batch_size=5, learn_rate=1e-3, warmup=0, accumulate=2, save_every=2
 )

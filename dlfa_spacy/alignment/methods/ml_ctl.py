@@ -62,7 +62,7 @@ class MlCtl(Method):
     The MLP is thrown away afterwards. Not taken over from the authors' code: masking that changes
     the ids the contrastive pass sees, one direction alone, a random untied MLM head, lower case,
     sizes written into it, unseeded order, and copies of a sentence as negatives of each other. One
-    link of each pair is drawn a batch; with `words`, pairs without a link take no part.
+    link of each pair is drawn per batch; with `words`, pairs without a link take no part.
 
     Source: Chen et al. 2022 (ICASSP), arXiv 2202.13083.
     """

@@ -8,7 +8,7 @@ class Order:
     next epoch's order.
 
     size (int): Examples.
-    batch_size (int): Examples a batch.
+    batch_size (int): Examples per batch.
     seed (int): Of the shuffling.
     """
 

@@ -10,9 +10,9 @@ class TrainSettings:
     """Settings of the loop.
 
     steps (int): Steps of the optimizer.
-    batch_size (int): Pairs a batch.
-    accumulate (int): Batches a step. Contrastive losses see one batch at a time: accumulating makes
-        the gradient steadier, and gives them no more negatives.
+    batch_size (int): Pairs per batch.
+    accumulate (int): Batches per step. Contrastive losses see one batch at a time: accumulating
+        makes the gradient steadier, and gives them no more negatives.
     learn_rate (float): Its highest value.
     warmup (float): Part of the steps in which it rises from 0.
     schedule (str): Then `"linear"` to 0, or `"constant"`.

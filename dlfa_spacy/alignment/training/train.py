@@ -45,8 +45,8 @@ def train(
         from it, with the result that it would have had uninterrupted.
     evaluate (Optional[Evaluate]): Looks at held-out text.
     report (Optional[Callable[[Dict[str, float]], None]]): Called with each row.
-    RETURNS (List[Dict[str, float]]): A row a step: `step`, `loss` and its parts, `learn_rate`; with
-        the scores of `evaluate`, prefixed `held_out_`, where there was a look.
+    RETURNS (List[Dict[str, float]]): One row per step: `step`, `loss` and its parts, `learn_rate`;
+        with the scores of `evaluate`, prefixed `held_out_`, where there was a look.
     RAISES (ValueError): No example has a link and the method needs them, the loss is no number, or
         the checkpoint is of another training.
     """

@@ -54,7 +54,7 @@ def sentence_means(states: Tensor, mask: Tensor) -> Tensor:
 
 
 def word_vectors(states: Tensor, words: Words, word_repr: str = "mean") -> Tensor:
-    """One vector a word, in float32.
+    """One vector per word, in float32.
 
     states (Tensor): `(B, T, E)`.
     words (Words): Which pieces are whose.

@@ -24,7 +24,7 @@ Corpus = Annotated[
     typer.Argument(help="Holds [bold]<lang>/<split>.spacy[/], .conllu, .iob2 or .tsv."),
 ]
 Langs = Annotated[str, typer.Option("--langs", help="Only these languages: de,fr. Default: all.")]
-Limit = Annotated[int, typer.Option(min=0, help="Sentences a language; 0: all.")]
+Limit = Annotated[int, typer.Option(min=0, help="Sentences per language; 0: all.")]
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", help="Folder for the table (CSV) and plot (SVG).")
 ]

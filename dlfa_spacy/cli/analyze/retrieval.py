@@ -27,7 +27,7 @@ def retrieval_cli(
             help="Words linked by a third column (0-0 1-2), instead of sentences.",
         ),
     ] = False,
-    word_limit: Annotated[int, typer.Option(min=0, help="Words a language; 0: all.")] = 5000,
+    word_limit: Annotated[int, typer.Option(min=0, help="Words per language; 0: all.")] = 5000,
     k: Annotated[int, typer.Option(min=1, help="Neighbours of CSLS.")] = 10,
     seed: Annotated[int, typer.Option(help="Of the controls.")] = 0,
     batch_size: Batch = 64,

@@ -20,7 +20,7 @@ def tsne_cli(
     parallel: Parallel,
     layer: Annotated[int, typer.Option(help="Which; negative ones count from the end.")] = -1,
     langs: Langs = "",
-    limit: Annotated[int, typer.Option(min=3, help="Pairs a language.")] = 60,
+    limit: Annotated[int, typer.Option(min=3, help="Pairs per language.")] = 60,
     words: Annotated[
         bool, typer.Option("--words/--sentences", help="Linked words, or sentences.")
     ] = True,

@@ -71,7 +71,7 @@ class OnnxEncoder(nn.Module):
 
     @property
     def session(self) -> Any:
-        """One a process: threads do not survive a fork. That of the parent is kept, because
+        """One per process: threads do not survive a fork. That of the parent is kept, because
         letting go of it would wait for them."""
         process = os.getpid()
         if process not in self._sessions:

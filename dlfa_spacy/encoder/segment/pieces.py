@@ -41,7 +41,7 @@ class Pieces:
 
 
 class PieceTokenizer:
-    """Calls a Hugging Face tokenizer once a batch and keeps arrays instead of strings.
+    """Calls a Hugging Face tokenizer once per batch and keeps arrays instead of strings.
 
     tokenizer (PreTrainedTokenizerBase): A fast one gives offsets. A slow one does not: its pieces
         are compared with the text, byte by byte where they are bytes, word by word where a text's

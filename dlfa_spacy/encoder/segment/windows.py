@@ -64,7 +64,7 @@ class Windows:
             types=None if self.types is None else self.types[chosen],
         )
 
-    # Summed once a batch: asked for every Doc, sums up to it would be quadratic.
+    # Summed once per batch: asked for every Doc, sums up to it would be quadratic.
 
     @cached_property
     def _align_bounds(self) -> IntArray:

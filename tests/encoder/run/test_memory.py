@@ -160,6 +160,6 @@ def test_each_window_is_in_one_bucket_of_similar_lengths_within_the_budget():
         assert sorted(numpy.concatenate(groups).tolist()) == list(range(300))
         for group in groups:
             assert len(group) * lengths[group].max() <= budget or len(group) == 1
-    # With the budget of a CPU; with few windows a bucket, padding cannot be had for less.
+    # With the budget of a CPU; with few windows per bucket, padding cannot be had for less.
     computed = sum(len(g) * lengths[g].max() for g in groups)
     assert computed <= 1.05 * lengths.sum()
