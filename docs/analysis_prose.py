@@ -166,7 +166,7 @@ def _disagree(
             f"of one language have a cosine of {span(isotropy[1:-1])} percent, which leaves little",
             f"room for differences; in the last layer of {isotropy[-1]:.0f}.",
             claim(
-                rest < lead / 2, "Centring by language, which is free, cuts the last layer's lead"
+                rest < lead / 2, "Centering by language, which is free, cuts the last layer's lead"
             )
             + f" by cosine from {lead:.1f} points to {rest:.1f}.",
         )
@@ -237,7 +237,7 @@ def vectors(lines: Mapping[str, Sequence[float]]) -> str:
             claim(lowest, "SBERT-WK finds the fewest translations here.")
             + claim(best, " Of single layers the last one finds the most,"),
             claim(
-                more, "its mean with the first one more (not by plain cosine), and centring helps"
+                more, "its mean with the first one more (not by plain cosine), and centering helps"
             )
             + claim(helps, " every recipe."),
             "All were compared on this text, so the best one is a little flattered.",
@@ -274,7 +274,7 @@ def _weights(rows: Sequence[Row]) -> str:
         + claim(
             max(by_language) - min(by_language) < 3,
             f"Between languages that weight differs by {max(by_language) - min(by_language):.1f} "
-            "points only: what it learnt on English it does in every language.",
+            "points only: what it learned on English it does in every language.",
         ),
         "  ",
     )

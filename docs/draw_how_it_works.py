@@ -3,7 +3,7 @@
     python docs/draw_how_it_works.py
 
 Layers are rows, components are columns: a dot says that a component reads a layer, and the second
-colour shows the gradient going back the same way.
+color shows the gradient going back the same way.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ TOP, BOTTOM = 172, 452  # of the large cards
 TITLE, SUBTITLE = BOTTOM - 31, BOTTOM - 13  # baselines of what is written at their feet
 # Height of each layer's wire, last layer first; the gap stands for the layers not drawn.
 ROWS = {"L": 200, "L−1": 234, "x": 268, "2": 320, "1": 354, "0": 388}
-# Centre, read layers with the size of their dots, title, subtitle, and the component.
+# Center, read layers with the size of their dots, title, subtitle, and the component.
 COLUMNS = [
     (
         656,
@@ -142,7 +142,7 @@ def encoder(x: float, width: float) -> list[str]:
                 centre = (left + right) / 2, (above + below) / 2 + dot
                 parts.append(f'<circle cx="{centre[0]}" cy="{centre[1]}" r="1.6" class="gap"/>')
             continue
-        # A short step between neighbours: up with the states, down with the gradient.
+        # A short step between neighbors: up with the states, down with the gradient.
         parts.append(line("wire", (left + 24, below - 12), (left + 24, above + 12)))
         parts.append(line("thread", (right - 24, above + 12), (right - 24, below - 12)))
     return parts

@@ -19,7 +19,7 @@ from spacy.tokens import Doc
 
 from dlfa_spacy.corpora import register_language_extension, replacing
 
-# Lines in one memory zone. What the vocab learnt from them is forgotten afterwards.
+# Lines in one memory zone. What the vocab learned from them is forgotten afterwards.
 ZONE = 1000
 
 

@@ -3,8 +3,8 @@
     python examples/one_encoder.py out
 
 Each run trains one component on the embedded corpus and leaves the encoder as it is. Then they go
-into one pipeline by `source` alone: it runs the encoder once per text, and every component predicts what
-it predicted alone. Since the runs share a folder of layers, each text is encoded once for all of them.
+into one pipeline by `source` alone: it runs the encoder once per text, and every component predicts
+what it predicted alone. The runs share a folder of layers, so each text is encoded once for all.
 """
 
 from collections.abc import Callable
@@ -90,7 +90,7 @@ def train(component: str, corpus: Path, out: Path, encoder: str, epochs: int) ->
 
 
 def examples(nlp: Language, docs: list[Doc]) -> list[Example]:
-    """RETURNS (List[Example]): The words of some Docs, without what is to be learnt."""
+    """RETURNS (List[Example]): The words of some Docs, without what is to be learned."""
     blank = [Doc(nlp.vocab, [t.text for t in d], [bool(t.whitespace_) for t in d]) for d in docs]
     return [Example(predicted, doc) for predicted, doc in zip(blank, docs, strict=True)]
 

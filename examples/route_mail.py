@@ -1,4 +1,4 @@
-"""Route mail in many languages by topic, with a pipeline that learnt the topics in English.
+"""Route mail in many languages by topic, with a pipeline that learned the topics in English.
 
     python examples/route_mail.py
     python examples/route_mail.py my-mails.jsonl --model training/topic/model-best

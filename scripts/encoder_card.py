@@ -443,7 +443,7 @@ fp32, sentences of the embedded corpus in 15 languages. Measured on {found["mach
 
 
 TAIL = """
-## Licence and parents
+## License and parents
 
 MIT, see LICENSE beside this card. Parents: multilingual-e5-small (intfloat, MIT; Wang et al. 2024,
 *Multilingual E5 Text Embeddings*), which was made from Multilingual-MiniLM-L12-H384 (Microsoft,

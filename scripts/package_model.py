@@ -52,7 +52,7 @@ def main(
     ),
     version: Annotated[str, typer.Option(help="Version of the package.")] = __version__,
 ) -> None:
-    """Add card, licences and measured scores; build sdist and wheel."""
+    """Add card, licenses and measured scores; build sdist and wheel."""
     nlp = load_heads(heads / "heads", encoder)
     nlp.meta.update(
         {

@@ -177,7 +177,7 @@ and wrote this card.
 """
 
 TAIL = """
-## Licence and sources
+## License and sources
 
 The components are CC BY-SA 4.0 (see LICENSE). They were trained on UD English EWT (CC BY-SA 4.0),
 the English test file of Universal NER (CC BY-SA 4.0), Wikigold (CC BY 4.0) and the English part of

@@ -38,7 +38,7 @@ from dlfa_spacy.recipes import listeners, make_config, read_aggregation
 CONSOLE = Console()
 # Stands in a run's folder while it trains.
 UNFINISHED = "unfinished"
-# Where sentences end is soon learnt, and a text of several has to be encoded for it once more.
+# Where sentences end is soon learned, and a text of several has to be encoded for it once more.
 PARAGRAPH_SENTENCES = 3000
 UPPER = list(range(4, 13))
 # What may suit a component: the last layer, layers between, and ways to leave it to training.

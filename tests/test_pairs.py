@@ -233,7 +233,7 @@ def test_pairs_and_single_texts_share_a_batch(texts):
 
 
 def test_1000_real_pairs_are_encoded_as_mbert_does(data_folder, tmp_path):
-    """The real vocabulary on real premises and hypotheses; its twin above has no licence."""
+    """The real vocabulary on real premises and hypotheses; its twin above has no license."""
     pairs = []
     with tarfile.open(data_folder / "nli.tar.xz") as archive:
         for member in archive:

@@ -20,7 +20,7 @@ LABELS = ("PER", "ORG", "LOC")
 
 
 def build(folder: str, head: dict[str, Any], name: str, labels: list[str]) -> Any:
-    """A transformer that hands out all layers, and a head that mixes them by learnt weights."""
+    """A transformer that hands out all layers, and a head that mixes them by learned weights."""
     with open(f"{folder}/config.json", encoding="utf-8") as file_:
         encoder = json.load(file_)
     package = "spacy-curated-transformers"

@@ -125,7 +125,7 @@ class Aggregator(nn.Module):
     def without(
         self, layers: Sequence[int], num_layers: int, block: Mapping[str, Any]
     ) -> Replacement:
-        """Leave out some layers, the weights of the others renormalised.
+        """Leave out some layers, the weights of the others renormalized.
 
         layers (Sequence[int]): Some of `may_lose`, not all that it reads.
         num_layers (int): L.

@@ -26,7 +26,7 @@ class LayerAttention(Aggregator):
         M       = H^L + beta * (mix - H^L)        (residual; without it M = mix)
 
     With `residual`, beta starts at 0: the untrained module *is* the last layer, so that nothing
-    the encoder learnt in pre-training is lost at the first step.
+    the encoder learned in pre-training is lost at the first step.
 
     width (int): E.
     num_layers (int): Transformer layers of the encoder, L.

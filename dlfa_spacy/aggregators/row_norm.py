@@ -1,4 +1,4 @@
-"""Normalisation of packed rows."""
+"""Normalization of packed rows."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -8,7 +8,7 @@ class RowBatchNorm(nn.BatchNorm1d):
     """Batch norm that also trains on a batch of one row.
 
     One row has no variance: PyTorch refuses it. A batch of one window is an ordinary thing in
-    spaCy, so such a row is normalised by the running statistics and leaves them as they are.
+    spaCy, so such a row is normalized by the running statistics and leaves them as they are.
     """
 
     def forward(self, input: Tensor) -> Tensor:

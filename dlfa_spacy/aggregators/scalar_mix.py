@@ -21,7 +21,7 @@ class ScalarMix(Aggregator):
 
     num_layers (int): Transformer layers of the encoder, L.
     dropout (float): Chance of each layer to be left out of a training batch (UDify); never all.
-    norm (bool): Normalise each wordpiece's state (LayerNorm without parameters) before mixing, so
+    norm (bool): Normalize each wordpiece's state (LayerNorm without parameters) before mixing, so
         that a weight is an importance: the raw layers differ in scale.
     embeddings (bool): Whether H^0 takes part.
     last_bias (float): Start value of the last layer's logit; 0 starts at the plain mean.
@@ -107,7 +107,7 @@ def build_scalar_mix_v1(
     """One softmax weight per layer, the same for all tokens (ELMo, UDify), with layer dropout.
 
     dropout (float): Chance of each layer to be left out of a training batch; off at prediction.
-    norm (bool): Normalise each state before mixing.
+    norm (bool): Normalize each state before mixing.
     embeddings (bool): Whether the embedding output (layer 0) takes part.
     last_bias (float): Start value of the last layer's logit: 0 starts at the mean of all layers,
         5 close to the last layer.

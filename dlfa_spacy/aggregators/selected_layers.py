@@ -22,7 +22,7 @@ class SelectedLayers(Aggregator):
     """M = inner(H^l1, ..., H^lk): layers that are not named do not take part.
 
     The softmax of a `ScalarMix` or `LayerAttention` over the layers that are left is the one over
-    all layers, with the weights of the others set to 0 and the rest renormalised.
+    all layers, with the weights of the others set to 0 and the rest renormalized.
 
     inner (Module): A `ScalarMix` or `LayerAttention` for an encoder of `len(layers) - 1` layers.
     layers (Sequence[int]): Layer numbers, 0 = embeddings; negative ones count from the end.

@@ -33,7 +33,7 @@ class AggregatorShim(PyTorchShim):
 
     Differs from thinc's shim in three things: the module is made late, its bytes carry the settings
     it was made with (and fail hard on any mismatch), and its parameters have their own learning
-    rate relative to the encoder's, which thinc's optimiser supports but its torch shim never asks.
+    rate relative to the encoder's, which thinc's optimizer supports but its torch shim never asks.
     """
 
     def __init__(

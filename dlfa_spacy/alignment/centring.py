@@ -47,19 +47,19 @@ def center_languages(nlp: Language, docs: Iterable[Doc], batch_size: int = 64) -
     if not layers:
         raise ValueError(
             "No component of this pipeline has a dlfa_spacy.TransformerListener.v1 whose token "
-            f"vectors could be centred (found {nlp.pipe_names}). Fix: a tagger or ner that listens."
+            f"vectors can be centered (found {nlp.pipe_names}). Fix: a tagger or ner that listens."
         )
     mapped = [name for name, node in nodes if node.name == MAPPED]
     if mapped:
         raise ValueError(
             f"The token vectors of {', '.join(mapped)} are mapped by language already ({NAME}), "
-            "expected none that are. Fix: centre the pipeline as it was trained."
+            "expected none that are. Fix: center the pipeline as it was trained."
         )
     sums, counts = _means(nlp, docs, [layer for _, layer in layers], batch_size)
     languages = sorted(set(counts) - {ENGLISH})
     if ENGLISH not in counts or not languages:
         raise ValueError(
-            f"Centring needs text in English and in other languages, found {sorted(counts)}. Fix: "
+            f"Centering needs text in English and in other languages, found {sorted(counts)}. Fix: "
             "give Docs of each, with doc._.language set."
         )
     for i, (name, layer) in enumerate(layers):

@@ -24,7 +24,7 @@ def build_mapped_tokens_v1(
     The maps do not train. They were made for the last layer of one encoder: keep it frozen, or they
     are stale, and read its last layer (`dlfa_spacy.LastLayer.v1`) with the same pooling.
 
-    maps (str): The folder that `dlfa align clbt` wrote. Read once, at initialisation; from then on
+    maps (str): The folder that `dlfa align clbt` wrote. Read once, at initialization; from then on
         the maps are part of the model.
     tok2vec (Model[List[Doc], List[Floats2d]]): A listener, or any other layer of token vectors.
     CREATES: `Model[List[Doc], List[Floats2d]]`, as wide as `tok2vec`.
@@ -58,7 +58,7 @@ def build_mapped_tokens_v1(
 
 
 def init(model: Model, X: Any = None, Y: Any = None) -> None:
-    """Initialise what is mapped, and read the maps.
+    """Initialize what is mapped, and read the maps.
 
     RAISES (ValueError): There are no maps, or they are for vectors of another width.
     """
@@ -88,7 +88,7 @@ def forward(
     if not model.has_param("W"):
         raise ValueError(
             "A dlfa_spacy.MappedTokens.v1 has no maps yet. Expected nlp.initialize(), or a trained "
-            "pipeline. Fix: initialise the pipeline first."
+            "pipeline. Fix: initialize the pipeline first."
         )
     known = {name: i for i, name in enumerate(model.attrs["languages"])}
     chosen = [known.get(get_language(doc) or "") for doc in docs]

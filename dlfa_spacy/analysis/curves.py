@@ -123,13 +123,13 @@ def retrieval_rows(
     word_limit: int = 0,
     seed: int = 0,
 ) -> Iterator[Row]:
-    """Retrieval between a language and English, layer by layer, with and without centring.
+    """Retrieval between a language and English, layer by layer, with and without centering.
 
     nlp (Language): A pipeline with an encoder of ours.
     text (ParallelText): The pairs.
     english (KnownStates): All layers of the same encoder.
     words (bool): Retrieve linked words among all linked words, instead of sentences.
-    k (int): Neighbours of CSLS.
+    k (int): Neighbors of CSLS.
     word_limit (int): So many words; 0 for all.
     seed (int): Of the controls.
     YIELDS (Dict[str, Any]): language, layer, level, centred, n, cosine_to_en, cosine_from_en,

@@ -41,7 +41,7 @@ def recipe_rows(
     nlp (Language): A pipeline with an encoder of ours.
     text (ParallelText): The pairs.
     known (Dict): Is filled with the English side, and read.
-    k (int): Neighbours of CSLS.
+    k (int): Neighbors of CSLS.
     batch_size (int): Texts encoded at once.
     YIELDS (Dict[str, Any]): language, recipe, centred, n, cosine_to_en, cosine_from_en, csls_to_en,
         csls_from_en.

@@ -65,7 +65,7 @@ def convert_cli(
             "--format",
             "-f",
             help="auto tells by the suffix or the first lines. iob2: token TAB tag. tsv, jsonl: "
-            "labelled texts or pairs, columns or keys category, text or sentence1, sentence2, "
+            "labeled texts or pairs, columns or keys category, text or sentence1, sentence2, "
             "label. xnli, pawsx: pairs with the labels of these corpora.",
         ),
     ] = Format.auto,
@@ -117,13 +117,13 @@ def convert_cli(
     labels: Annotated[
         str,
         typer.Option(
-            help="Of labelled texts, all labels in order: [bold]negative,neutral,positive[/]. "
+            help="Of labeled texts, all labels in order: [bold]negative,neutral,positive[/]. "
             "Names classes that a file numbers 0, 1, 2. By default the labels of the training set."
         ),
     ] = "",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
 ) -> None:
-    """Turn CoNLL-U, IOB2, labelled texts or pairs of texts into spaCy's .spacy files.
+    """Turn CoNLL-U, IOB2, labeled texts or pairs of texts into spaCy's .spacy files.
 
     Tags go to [bold]token.pos_[/] and [bold]token.tag_[/], entities to [bold]doc.ents[/], labels
     to [bold]doc.cats[/], the language to [bold]doc._.language[/]. A pair becomes one Doc, its texts

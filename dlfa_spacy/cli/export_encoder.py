@@ -33,7 +33,7 @@ def export_encoder_cli(
 
       [cyan]dlfa export-encoder assets/encoder floats[/]
 
-    What a pipeline has learnt, small, as name of another one's encoder:
+    What a pipeline has learned, small, as name of another one's encoder:
 
       [cyan]dlfa export-encoder training/model-best encoders/mine --int4[/]
     """

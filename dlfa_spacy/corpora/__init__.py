@@ -1,4 +1,4 @@
-"""From public corpus formats (CoNLL-U, IOB2, labelled texts and pairs) to spaCy Docs."""
+"""From public corpus formats (CoNLL-U, IOB2, labeled texts and pairs) to spaCy Docs."""
 
 from ..files.writing import replacing, write_text
 from ..language import get_language, register_language_extension, set_language

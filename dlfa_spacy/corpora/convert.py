@@ -180,14 +180,14 @@ def topics_of_jobs(
 ) -> list[str]:
     """Collect the topics or labels of all inputs, so that every Doc knows the same ones.
 
-    Every line of labelled texts is checked on the way, before anything is written. If there is a
+    Every line of labeled texts is checked on the way, before anything is written. If there is a
     training set, its labels are those of the corpus.
 
     jobs (Iterable[Job]): The jobs.
     options (ReadingOptions): How to read.
     train (Iterable[Job]): Jobs whose training sets count, though they are not converted now.
     RETURNS (List[str]): The labels, in one order for all; empty if the corpus has none.
-    RAISES (ValueError): If a labelled text is malformed, or has a label that the training set has
+    RAISES (ValueError): If a labeled text is malformed, or has a label that the training set has
         not.
     """
     topics: set[str] = set()

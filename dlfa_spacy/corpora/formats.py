@@ -53,7 +53,7 @@ def detect_format(path: Path) -> str:
     """Tell the format of a file by its suffix, or else by its first lines.
 
     path (Path): The file.
-    RETURNS (str): `"conllu"`, `"iob2"`, `"tsv"`, `"jsonl"` (labelled texts or pairs), `"xnli"` or
+    RETURNS (str): `"conllu"`, `"iob2"`, `"tsv"`, `"jsonl"` (labeled texts or pairs), `"xnli"` or
         `"pawsx"`.
     RAISES (ValueError): If it is none of them.
     """

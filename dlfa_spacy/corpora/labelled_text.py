@@ -1,4 +1,4 @@
-"""Labelled texts and pairs of texts: XNLI, PAWS-X, SIB-200, and any TSV or JSONL like them."""
+"""Labeled texts and pairs of texts: XNLI, PAWS-X, SIB-200, and any TSV or JSONL like them."""
 
 from __future__ import annotations
 
@@ -217,7 +217,7 @@ def read_labelled_text(
     language: str | None = None,
     notes: ReadingNotes | None = None,
 ) -> Iterator[LabelledText]:
-    """Read labelled texts or pairs, one after the other; nothing of the file is kept.
+    """Read labeled texts or pairs, one after the other; nothing of the file is kept.
 
     path (Path): A TSV whose header names a label column (`category`, `label`, `topic`,
         `gold_label`) and `text`, `sentence`, or a pair (`sentence1` and `sentence2`, `premise` and

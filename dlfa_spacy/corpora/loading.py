@@ -26,12 +26,12 @@ from .text_docs import blank_tokenizer, text_to_doc
 class ReadingOptions:
     """How to read public formats. Ignored for `.spacy` files, which are read as they are.
 
-    format (str): `"conllu"`, `"iob2"`, `"tsv"` or `"jsonl"` (labelled texts or pairs), `"xnli"`,
+    format (str): `"conllu"`, `"iob2"`, `"tsv"` or `"jsonl"` (labeled texts or pairs), `"xnli"`,
         `"pawsx"`, or `"auto"`.
     multiword (str): CoNLL-U: `"surface"` or `"syntactic"` words, see `read_conllu`.
     spaces (str): IOB2: `"auto"`, `"always"` or `"none"`, see `read_iob2`.
     max_length (int): Cut sentences of more tokens, see `split_long`; 0 for no limit.
-    labels (Tuple[str, ...]): The labels of labelled texts, in order; a file may also number them.
+    labels (Tuple[str, ...]): The labels of labeled texts, in order; a file may also number them.
         Empty to take those of the format or of the corpus.
     """
 
@@ -147,7 +147,7 @@ def read_docs(
     options (Optional[ReadingOptions]): How to read public formats.
     topics (Iterable[str]): All topics of the corpus, if it has any beyond those of this file;
         the keys of `doc.cats`, in the order of a list, or else sorted.
-    make_doc (Optional[Callable[[str], Doc]]): Tokenizes labelled texts; by default a blank "xx"
+    make_doc (Optional[Callable[[str], Doc]]): Tokenizes labeled texts; by default a blank "xx"
         pipeline. Pairs are made of their two texts first, see `dlfa_spacy.pairs`.
     notes (Optional[ReadingNotes]): Receives the counts of what was changed or left out.
     YIELDS (Doc): The Docs, in order.

@@ -22,7 +22,7 @@ def writes_spaces(language: str) -> bool:
 
 def _spaced_script(char: str) -> bool:
     # Latin, Greek, Cyrillic, Armenian, Hebrew, Arabic: everything below the Indic blocks. Kana,
-    # Han, Thai and their neighbours lie above.
+    # Han, Thai and their neighbors lie above.
     return char.isalnum() and ord(char) < 0x0900
 
 

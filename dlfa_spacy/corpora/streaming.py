@@ -204,7 +204,7 @@ def create_streaming_corpus(
     path (Optional[Path]): A file, or a folder of files: .spacy, .jsonl, .tsv, .conllu, .iob2.
     format (str): As `dlfa convert --format`: `"auto"`, `"xnli"`, `"pawsx"`, `"tsv"`, `"jsonl"`,
         `"conllu"`, `"iob2"`. Ignored for .spacy.
-    labels (Optional[List[str]]): All labels of labelled texts, in order. By default those of the
+    labels (Optional[List[str]]): All labels of labeled texts, in order. By default those of the
         format; else the files are read once beforehand to collect them.
     language (Optional[str]): Language of the texts, for `doc._.language`; of a file that names one
         for each text, the only one to read.

@@ -1,4 +1,4 @@
-"""Labelled texts and pairs of texts to spaCy Docs."""
+"""Labeled texts and pairs of texts to spaCy Docs."""
 
 from __future__ import annotations
 

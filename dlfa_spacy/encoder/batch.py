@@ -70,7 +70,7 @@ class DocPieces(TransformerData):
     `model_output` holds `(1, n, E)` arrays: `last_hidden_state` where a stock listener (or nobody)
     listens, one more for each listener of ours, and `hidden_states` `(S, n, E)` only in the stock
     `transformer` factory. No `pooler_output` and no `attentions`: a classifier has a pooler of its
-    own (`dlfa_spacy.TextCat.v1`). It is serialised as a stock `TransformerData`.
+    own (`dlfa_spacy.TextCat.v1`). It is serialized as a stock `TransformerData`.
     """
 
     def __init__(

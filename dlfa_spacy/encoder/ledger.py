@@ -19,7 +19,7 @@ class GradientLedger:
 
     - the listeners that stayed away from the last batch are not waited for;
     - on a first batch nobody is waited for: each gradient is passed on at once;
-    - what is still there when the optimiser steps or the next batch begins is passed on then.
+    - what is still there when the optimizer steps or the next batch begins is passed on then.
 
     So the encoder gets the gradient of every loss whose head got its own, also when an update
     breaks off in the middle. One case is not exact: `nlp.update(sgd=...)` steps when those that

@@ -125,7 +125,7 @@ class TransformerModel(StockTransformerModel):
         return self._depth
 
     def has_dim(self, name: str) -> bool | None:
-        # A frozen encoder is never initialised, but its listeners must know its width.
+        # A frozen encoder is never initialized, but its listeners must know its width.
         if name == "nO" and not self._guessed and not self.attrs["has_transformer"]:
             self._set_shape_from_config()
         return super().has_dim(name)

@@ -176,7 +176,7 @@ class EncoderShim(HFShim):
             super().finish_update(optimizer)
             self._model.bfloat16_blocks.forget()
             self._fingerprint = None
-            # What was learnt now does not fit into half floats.
+            # What was learned now does not fit into half floats.
             self.storage = "float32"
         self.use.rest()
 

@@ -1,4 +1,4 @@
-"""Texts with errors, shown with displaCy; only on request, since most corpora have a licence."""
+"""Texts with errors, shown with displaCy; only on request, since most corpora have a license."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def read_examples(folder: Path) -> dict[str, list[dict[str, Any]]]:
         ) from error
 
 
-# displaCy's own colours are made for white pages; these take on the page's.
+# displaCy's own colors are made for white pages; these take on the page's.
 _ENTITY = '<mark class="ent">{text}<span class="tag">{label}</span></mark>'
 
 

@@ -98,7 +98,7 @@ class Evaluation:
         return [m for m in METRICS if any(m in result.scores for result in self.languages)]
 
     def summary(self, metric: str) -> Summary:
-        """Summarise one metric.
+        """Summarize one metric.
 
         metric (str): Its name.
         RETURNS (Summary): Source score, mean over targets, gap.

@@ -140,7 +140,7 @@ class TransformerListener(StockListener):
     def check_encoder(self) -> None:
         """Compare the encoder with the one that the aggregation was trained with, once.
 
-        RAISES (ValueError): It is another one. Shapes may agree; what the component learnt of the
+        RAISES (ValueError): It is another one. Shapes may agree; what the component learned of the
             layers does not.
         """
         shim = self.shim
@@ -200,7 +200,7 @@ def init(model: TransformerListener, X: Any = None, Y: Any = None) -> None:
     shim = aggregator_shim(model.aggregation)
     model._initializing = True
     if model.encoder is not None:
-        # spaCy does not initialise what is frozen, but saves it.
+        # spaCy does not initialize what is frozen, but saves it.
         model.encoder.load()
         if model.num_layers is None:
             model.set_dim("nO", model.encoder.get_dim("nO"))

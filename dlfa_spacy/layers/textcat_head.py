@@ -8,7 +8,7 @@ from thinc.api import Model
 from thinc.types import Floats1d, Floats2d
 from thinc.util import get_width
 
-# As BERT's own initialisation.
+# As BERT's own initialization.
 INITIAL_SCALE = 0.02
 
 

@@ -92,7 +92,7 @@ Kernel = Callable[[NDArray], Matrix]
 
 
 def linear_kernel(x: NDArray) -> Matrix:
-    """x `(n, E)`. RETURNS: K = X X', `(n, n)`, of the centred columns: CKA does not see the mean,
+    """x `(n, E)`. RETURNS: K = X X', `(n, n)`, of the centered columns: CKA does not see the mean,
     and without it nothing is lost by rounding."""
     x = numpy.asarray(x, dtype="float64")
     x = x - x.mean(axis=0)

@@ -32,7 +32,7 @@ def retrieval(x: NDArray, y: NDArray, k: int = 10, block: int = BLOCK) -> Retrie
         r_Y(x) = mean cosine of x to its k nearest in Y
 
     x, y (NDArray): `(n, E)`; row i of both is a pair.
-    k (int): Neighbours of CSLS; all of them if there are fewer.
+    k (int): Neighbors of CSLS; all of them if there are fewer.
     block (int): Rows compared with the other side at once. Memory is block x n.
     RETURNS (Retrieval): Accuracies. The gold row counts if none is nearer; of equally near ones
         the first is taken, so a set of equal vectors gets 1/n and not 1.
@@ -46,7 +46,7 @@ def retrieval(x: NDArray, y: NDArray, k: int = 10, block: int = BLOCK) -> Retrie
             "more. Fix: one row per pair on both sides."
         )
     if k < 1:
-        raise ValueError(f"k = {k}: expected 1 neighbour or more. Fix: k = 10.")
+        raise ValueError(f"k = {k}: expected 1 neighbor or more. Fix: k = 10.")
     x, y = unit_rows(x), unit_rows(y)
     k = min(k, len(x))
     r_x = _mean_of_nearest(x, y, k, block)

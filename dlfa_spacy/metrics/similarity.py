@@ -1,4 +1,4 @@
-"""How near translations are, how near anything is to anything, and centring by language."""
+"""How near translations are, how near anything is to anything, and centering by language."""
 
 import numpy
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""Layers of small weight leave a learned mix; the weights of the others are renormalised."""
+"""Layers of small weight leave a learned mix; the weights of the others are renormalized."""
 
 from collections.abc import Sequence
 

@@ -13,8 +13,8 @@ from ..pipeline.readers import EncoderInUse
 
 
 def make_int8(encoders: Sequence[EncoderInUse]) -> list[str]:
-    """Quantise the encoders' Linear layers. Activations are quantised as they come, with one scale
-    for all texts encoded together, so vectors depend a little on the neighbours of a text.
+    """Quantize the encoders' Linear layers. Activations are quantized as they come, with one scale
+    for all texts encoded together, so vectors depend a little on the neighbors of a text.
 
     encoders (Sequence[EncoderInUse]): Changed in place.
     RETURNS (List[str]): How many layers, a line for each encoder.

@@ -46,7 +46,7 @@ def make_onnx(encoders: Sequence[EncoderInUse], int8: bool, half: str | None) ->
 
     encoders (Sequence[EncoderInUse]): Changed in place.
     int8 (bool): Matrix products of the encoder with 8-bit integers, by ONNX Runtime's dynamic
-        quantisation: weights with one scale an output, activations with one for all texts that are
+        quantization: weights with one scale an output, activations with one for all texts that are
         encoded together.
     half (Optional[str]): Store fp32 weights as "float16" or "bfloat16".
     RETURNS (List[str]): What was exported, a line for each encoder.

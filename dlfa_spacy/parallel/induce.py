@@ -57,7 +57,7 @@ def induce_dictionary(
     pairs (Iterable[SentencePair]): Parallel text of one language.
     threshold (float): Leave out entries with a lower score, see `Induced`.
     min_count (int): Leave out words that stand in fewer sentences together.
-    iterations (int): Steps of expectation maximisation.
+    iterations (int): Steps of expectation maximization.
     max_words (int): Leave out longer sentences.
     limit (int): Read so many pairs; 0 for all.
     RETURNS (Induced): The entries.

@@ -15,8 +15,8 @@ from .naming import ENGLISH, languages_of_name
 def read_muse(path: Path, ignore_identical: bool = True) -> WordDictionary:
     """Read a dictionary.
 
-    path (Path): `<xx>-en.txt`, a foreign word and an English word per line, separated by a space or a tab
-        between them, or `en-<xx>.txt`, the other way round.
+    path (Path): `<xx>-en.txt`, a foreign word and an English word per line, separated by a
+        space or a tab, or `en-<xx>.txt`, the other way round.
     ignore_identical (bool): See `WordDictionary`.
     RETURNS (WordDictionary): The entries, each once.
     RAISES (ValueError): A line has not two words, naming file and line; or there are none at all.

@@ -105,7 +105,7 @@ def _unfreeze(
 def build_reinit_layers_v1(
     layers: list[int], seed: int = 0, component: str = "transformer"
 ) -> Callable[[Language], Language]:
-    """Forget what some of the encoder's blocks learnt in pretraining: all their weights are drawn
+    """Forget what some of the encoder's blocks learned in pretraining: all their weights are drawn
     anew, as BERT's were (Normal(0, `initializer_range` of the encoder's config), norms 1 and 0,
     biases 0). Everything else stays pretrained. Then train as usual.
 

@@ -1,4 +1,4 @@
-"""For researchers: the encoder's layers by token, and what the aggregators have learnt."""
+"""For researchers: the encoder's layers by token, and what the aggregators have learned."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

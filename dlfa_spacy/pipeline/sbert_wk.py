@@ -90,7 +90,7 @@ def layer_weights(gram: Tensor, window: int) -> Tensor:
 
 
 def piece_importance(gram: Tensor) -> Tensor:
-    """gram `(N, K, K)`. RETURNS: `(N,)`, the variance of the cosines of neighbouring layers."""
+    """gram `(N, K, K)`. RETURNS: `(N,)`, the variance of the cosines of neighboring layers."""
     norms = gram.diagonal(dim1=1, dim2=2).clamp_min(1e-30).sqrt()
     neighbours = gram.diagonal(offset=1, dim1=1, dim2=2) / (norms[:, :-1] * norms[:, 1:])
     return (neighbours - neighbours.mean(dim=1, keepdim=True)).square().mean(dim=1)

@@ -87,7 +87,7 @@ class SentenceVectors:
 
     Because they lie in `doc.tensor`, vectors survive `n_process`, `to_bytes` and `to_disk` of a
     Doc. Only a pipeline with static word vectors also needs the hooks, which `attach` sets and no
-    serialisation keeps. Put the component after a stock `doc_cleaner`, which takes `doc.tensor`
+    serialization keeps. Put the component after a stock `doc_cleaner`, which takes `doc.tensor`
     away.
 
     nlp (Language): The pipeline, in which the encoder is looked for.
@@ -173,7 +173,7 @@ class SentenceVectors:
     def learn_means(self, texts: dict[str, Iterable[str | Doc]], batch_size: int = 128) -> None:
         """Learn what `center` takes away: the mean vector of each language.
 
-        texts (Dict[str, Iterable[Union[str, Doc]]]): Language -> some texts, unlabelled; a few
+        texts (Dict[str, Iterable[Union[str, Doc]]]): Language -> some texts, unlabeled; a few
             hundred do. The languages that are given replace what was known of them.
         batch_size (int): Texts at once.
         RAISES (ValueError): A language has no text.
@@ -256,7 +256,7 @@ class SentenceVectors:
 
     def _raw_rows(self, docs: Sequence[Doc]) -> list[Rows]:
         """RETURNS (List[Tuple[NDArray, NDArray]]): `(n_tokens, E)` and `(n_tokens,)` for each Doc:
-        the rows, not centred, and how much of the text each is; the mean of that is 1."""
+        the rows, not centered, and how much of the text each is; the mean of that is 1."""
         encoder = self.encoder
         encoder.load()
         width = encoder.packed.width
@@ -274,7 +274,7 @@ class SentenceVectors:
 
     def pooled(self, batch: LayerBatch) -> NDArray[numpy.float32]:
         """RETURNS (NDArray): `(B, E)`, the vectors of a batch that somebody else has encoded, not
-        centred. It must have the layers that the component reads."""
+        centered. It must have the layers that the component reads."""
         rows = self._token_rows(batch, self._chosen(batch.num_layers))
         return self._means_of([part for part, _ in rows])
 

@@ -1,4 +1,4 @@
-"""What is analysed: a trained pipeline, or an encoder that no pipeline has been built around."""
+"""What is analyzed: a trained pipeline, or an encoder that no pipeline has been built around."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Statistic:
 
 
 def statistic(values: Sequence[float]) -> Statistic:
-    """Summarise values over seeds.
+    """Summarize values over seeds.
 
     values (Sequence[float]): One value per seed; at least one.
     RETURNS (Statistic): Mean, deviation and number.

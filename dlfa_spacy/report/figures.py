@@ -1,4 +1,4 @@
-"""Figures of a comparison, as SVG that takes on the colours of its page."""
+"""Figures of a comparison, as SVG that takes on the colors of its page."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .variant import Variant
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Drawn in this colour, what is text or axis becomes `currentColor`: dark on light, light on dark.
+# Drawn in this color, what is text or axis becomes `currentColor`: dark on light, light on dark.
 _INK = "#010203"
-# Okabe and Ito's colours for any eye, those that show on white and on black; shapes tell them apart
-# where colour does not.
+# Okabe and Ito's colors for any eye, those that show on white and on black; shapes tell them apart
+# where color does not.
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 

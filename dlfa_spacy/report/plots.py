@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Drawn in these colours, they become the page's: dark ink on light, light ink on dark.
+# Drawn in these colors, they become the page's: dark ink on light, light ink on dark.
 _INK, _CARD = "#010203", "#fdfefd"
 _STYLE = (
     "<style>.dlfa-plot{--ink:#1f2328;--card:#ffffff}"
@@ -192,7 +192,7 @@ def bars(
 
 
 def save(figure: Figure, path: str | Path) -> Path:
-    """Write a figure, all or nothing, and close it. SVG takes on the colours of its page; other
+    """Write a figure, all or nothing, and close it. SVG takes on the colors of its page; other
     formats are black on white.
 
     figure (Figure): From one of the functions above.

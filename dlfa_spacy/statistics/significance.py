@@ -109,7 +109,7 @@ def corrected(family: Mapping[str, Significance]) -> dict[str, Significance]:
 
 
 def hedges_g(ours: Any, theirs: Any) -> float | None:
-    """Standardised difference of two methods' runs (Hedges 1981).
+    """Standardized difference of two methods' runs (Hedges 1981).
 
     ours (Floats1d): One value per run; at least two.
     theirs (Floats1d): The same of the other method.

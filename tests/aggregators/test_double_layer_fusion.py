@@ -87,7 +87,7 @@ def randomized(module: nn.Module) -> nn.Module:
 class PaddedReference(nn.Module):
     """The paper's figure, taken literally: (B, T, E) with padding, Conv1d of kernel 1, masks.
 
-    Padding is kept out of the normalisation and of the global mean by gathering the real positions.
+    Padding is kept out of the normalization and of the global mean by gathering the real positions.
     """
 
     def __init__(self, module: DoubleLayerFusion, width: int, bottleneck: int):

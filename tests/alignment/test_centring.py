@@ -1,4 +1,4 @@
-"""Per-language centring of a trained pipeline: means meet, nothing else moves, and it is saved."""
+"""Per-language centering of a trained pipeline: means meet, nothing else moves, and it is saved."""
 
 from pathlib import Path
 

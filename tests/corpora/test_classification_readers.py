@@ -1,4 +1,4 @@
-"""Labelled texts: SIB-200, sentiment, JSONL with one label or several, and the rules for labels."""
+"""Labeled texts: SIB-200, sentiment, JSONL with one label or several, and the rules for labels."""
 
 import json
 from pathlib import Path

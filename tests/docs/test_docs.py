@@ -273,7 +273,7 @@ def test_the_picture_is_the_one_that_its_script_draws() -> None:
     drawn = runpy.run_path(str(DOCS / "draw_how_it_works.py"))["draw"]()
     assert (DOCS / "how_it_works.svg").read_text(encoding="utf-8") == drawn
     root = ElementTree.fromstring(drawn)
-    # An image in a README loads nothing and knows its own background in both colour schemes.
+    # An image in a README loads nothing and knows its own background in both color schemes.
     assert not re.search(r"href|url\((?!#)|<script|<image", drawn)
     assert "prefers-color-scheme: dark" in drawn
     assert root.find("{http://www.w3.org/2000/svg}title") is not None

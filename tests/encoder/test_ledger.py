@@ -1,4 +1,4 @@
-"""Who is waited for, when gradients are passed on, and when the optimiser steps."""
+"""Who is waited for, when gradients are passed on, and when the optimizer steps."""
 
 from typing import Any
 

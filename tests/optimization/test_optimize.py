@@ -141,7 +141,7 @@ def test_layers_of_small_weight_leave_a_scalar_mix(bert: str, tmp_path: Path) ->
     block = found.config["components"]["tagger"]["model"]["tok2vec"]["aggregation"]
     assert block["@layers"] == "dlfa_spacy.SelectedLayers.v1" and block["layers"] == [1, 3]
     assert "without layers [0, 2, 4]" in steps[1].changes[0]
-    # The plain computation: the same weights, renormalised, on the uncut encoder.
+    # The plain computation: the same weights, renormalized, on the uncut encoder.
     module.logits.data[[0, 2, 4]] = -1e4
     assert_same(nlp, found)
     again = spacy.load(tmp_path / "out")

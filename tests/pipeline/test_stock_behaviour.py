@@ -118,7 +118,7 @@ def test_displacy_colours_each_type_of_entity() -> None:
     marks = [part.split(";")[0] for part in html.split("<mark")[1:]]
     colors = [mark.split("background: ")[1] for mark in marks]
     assert len(set(colors)) == 4
-    # The last one is what spaCy gives to a label that it has no colour for.
+    # The last one is what spaCy gives to a label that it has no color for.
     assert colors[3] == "#ddd"
 
 

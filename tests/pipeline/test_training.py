@@ -287,7 +287,7 @@ SHIPPED = ROOT / "configs" / "pos.cfg"
 
 
 def shipped_optimizer() -> Any:
-    """The optimiser of a shipped config, its schedule included."""
+    """The optimizer of a shipped config, its schedule included."""
     cfg = Config().from_disk(SHIPPED, interpolate=False)
     block = {"optimizer": cfg["training"]["optimizer"]}
     return registry.resolve(Config(block), validate=False)["optimizer"]

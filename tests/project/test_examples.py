@@ -70,7 +70,7 @@ def model(bert: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("pipeline")
     nlp.to_disk(folder)
     found = [(e.text, e.label_) for e in nlp(TEXTS[0]).ents]
-    assert found == [("Anna", "PER"), ("Berlin", "LOC")], "the tiny pipeline learnt nothing"
+    assert found == [("Anna", "PER"), ("Berlin", "LOC")], "the tiny pipeline learned nothing"
     return str(folder)
 
 
@@ -277,7 +277,7 @@ def test_inference_keeps_the_sentences_that_support_a_claim(
     for score, candidate in zip((score for score, _ in found), candidates, strict=True):
         expected = nlp(join_pair(candidate, "Anna")[0]).cats["entailment"]
         assert score == pytest.approx(expected, abs=1e-5)
-    assert found[0][0] > 0.5 > found[1][0], "the tiny classifier learnt nothing"
+    assert found[0][0] > 0.5 > found[1][0], "the tiny classifier learned nothing"
     lines = tmp_path / "lines.txt"
     lines.write_text("in Berlin\nAnna lives\n\n", encoding="utf-8")
     example.main("Anna", lines, model=classifier)

@@ -95,7 +95,7 @@ def test_one_command_measures_before_and_after(bert: str, tmp_path: Path) -> Non
     page = (report / "report.md").read_text(encoding="utf-8")
     assert page in result.output.replace("\r", "") and "before, centred" in page
     rows = (report / "retrieval.csv").read_text(encoding="utf-8").splitlines()
-    # 2 encoders, 5 layers, with and without centring, sentences and words.
+    # 2 encoders, 5 layers, with and without centering, sentences and words.
     assert len(rows) == 1 + 2 * 5 * 2 * 2
     assert not (tmp_path / "aligned.checkpoint.pt").exists()
     before = json.loads((out / "alignment.json").read_text())["retrieval"]["before"]

@@ -49,7 +49,7 @@ EFFECT = {"reinit_top": -0.05, "dlfa": 0.0}
 
 
 def make_rows(seeds: int = 5) -> list[dict]:
-    """A sweep: everybody equal up to noise, but the re-initialised layers, which cost 5 points."""
+    """A sweep: everybody equal up to noise, but the re-initialized layers, which cost 5 points."""
     rng = np.random.default_rng(0)
     rows = []
     for task, languages in LANGUAGES.items():
@@ -282,7 +282,7 @@ def test_every_figure_says_what_it_is_to_those_who_do_not_see_it(report):
     # Heat map, dots and layers of each task; layer weights of each task.
     assert len(figures) == 4 * len(LANGUAGES)
     assert all(labels) and len({label[1] for label in labels if label}) == len(figures)
-    # Text stays text: it can be searched, and takes the colour of the page.
+    # Text stays text: it can be searched, and takes the color of the page.
     assert "<text" in text and 'fill="currentColor"' in text.replace(
         "fill: currentColor", 'fill="currentColor"'
     )

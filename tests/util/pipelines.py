@@ -138,7 +138,7 @@ class Head:
 class Bench:
     """A pipeline, a copy of its torch modules, and the gradients that its heads sent.
 
-    nlp (Language): An initialised pipeline.
+    nlp (Language): An initialized pipeline.
     """
 
     def __init__(self, nlp: Language, grad_factor: float = 1.0):
@@ -238,7 +238,7 @@ def build(
     randomized: bool = True,
     **settings: Any,
 ) -> Language:
-    """RETURNS (Language): Initialised, with random weights where training would start with zeros.
+    """RETURNS (Language): Initialized, with random weights where training would start with zeros.
 
     order (Sequence[str]): Heads that are added after the others, before the first of them.
     """

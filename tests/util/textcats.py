@@ -118,7 +118,7 @@ def make_examples(nlp: Language, texts: Sequence[str]) -> list[Example]:
 
 
 def build(folder: str, *args: Any, randomized: bool = True, **settings: Any) -> Language:
-    """RETURNS (Language): Initialised, with random weights in all heads."""
+    """RETURNS (Language): Initialized, with random weights in all heads."""
     nlp = load_model_from_config(config(folder, *args, **settings), auto_fill=True)
     spacy.util.fix_random_seed(0)
     torch.manual_seed(0)
@@ -145,7 +145,7 @@ class TextcatBench(pipelines.Bench):
     """A pipeline and a plain PyTorch copy of its encoder and its classifier, loss included; for
     components beside it, of what they read.
 
-    nlp (Language): An initialised pipeline.
+    nlp (Language): An initialized pipeline.
     """
 
     def __init__(self, nlp: Language, grad_factor: float = 1.0, one_window: bool = True):

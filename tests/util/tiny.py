@@ -63,7 +63,7 @@ def _bert_tokenizer(folder: Path) -> BertTokenizerFast:
 def tiny_bert(folder: Path, **settings: object) -> str:
     torch.manual_seed(1)
     tokenizer = _bert_tokenizer(folder)
-    # A wide initialisation: with BERT's 0.02 all layers of a tiny model are nearly the same.
+    # A wide initialization: with BERT's 0.02 all layers of a tiny model are nearly the same.
     sizes = {**SIZES, "initializer_range": 0.2, **settings}
     config = BertConfig(vocab_size=len(tokenizer), **sizes)
     return _save(folder, BertModel(config), tokenizer)

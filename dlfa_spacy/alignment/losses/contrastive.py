@@ -16,7 +16,7 @@ def contrastive(
     include_positive: bool = True,
     no_negatives: str = "raise",
 ) -> Tensor:
-    """Pull each row towards its positives and away from its negatives.
+    """Pull each row toward its positives and away from its negatives.
 
         s+ = (sim+ - margin) / tau,  s- = sim- / tau
         L_CZ   = log sum_{k-} e^{s-} - s+            (CZ-NCE; log phi on the poster)

@@ -44,7 +44,7 @@ class CaoSettings:
 class Cao(Method):
     """sum ||f(i, s) - f(j, t)||^2 + lambda sum_j ||f(j, t) - f_0(j, t)||^2, t English.
 
-    f is the last layer; the regulariser takes all English words and no others, and f_0 is the
+    f is the last layer; the regularizer takes all English words and no others, and f_0 is the
     encoder as it was.
 
     Source: Cao, Kitaev & Klein 2020 (Multilingual Alignment of Contextual Word Representations),

@@ -37,7 +37,7 @@ class LabseSettings:
 
 
 class Labse(Method):
-    """Both sides through one encoder, normalised, additive margin softmax in both directions.
+    """Both sides through one encoder, normalized, additive margin softmax in both directions.
 
     Source: Feng et al. 2022 (Language-agnostic BERT Sentence Embedding), section 2.
     """

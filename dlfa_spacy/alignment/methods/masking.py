@@ -1,4 +1,4 @@
-"""Masked and translation language modelling: which wordpieces are hidden, as new tensors."""
+"""Masked and translation language modeling: which wordpieces are hidden, as new tensors."""
 
 from dataclasses import dataclass
 from typing import Any

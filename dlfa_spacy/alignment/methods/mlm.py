@@ -36,7 +36,7 @@ class TiedHead(nn.Module):
         self.norm = nn.LayerNorm(narrow)
         self.bias = nn.Parameter(torch.zeros(size))
         if width == narrow:
-            # As if there were no layer: a random one would have to be learnt first.
+            # As if there were no layer: a random one would have to be learned first.
             nn.init.eye_(self.dense.weight)
             nn.init.zeros_(self.dense.bias)
 

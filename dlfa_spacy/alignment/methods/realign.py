@@ -46,7 +46,7 @@ class RealignSettings:
 
 
 class Realign(Method):
-    """Strong contrastive alignment of words in the last layer; no projection, no regulariser.
+    """Strong contrastive alignment of words in the last layer; no projection, no regularizer.
 
     Source: Gaschi et al. 2023 (Exploring the Relationship between Alignment and Cross-lingual
     Transfer), section 3; Bakos et al. 2025 (AlignFreeze); Wu & Dredze 2020.

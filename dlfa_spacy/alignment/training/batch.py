@@ -53,7 +53,7 @@ class Batch:
     link_pairs (Tensor): `(k,)` int, the pair each link is in, ascending.
     same (Tensor): `(B, B)` bool, pairs that share a text on either side; the diagonal is true.
     languages (List[str]): `(B,)` of the foreign sides.
-    joined (Side): Both texts as one, in either order, for translation language modelling. It has no
+    joined (Side): Both texts as one, in either order, for translation language modeling. It has no
         words.
     """
 

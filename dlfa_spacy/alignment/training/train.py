@@ -165,7 +165,7 @@ def _backward(loss: Tensor, step: int) -> None:
             f"Step {step + 1}: the loss is {loss.item()}. Expected a finite number. Fix: a lower "
             "learning rate."
         )
-    # A batch in which nothing can be learnt (no links) has a loss without a graph.
+    # A batch in which nothing can be learned (no links) has a loss without a graph.
     if loss.requires_grad:
         loss.backward()
 

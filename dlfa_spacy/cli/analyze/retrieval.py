@@ -28,7 +28,7 @@ def retrieval_cli(
         ),
     ] = False,
     word_limit: Annotated[int, typer.Option(min=0, help="Words per language; 0: all.")] = 5000,
-    k: Annotated[int, typer.Option(min=1, help="Neighbours of CSLS.")] = 10,
+    k: Annotated[int, typer.Option(min=1, help="Neighbors of CSLS.")] = 10,
     seed: Annotated[int, typer.Option(help="Of the controls.")] = 0,
     batch_size: Batch = 64,
     out: Out = None,

@@ -20,14 +20,14 @@ def vectors_cli(
     parallel: Parallel,
     langs: Langs = "",
     limit: Limit = 1000,
-    k: Annotated[int, typer.Option(min=1, help="Neighbours of CSLS.")] = 10,
+    k: Annotated[int, typer.Option(min=1, help="Neighbors of CSLS.")] = 10,
     batch_size: Batch = 64,
     out: Out = None,
     quiet: Quiet = False,
 ) -> None:
     """Which settings of [bold]dlfa_sentence_vectors[/] find translations best.
 
-    Single layers, means of several, and SBERT-WK, as they are and centred by language. Means are
+    Single layers, means of several, and SBERT-WK, as they are and centered by language. Means are
     learned from the first half of the pairs, retrieval is scored on the second. Writes
     [bold]vectors.csv[/].
 
@@ -50,7 +50,7 @@ def vectors_cli(
 
 
 def _by_recipe(rows: Rows) -> Rows:
-    """RETURNS (List[Dict[str, Any]]): Recipe, and accuracies of it as it is and centred."""
+    """RETURNS (List[Dict[str, Any]]): Recipe, and accuracies of it as it is and centered."""
     found: dict[str, dict[str, list[float]]] = {}
     for row in rows:
         own = found.setdefault(row["recipe"], {})

@@ -177,7 +177,7 @@ class PieceTokenizer:
             texts = [piece.decode("utf-8", "ignore") for piece in as_bytes]
         else:
             texts = [piece.removeprefix("##").removeprefix("\u2581") for piece in pieces]
-        # An unknown piece tells nothing; it gets what its neighbours leave.
+        # An unknown piece tells nothing; it gets what its neighbors leave.
         return ["" if p == unknown else text for p, text in zip(pieces, texts, strict=True)]
 
     @property

@@ -11,7 +11,7 @@ from .int4_linear import plain_linear
 
 
 class Int8Linear(nn.Module):
-    """y = x W' + b with W in int8, one scale an output; x is quantised as it comes, by its range.
+    """y = x W' + b with W in int8, one scale an output; x is quantized as it comes, by its range.
 
     What `torch.ao.quantization.quantize_dynamic` makes of a Linear layer, to the last bit. Unlike
     it the state is plain tensors (`weight` int8 `(out, in)`, `scale` `(out,)`, `zero_point`
@@ -33,7 +33,7 @@ class Int8Linear(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        # Under bfloat16 autocast some of its neighbours compute in another type.
+        # Under bfloat16 autocast some of its neighbors compute in another type.
         return cast(
             Tensor,
             torch.ops.quantized.linear_dynamic(x.float(), self._packed, reduce_range=True),
@@ -41,7 +41,7 @@ class Int8Linear(nn.Module):
 
     def _pack(self, weight: Tensor, scale: Tensor, zero_point: Tensor, bias: Tensor | None) -> None:
         with warnings.catch_warnings():
-            # torch moves its quantised tensors to another package; these operators stay.
+            # torch moves its quantized tensors to another package; these operators stay.
             warnings.simplefilter("ignore")
             quantized = torch._make_per_channel_quantized_tensor(weight, scale, zero_point, 0)
             self._packed = torch.ops.quantized.linear_prepack(quantized, bias)

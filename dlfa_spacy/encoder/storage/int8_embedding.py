@@ -5,8 +5,9 @@ from torch import Tensor, nn
 
 
 class Int8Embedding(nn.Module):
-    """row(i) = scale_i * w_i, with w_i in int8 and one scale per row, so that a row is off by at most
-    half a step of its own range.
+    """row(i) = scale_i * w_i, with w_i in int8 and one scale per row.
+
+    A row is off by at most half a step of its own range.
 
     num_embeddings, embedding_dim (int): As in `nn.Embedding`.
     padding_idx (Optional[int]): As in `nn.Embedding`; encoders ask for it.

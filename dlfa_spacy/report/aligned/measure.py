@@ -1,4 +1,4 @@
-"""Retrieval and CKA of one encoder, layer by layer, with and without centring."""
+"""Retrieval and CKA of one encoder, layer by layer, with and without centering."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _FEWEST = 4
 class MeasureOptions:
     """How to measure.
 
-    k (int): Neighbours of CSLS.
+    k (int): Neighbors of CSLS.
     word_limit (int): Linked words of a language; 0 for all.
     cka_size (int): Sentences of a batch of CKA.
     batch_size (int): Texts encoded at once.

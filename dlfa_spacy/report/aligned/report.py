@@ -111,7 +111,7 @@ def to_markdown(report: Report) -> str:
             parts.append(
                 f"## Retrieval of {level}\n\n"
                 "Share of translations found by CSLS in the last layer, the mean of both "
-                "directions. Centred: each language's mean vector is taken away, which is free.\n\n"
+                "directions. Centered: each language's mean vector is subtracted, which is free.\n\n"
                 + markdown_table(
                     ["language", "n", "before", "before, centred", "after", "after, centred"],
                     [
