@@ -1,7 +1,7 @@
 """The command line: the console script `dlfa`, and `python -m spacy dlfa`.
 
 `app` is the Typer application, `main` the console script. The entry point of the group
-`spacy_cli` is `dlfa_spacy.cli.spacy_group:app`, which hangs `app` below spaCy's own.
+`spacy_cli` is `dlfa_spacy.cli.spacy_group:app`, which adds `app` to spaCy's own.
 """
 
 import typer

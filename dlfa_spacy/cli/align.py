@@ -22,7 +22,7 @@ def align_cli(
         Path, typer.Option(help="Parallel text: a file, or a folder of files, <xx>-en.*.")
     ],
     langs: Annotated[str, typer.Option(help="Only these: de,fr. Default: all.")] = "",
-    limit: Annotated[int, typer.Option(help="Pairs of a language; 0: all.")] = 0,
+    limit: Annotated[int, typer.Option(help="Pairs per language; 0: all.")] = 0,
     dictionaries: Annotated[
         str,
         typer.Option(
@@ -36,21 +36,27 @@ def align_cli(
     steps: Annotated[int, typer.Option(help="Steps of the optimizer.")] = 1000,
     batch_size: Annotated[int, typer.Option(help="Pairs per batch.")] = 32,
     accumulate: Annotated[int, typer.Option(help="Batches per step.")] = 1,
-    learn_rate: Annotated[float, typer.Option(help="Its highest value.")] = 2e-5,
-    warmup: Annotated[float, typer.Option(help="Part of the steps in which it rises.")] = 0.1,
-    schedule: Annotated[str, typer.Option(help="Then: linear (to 0) or constant.")] = "linear",
-    max_length: Annotated[int, typer.Option(help="Wordpieces of a side.")] = 128,
+    learn_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 2e-5,
+    warmup: Annotated[float, typer.Option(help="Fraction of the steps with a rising rate.")] = 0.1,
+    schedule: Annotated[
+        str, typer.Option(help="After warm-up: linear (to 0) or constant.")
+    ] = "linear",
+    max_length: Annotated[int, typer.Option(help="Wordpieces per side.")] = 128,
     long_texts: Annotated[
         str,
-        typer.Option(help="Longer ones: keep (and cut the end), window (cut between links), drop."),
+        typer.Option(
+            help="Longer texts: keep (and cut the end), window (cut between links), drop."
+        ),
     ] = "keep",
     held_out: Annotated[
-        int, typer.Option(help="Pairs of a language kept for retrieval, not trained on.")
+        int, typer.Option(help="Pairs per language held out for retrieval, not trained on.")
     ] = 100,
-    eval_every: Annotated[int, typer.Option(help="Steps between two looks at them.")] = 0,
-    patience: Annotated[int, typer.Option(help="Stop after so many looks without gain.")] = 0,
+    eval_every: Annotated[int, typer.Option(help="Steps between two evaluations on them.")] = 0,
+    patience: Annotated[
+        int, typer.Option(help="Stop after this many evaluations without gain.")
+    ] = 0,
     save_every: Annotated[int, typer.Option(help="Steps between two checkpoints.")] = 200,
-    seed: Annotated[int, typer.Option(help="Of order, masks, dropout.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of order, masks, dropout.")] = 0,
     bf16: Annotated[bool, typer.Option("--bf16", help="bfloat16 autocast.")] = False,
     report: Annotated[
         Path | None,
@@ -60,7 +66,7 @@ def align_cli(
         Path | None,
         typer.Option(help="Report: parallel text to measure with; default: the held-out pairs."),
     ] = None,
-    eval_limit: Annotated[int, typer.Option(help="Report: pairs of a language; 0: all.")] = 500,
+    eval_limit: Annotated[int, typer.Option(help="Report: pairs per language; 0: all.")] = 500,
     corpus: Annotated[
         str, typer.Option(help="Report: fine-tune both on this corpus, as for dlfa sweep.")
     ] = "",
@@ -70,17 +76,17 @@ def align_cli(
         typer.Option(help="Report: a plan of dlfa sweep for methods, seeds, epochs, limits."),
     ] = None,
     plot: Annotated[
-        bool, typer.Option("--plot/--no-plot", help="Report: draw it too (matplotlib).")
+        bool, typer.Option("--plot/--no-plot", help="Report: draw plots too (matplotlib).")
     ] = True,
     resume: Annotated[
-        bool, typer.Option("--resume/--no-resume", help="Go on from a checkpoint.")
+        bool, typer.Option("--resume/--no-resume", help="Resume from a checkpoint.")
     ] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
 ) -> None:
     """Align an encoder's languages with parallel text. The result is a folder for `name` of
     dlfa_spacy.TransformerModel.v1.
 
-    Can be killed at any moment: the same command goes on from OUT.checkpoint.pt, with the result it
+    Can be killed at any moment: the same command resumes from OUT.checkpoint.pt, with the result it
     would have had. On several GPUs or machines:
     [cyan]accelerate launch -m dlfa_spacy.cli align ...[/]
 

@@ -16,7 +16,7 @@ def benchmark_cli(
     texts: Annotated[
         Path | None,
         typer.Option(
-            help="What it reads: .txt with one text per line, or a corpus. Default: spaCy's own "
+            help="Texts to read: .txt with one text per line, or a corpus. Default: spaCy's own "
             "example sentences in some 50 languages."
         ),
     ] = None,
@@ -28,8 +28,7 @@ def benchmark_cli(
     """Measure speed, memory and size of a pipeline, against its own bare encoder.
 
     The limit is the fastest way to run the encoder alone over the same wordpieces. It and the
-    pipeline take turns, round after round; figures are medians. What they are on another machine,
-    only a run there tells.
+    pipeline take turns, round after round; figures are medians, and hold for this machine only.
 
     [bold]Examples[/]
 

@@ -26,7 +26,7 @@ def messages() -> Console:
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Show errors that a user can mend as one message, without a traceback, and exit with 1.
+    """Show errors that a user can fix as one message, without a traceback, and exit with 1.
 
     YIELDS (None): Nothing.
     """
@@ -38,7 +38,7 @@ def plain_errors() -> Iterator[None]:
 
 
 def progress(*, quiet: bool = False) -> Progress:
-    """Make a progress bar on stderr; silent unless a person is watching.
+    """Make a progress bar on stderr; silent unless it is a terminal.
 
     quiet (bool): Never show it.
     RETURNS (Progress): The bar.

@@ -64,14 +64,14 @@ def convert_cli(
         typer.Option(
             "--format",
             "-f",
-            help="auto tells by the suffix or the first lines. iob2: token TAB tag. tsv, jsonl: "
+            help="auto: by the suffix or the first lines. iob2: token TAB tag. tsv, jsonl: "
             "labeled texts or pairs, columns or keys category, text or sentence1, sentence2, "
             "label. xnli, pawsx: pairs with the labels of these corpora.",
         ),
     ] = Format.auto,
     lang: Annotated[
         str,
-        typer.Option("--lang", "-l", help="Language of a single file, if its place does not tell."),
+        typer.Option("--lang", "-l", help="Language of a single file, if its path does not tell."),
     ] = "",
     langs: Annotated[
         str, typer.Option("--langs", help="Of a folder, only these languages: de,fr.")
@@ -104,7 +104,7 @@ def convert_cli(
     limit: Annotated[
         int,
         typer.Option(
-            min=0, help="Keep so many sentences or pairs per file, drawn with --seed; 0 for all."
+            min=0, help="Sentences or pairs to keep per file, drawn with --seed; 0 for all."
         ),
     ] = 0,
     seed: Annotated[int, typer.Option(help="Seed of --limit.")] = 0,
@@ -127,9 +127,9 @@ def convert_cli(
 
     Tags go to [bold]token.pos_[/] and [bold]token.tag_[/], entities to [bold]doc.ents[/], labels
     to [bold]doc.cats[/], the language to [bold]doc._.language[/]. A pair becomes one Doc, its texts
-    apart by a reserved character. Whatever is changed or left out is counted and shown; a malformed
-    line stops with its file and number, and no file is written. Very large files become a folder
-    of .spacy files, which spaCy reads under the same path.
+    separated by a reserved character. What is changed or skipped is counted and shown; a malformed
+    line is an error with its file and number, and no file is written. Very large files become a
+    folder of .spacy files, which spaCy reads under the same path.
 
     [bold]Examples[/]
 

@@ -28,12 +28,11 @@ def evaluate_cli(
     ] = "",
     split: Annotated[
         str,
-        typer.Option(
-            help="The split to score. test,dev takes, of each language, the first that it has."
-        ),
+        typer.Option(help="The split to score. test,dev takes the first that each language has."),
     ] = "test",
     source: Annotated[
-        str, typer.Option(help="The language trained on: not a target, and the gap's other end.")
+        str,
+        typer.Option(help="The language trained on: not a target; the gap is measured from it."),
     ] = "en",
     gold_tokens: Annotated[
         bool,
@@ -54,7 +53,7 @@ def evaluate_cli(
         int,
         typer.Option(
             min=0,
-            help="Keep the first so many texts with errors of each language in examples.json (with "
+            help="Texts with errors to keep per language, the first ones, in examples.json (with "
             "--out), for [cyan]dlfa report --sentences[/].",
         ),
     ] = 0,
@@ -70,7 +69,7 @@ def evaluate_cli(
     ] = Multiword.surface,
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, or -1 for the CPU.")] = -1,
     code: Annotated[
-        Path | None, typer.Option("--code", "-c", help="Python file with functions of your own.")
+        Path | None, typer.Option("--code", "-c", help="Python file with your own functions.")
     ] = None,
     run_name: Annotated[
         str,
@@ -79,7 +78,7 @@ def evaluate_cli(
     variant: Annotated[
         str,
         typer.Option(
-            help="For the report: the method. Default: read off the pipeline's config (last, "
+            help="For the report: the method. Default: read from the pipeline's config (last, "
             "attention, dlfa-product, dlfa-sigmoid, control, ...)."
         ),
     ] = "",
@@ -109,7 +108,7 @@ def evaluate_cli(
 
       [cyan]dlfa evaluate training/model-best corpus/ner --split test,dev --out runs/dlfa-1[/]
 
-    What a user would see, who has raw text only:
+    What a user with raw text only would see:
 
       [cyan]dlfa evaluate xx_dlfa_ner corpus/ner --raw-text --langs de,zh[/]
     """

@@ -22,7 +22,7 @@ def export_encoder_cli(
     ] = False,
     component: Annotated[
         str | None,
-        typer.Option(help="Of a pipeline with several encoders, whose: the component's name."),
+        typer.Option(help="In a pipeline with several encoders: the component's name."),
     ] = None,
 ) -> None:
     """Write an encoder as an ordinary Hugging Face folder, or as one in four bits.
@@ -33,7 +33,7 @@ def export_encoder_cli(
 
       [cyan]dlfa export-encoder assets/encoder floats[/]
 
-    What a pipeline has learned, small, as name of another one's encoder:
+    A fine-tuned encoder in four bits, as the encoder of another pipeline:
 
       [cyan]dlfa export-encoder training/model-best encoders/mine --int4[/]
     """

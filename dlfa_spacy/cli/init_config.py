@@ -1,4 +1,4 @@
-"""`dlfa init-config`: a training config for one's own corpus."""
+"""`dlfa init-config`: a training config for your own corpus."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +13,7 @@ def init_config_cli(
         Path,
         typer.Argument(
             metavar="OUT.cfg",
-            help="The config to write; - for the screen. With several aggregations a folder, for "
+            help="The config to write; - for stdout. With several aggregations a folder, for "
             "last.cfg, dlfa.cfg, ...",
         ),
     ],
@@ -64,7 +64,7 @@ def init_config_cli(
         bool | None,
         typer.Option(
             "--frozen/--no-frozen",
-            help="Leave the encoder as it is, and encode each text once; or fine-tune it, but for "
+            help="Keep the encoder frozen, and encode each text once; or fine-tune it, except for "
             "its embeddings. By default the bundled encoder is frozen, any other is fine-tuned.",
         ),
     ] = None,
@@ -73,9 +73,9 @@ def init_config_cli(
         typer.Option("--train-embeddings", help="With --no-frozen: the embeddings train as well."),
     ] = False,
 ) -> None:
-    """Write a training config: a base for the task with an aggregation put in.
+    """Write a training config: the base of a task with an aggregation.
 
-    Two configs of one task differ in the aggregation alone, so that two runs can be compared.
+    Two configs of one task differ only in the aggregation, so that two runs can be compared.
 
     [bold]Examples[/]
 
@@ -84,7 +84,7 @@ def init_config_cli(
       [cyan]dlfa init-config --task ner --aggregation attention
       --encoder bert-base-multilingual-cased --learn-rate 2e-5 ner.cfg[/]
 
-    Then train it on English, as any spaCy config:
+    Then train it on English, like any spaCy config:
 
       [cyan]python -m spacy train ner.cfg --output training --paths.train en/train.spacy
       --paths.dev en/dev.spacy[/]

@@ -19,7 +19,7 @@ def optimize_cli(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; not MODEL.")],
     target: Annotated[
         str | None,
-        typer.Option(help="cpu: --int8 --int8-embeddings --half. What else is said wins."),
+        typer.Option(help="cpu: --int8 --int8-embeddings --half. Other options override it."),
     ] = None,
     drop_layers: Annotated[
         float | None,
@@ -67,13 +67,13 @@ def optimize_cli(
         typer.Option(help="Texts that --drop-layers measures attention with, if not --trim-vocab."),
     ] = None,
     cut: Annotated[
-        bool, typer.Option("--cut/--no-cut", help="Take out blocks that nobody reads.")
+        bool, typer.Option("--cut/--no-cut", help="Remove blocks that nothing reads.")
     ] = True,
     corpus: Annotated[
         list[Path] | None,
         typer.Option(
             help="Compare: score each option alone and all together in every language of this "
-            "folder, as [cyan]dlfa evaluate[/] does. Can be given once for each task."
+            "folder, as [cyan]dlfa evaluate[/] does. Can be given once per task."
         ),
     ] = None,
     table: Annotated[
@@ -82,16 +82,17 @@ def optimize_cli(
     split: Annotated[str, typer.Option(help="With --corpus: as in dlfa evaluate.")] = "test,dev",
     source: Annotated[str, typer.Option(help="With --corpus: the language trained on.")] = "en",
     limit: Annotated[
-        int, typer.Option(min=0, help="With --corpus: so many texts per language; 0: all.")
+        int, typer.Option(min=0, help="With --corpus: texts per language; 0: all.")
     ] = 0,
     timed: Annotated[
-        int, typer.Option(min=1, help="With --corpus: texts of a language to time with.")
+        int, typer.Option(min=1, help="With --corpus: texts per language to time.")
     ] = 25,
     rounds: Annotated[int, typer.Option(min=1, help="With --corpus: timed rounds.")] = 5,
     alone: Annotated[
         bool,
         typer.Option(
-            "--alone/--together", help="With --corpus: each option alone, too, or only together."
+            "--alone/--together",
+            help="With --corpus: each option alone as well, or only all together.",
         ),
     ] = True,
     stock: Annotated[
@@ -101,7 +102,7 @@ def optimize_cli(
     """Make a trained pipeline smaller and faster for deployment.
 
     Without options: the blocks above the highest layer that any component reads, and the pooler,
-    are taken out, and predictions stay the same. Each option costs something: --corpus tells what.
+    are removed, and predictions stay the same. Each option has a cost, which --corpus measures.
 
     [bold]Examples[/]
 
@@ -179,7 +180,7 @@ def _show_costs(costs: "Costs") -> None:
 
     from ..report.costs_table import header, rows
 
-    table = Table(title="What each option costs and brings")
+    table = Table(title="What each option costs and gains")
     for i, name in enumerate(header(costs)):
         table.add_column(name, justify="right" if i else "left", overflow="fold")
     for row in rows(costs):

@@ -39,20 +39,20 @@ def report_cli(
         typer.Option(
             "--sentences",
             help="Show the texts that [cyan]dlfa evaluate --examples[/] kept. Only for corpora "
-            "that may be passed on.",
+            "that may be redistributed.",
         ),
     ] = False,
     source: Annotated[
         str, typer.Option(help="The language trained on, where a sweep's CSV does not say.")
     ] = "en",
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
 ) -> None:
-    """Put several runs side by side: method by language, seeds, and what can be told from chance.
+    """Compare several runs: method by language, seeds, and which differences are significant.
 
     Runs are compared only if they share corpus, tokens, encoder and training data. Seeds of one
     method are averaged; differences to the last layer and to the control are paired by seed, and
     tested with Holm's correction (docs/statistics.md). A layer out of many is shown
-    as chosen on dev, as the mean, and as the oracle, which is no result.
+    as chosen on dev, as the mean, and as the oracle, which is not a result.
 
     [bold]Examples[/]
 

@@ -44,14 +44,14 @@ def suggest_layer_cli(
 ) -> None:
     """Choose which lower layer DLFA reads, without labels in the target languages.
 
-    Prints every criterion for every layer, and last of all the layer. The last layer takes no
-    part, because DLFA reads it anyway, nor do the embeddings.
+    Prints every criterion for every layer, and the suggested layer at the end. The last layer,
+    which DLFA reads anyway, and the embeddings are not candidates.
 
     [bold]Examples[/]
 
       [cyan]dlfa suggest-layer assets/encoder --parallel pud/[/]
 
-    Without translations, by how little a layer tells languages apart:
+    Without translations, by how little a layer distinguishes languages:
 
       [cyan]dlfa suggest-layer assets/encoder --raw wikipedia/[/]
 
@@ -82,7 +82,7 @@ def suggest_layer_cli(
         layer = found[criterion].layer
         if not quiet:
             lines = {name: suggestion.scores for name, suggestion in found.items()}
-            show(f"{source_name(source)}: what speaks for a layer (more is better)", lines)
+            show(f"{source_name(source)}: criteria by layer (higher is better)", lines)
             for name, suggestion in found.items():
                 output().print(f"{name}: layer {suggestion.layer}", highlight=False)
         rows: Rows = [

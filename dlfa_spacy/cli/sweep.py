@@ -22,7 +22,7 @@ def sweep_cli(
     ],
     plan: Annotated[
         Path | None,
-        typer.Option(help="A plan to start from; other options take the place of its settings."),
+        typer.Option(help="A plan to start from; other options override its settings."),
     ] = None,
     out_option: Annotated[
         Path | None, typer.Option("--out", "-o", help="The folder, if the argument is a plan.")
@@ -44,19 +44,19 @@ def sweep_cli(
     seeds: Annotated[str, typer.Option(help="Seeds of training: 0,1,2,3,4.")] = "",
     encoder: Annotated[str, typer.Option(help="Folder or Hub name of the encoder.")] = "",
     encoders: Annotated[
-        str, typer.Option(help="Several, by the name in the table: mbert=folder,aligned=folder.")
+        str, typer.Option(help="Several, by name in the table: mbert=folder,aligned=folder.")
     ] = "",
     languages: Annotated[str, typer.Option(help="Only these: de,fr. Default: all.")] = "",
     source: Annotated[str, typer.Option(help="The language to train on. Default: en.")] = "",
     epochs: Annotated[str, typer.Option(help="10, or by task: pos=5,ner=10.")] = "",
     learn_rate: Annotated[str, typer.Option(help="2e-5, or by task: pos=3e-4,ner=2e-4.")] = "",
-    warmup: Annotated[str, typer.Option(help="Part of the steps; XTREME has none.")] = "",
+    warmup: Annotated[str, typer.Option(help="Fraction of the steps; XTREME has none.")] = "",
     batch_size: Annotated[int, typer.Option(help="Texts per batch; XTREME has 32.")] = 0,
     frozen: Annotated[
         bool | None,
         typer.Option(
             "--frozen/--no-frozen",
-            help="Train nothing of the encoder; each text is encoded once for all runs.",
+            help="Freeze the encoder; each text is encoded once for all runs.",
         ),
     ] = None,
     train_limit: Annotated[str, typer.Option(help="Texts to train on, drawn once; 0: all.")] = "",
@@ -65,26 +65,26 @@ def sweep_cli(
         str, typer.Option(help="Texts of each test set, drawn once for all runs; 0: all.")
     ] = "",
     jobs: Annotated[
-        int, typer.Option("--jobs", "-j", min=1, help="Runs at a time; on GPUs, on each.")
+        int, typer.Option("--jobs", "-j", min=1, help="Runs at a time; with GPUs, per GPU.")
     ] = 1,
     threads: Annotated[
-        int, typer.Option(min=0, help="Threads of each run; 0: all cores for one job, else 1.")
+        int, typer.Option(min=0, help="Threads per run; 0: all cores for one job, otherwise 1.")
     ] = 0,
     gpus: Annotated[str, typer.Option(help="GPUs to use: 0,1.")] = "cpu",
     resume: Annotated[
         bool,
-        typer.Option("--resume/--no-resume", help="Go on in a folder that has results already."),
+        typer.Option("--resume/--no-resume", help="Resume in a folder that already has results."),
     ] = True,
     keep_models: Annotated[
         bool, typer.Option("--keep-models", help="Keep the weights of each run (disk!).")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say failures alone.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print failures only.")] = False,
 ) -> None:
     """Train and score every task x encoder x method x seed of a plan, each in its own process.
 
-    A sweep can be killed at any moment: the same command goes on where it was, and the table comes
-    out the same. A failed run is reported and the others finish; then the exit code is 1, and the
-    next call tries it again. The checkpoint is chosen on dev of the source language. Test sets are
+    A sweep can be killed at any moment: the same command resumes where it stopped, and the table
+    is the same. A failed run is reported and the others finish; then the exit code is 1, and the
+    next call retries it. The checkpoint is chosen on dev of the source language. Test sets are
     scored once, at the end of each run.
 
     [bold]Examples[/]
@@ -94,12 +94,12 @@ def sweep_cli(
       [cyan]dlfa sweep sweeps/layers --corpus corpus/xtreme --tasks pos,ner --aggregations
       last,attention,dlfa:all,control --seeds 0,1,2,3,4 --encoder assets/encoder --jobs 2[/]
 
-    Go on with it, or extend it by a seed:
+    Resume it, or extend it by a seed:
 
       [cyan]dlfa sweep sweeps/layers[/]
       [cyan]dlfa sweep sweeps/layers --seeds 0,1,2,3,4,5[/]
 
-    What a plan says that lies in a repository:
+    A plan from a repository:
 
       [cyan]dlfa sweep plans/layers.cfg --out sweeps/layers[/]
     """
@@ -111,12 +111,12 @@ def sweep_cli(
         elif out_option is not None:
             raise ValueError(
                 f"--out {out_option}: the folder is {out} already. Expected a plan (.cfg) as the "
-                "argument beside --out. Fix: leave out one of the two."
+                "argument with --out. Fix: omit one of the two."
             )
         if not resume and (out / PLAN).is_file():
             raise ValueError(
                 f"{out}: found a sweep there, expected none with --no-resume. "
-                "Fix: choose another folder, or leave out --no-resume."
+                "Fix: choose another folder, or omit --no-resume."
             )
         changes: dict[str, Any] = {
             "corpus": corpus,
@@ -168,7 +168,7 @@ def _run(
             quiet=quiet,
         )
     except KeyboardInterrupt:
-        messages().print(f"Stopped. Fix: the same command goes on: dlfa sweep {shown(out)}")
+        messages().print(f"Stopped. Fix: resume with dlfa sweep {shown(out)}")
         raise typer.Exit(130) from None
     if not quiet:
         _show(result)
@@ -207,7 +207,7 @@ def _encoders(encoder: str, encoders: str) -> dict[str, str]:
     pairs = [item.partition("=") for item in comma_list(encoders)]
     if encoder or not all(name and path for name, _, path in pairs):
         raise ValueError(
-            f"--encoders {encoders}: expected name=folder,name=folder, and no --encoder beside it. "
+            f"--encoders {encoders}: expected name=folder,name=folder, and no --encoder with it. "
             "Fix: --encoders mbert=assets/mbert,aligned=training/aligned."
         )
     return {name: path for name, _, path in pairs}

@@ -160,10 +160,10 @@ class Comparison:
             if verdict in by_verdict
         ]
         if not parts:
-            parts.append("no method is told apart from the last layer")
+            parts.append("no method differs significantly from the last layer")
         if "these runs only" in by_verdict:
             parts.append(
-                "in these runs only, which differ too much to say so of the method: "
+                "in these runs only, which differ too much for a claim about the method: "
                 + ", ".join(by_verdict["these runs only"])
             )
         sentence = "; ".join(parts)
@@ -190,24 +190,24 @@ class Comparison:
             shown = ", ".join(f"{code} ({split})" for code, split in self.fallback_splits.items())
             lines.append(f"Scored on another split: {shown}.")
         if self.left_out:
-            lines.append(f"Left out, because some runs lack them: {', '.join(self.left_out)}.")
+            lines.append(f"Omitted, because some runs lack them: {', '.join(self.left_out)}.")
         if self.mixed_splits:
             shown = ", ".join(
                 f"{code} ({' and '.join(splits)})" for code, splits in self.mixed_splits.items()
             )
-            lines.append(f"Left out, because runs were scored on different splits: {shown}.")
+            lines.append(f"Omitted, because runs were scored on different splits: {shown}.")
         if self.lost_spans:
             shown = ", ".join(f"{code} {n}" for code, n in self.lost_spans.items())
             lines.append(f"{COUNTS[LOST].capitalize()}: {shown}.")
         lines += self.layer_choices
         if self.borrowed_controls:
             lines.append(
-                "Held against a control with another gate or norm, because its own was not run: "
+                "Compared with a control of another gate or norm, because its own was not run: "
                 f"{', '.join(self.borrowed_controls)}."
             )
         numbers = {row.targets.n for row in self.rows}
         if numbers == {1}:
-            lines.append("One seed per method: no difference here can be told from chance.")
+            lines.append("One seed per method: no difference here can be tested for significance.")
         else:
             low, high = min(numbers), max(numbers)
             lines.append(

@@ -54,14 +54,14 @@ class Significance:
     @property
     def verdict(self) -> str:
         """`better`, `worse`, `these runs only` (the languages agree, the runs are too few or too
-        different to say so of the method) or `not told apart`."""
+        different for a claim about the method) or `not significant`."""
         if self.p < ALPHA:
             return "better" if self.difference > 0 else "worse"
-        return "these runs only" if self.p_cells_holm < ALPHA else "not told apart"
+        return "these runs only" if self.p_cells_holm < ALPHA else "not significant"
 
 
 def significance(ours: Scores, theirs: Scores, languages: Sequence[str]) -> Significance | None:
-    """Hold one method against another, paired by seed and language.
+    """Compare one method with another, paired by seed and language.
 
     ours (Mapping[int, Mapping[str, float]]): Score by seed and language.
     theirs (Mapping[int, Mapping[str, float]]): The same of the other method.

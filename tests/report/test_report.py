@@ -111,7 +111,7 @@ def test_languages_that_only_some_runs_have_are_left_out_of_the_mean_and_named(t
     write_run(tmp_path, "attention", 1, {"de": 0.6})
     (comparison,) = compare(read_runs(tmp_path))
     assert comparison.languages == ["de"] and comparison.left_out == ["fr"]
-    assert "Left out, because some runs lack them: fr." in comparison_markdown(comparison)
+    assert "Omitted, because some runs lack them: fr." in comparison_markdown(comparison)
 
 
 def test_languages_scored_on_different_splits_are_left_out_of_the_mean_and_named(tmp_path):
@@ -140,7 +140,7 @@ def test_one_seed_is_said_to_prove_nothing(tmp_path):
     write_run(tmp_path, "last", 1, {"de": 0.5})
     write_run(tmp_path, "attention", 1, {"de": 0.6})
     markdown = comparison_markdown(compare(read_runs(tmp_path))[0])
-    assert "no difference here can be told from chance" in markdown
+    assert "no difference here can be tested for significance" in markdown
     assert "| attention | 1 | 60.0 | +10.0 | 60.0 |" in markdown.replace("| – ", "")
 
 

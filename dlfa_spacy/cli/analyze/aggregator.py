@@ -49,7 +49,7 @@ def aggregator_cli(
         has_weights = any(module.layer_weights() is not None for module in modules)
         if not has_gates and not has_weights:
             raise ValueError(
-                f"No component of {pipeline} has an aggregation that learns anything about layers. "
+                f"No component of {pipeline} has an aggregation that weights layers. "
                 "Expected LayerAttention, ScalarMix or DoubleLayerFusion. Fix: name another "
                 "pipeline."
             )
@@ -78,4 +78,4 @@ def _by_group(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[float]]:
 def _heat_map(rows: Mapping[str, list[float]]) -> "Figure":
     from ...report import plots
 
-    return plots.heat_map(rows, title="With which weight each layer reaches a component")
+    return plots.heat_map(rows, title="Weight of each layer in a component")

@@ -23,7 +23,7 @@ def cka_cli(
     size: Annotated[
         int, typer.Option(min=4, help="Sentences in a batch; mean and deviation are over batches.")
     ] = 125,
-    seed: Annotated[int, typer.Option(help="Of the shuffled control.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the shuffled control.")] = 0,
     batch_size: Batch = 64,
     out: Out = None,
     plot: Plot = True,
@@ -31,8 +31,8 @@ def cka_cli(
 ) -> None:
     """How similarly each layer arranges the same sentences in English and in other languages.
 
-    CKA, linear and RBF, debiased and not, over batches that share no sentence, and beside each
-    the same with no sentence beside its translation. Writes [bold]cka.csv[/] and [bold]cka.svg[/].
+    CKA, linear and RBF, debiased and biased, over batches that share no sentence; each with
+    the same for shuffled pairs as a control. Writes [bold]cka.csv[/] and [bold]cka.svg[/].
 
     [bold]Example[/]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def drift_cli(
     pipeline: Pipeline,
     base: Annotated[
-        str, typer.Argument(help="The encoder it was made from: its folder, or name on the Hub.")
+        str, typer.Argument(help="The encoder before fine-tuning: its folder, or name on the Hub.")
     ],
     texts: Annotated[
         Path,

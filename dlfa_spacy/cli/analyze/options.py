@@ -28,6 +28,6 @@ Limit = Annotated[int, typer.Option(min=0, help="Sentences per language; 0: all.
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", help="Folder for the table (CSV) and plot (SVG).")
 ]
-Plot = Annotated[bool, typer.Option("--plot/--no-plot", help="Draw it too (matplotlib).")]
+Plot = Annotated[bool, typer.Option("--plot/--no-plot", help="Draw a plot too (matplotlib).")]
 Batch = Annotated[int, typer.Option(min=1, help="Sentences encoded at once.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")]

@@ -20,11 +20,11 @@ def random_init_cli(
         Path, typer.Argument(help="The table of [cyan]dlfa sweep[/]: its folder, or a CSV file.")
     ],
     source: Annotated[str, typer.Option(help="The language trained on.")] = "en",
-    reference: Annotated[str, typer.Option(help="Aggregator of the runs without.")] = "last",
+    reference: Annotated[str, typer.Option(help="Aggregator of the reference runs.")] = "last",
     out: Out = None,
     quiet: Quiet = False,
 ) -> None:
-    """What it costs each language, and the gap, that blocks start from random weights.
+    """What re-initializing blocks costs each language, and how it changes the gap.
 
     Reads the runs of a sweep with methods [bold]reinit...[/] (RANDOM-INIT of *First Align, then
     Predict*), paired by seed with those of the reference. Writes [bold]random_init.csv[/].
@@ -41,7 +41,9 @@ def random_init_cli(
         rows = [{str(k): v for k, v in row.items()} for row in summary.to_dict("records")]
         if not quiet:
             shown_rows = [r for r in rows if r["language"] in (source, "targets", "gap")]
-            show_rows("RANDOM-INIT: score with blocks drawn anew, less the reference", shown_rows)
+            show_rows(
+                "RANDOM-INIT: score with blocks re-initialized, minus the reference", shown_rows
+            )
             for sentence in sentences(summary, source):
                 output().print(sentence, highlight=False)
         write(out, "random_init", rows, False, None, quiet)

@@ -29,7 +29,7 @@ def retrieval_cli(
     ] = False,
     word_limit: Annotated[int, typer.Option(min=0, help="Words per language; 0: all.")] = 5000,
     k: Annotated[int, typer.Option(min=1, help="Neighbors of CSLS.")] = 10,
-    seed: Annotated[int, typer.Option(help="Of the controls.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the controls.")] = 0,
     batch_size: Batch = 64,
     out: Out = None,
     plot: Plot = True,
@@ -38,7 +38,7 @@ def retrieval_cli(
     """From which layers translations are found, and how near each other they are.
 
     Accuracy by cosine and CSLS in both directions, as the vectors are and with the mean of each
-    language taken away (the free baseline of every alignment); mean cosine of translations and of
+    language subtracted (the free baseline of every alignment); mean cosine of translations and of
     shuffled pairs; isotropy. Writes [bold]retrieval.csv[/] and [bold]retrieval.svg[/].
 
     [bold]Example[/]

@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 def tsne_cli(
     source: Source,
     parallel: Parallel,
-    layer: Annotated[int, typer.Option(help="Which; negative ones count from the end.")] = -1,
+    layer: Annotated[int, typer.Option(help="Layer; negative numbers count from the end.")] = -1,
     langs: Langs = "",
     limit: Annotated[int, typer.Option(min=3, help="Pairs per language.")] = 60,
     words: Annotated[
         bool, typer.Option("--words/--sentences", help="Linked words, or sentences.")
     ] = True,
     names: Annotated[
-        bool, typer.Option("--names/--no-names", help="Write the words beside their points.")
+        bool, typer.Option("--names/--no-names", help="Label the points with their words.")
     ] = True,
     center: Annotated[
-        bool, typer.Option("--center/--no-center", help="Take away each language's mean.")
+        bool, typer.Option("--center/--no-center", help="Subtract each language's mean.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of its start.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of its initialization.")] = 0,
     out: Out = None,
     plot: Plot = True,
     quiet: Quiet = False,
 ) -> None:
-    """Lay parallel words (or sentences) of one layer out on a plane, by t-SNE (scikit-learn).
+    """Plot parallel words (or sentences) of one layer on a plane, by t-SNE (scikit-learn).
 
     Writes [bold]tsne_<lang>.csv[/] and [bold].svg[/] for each language.
 

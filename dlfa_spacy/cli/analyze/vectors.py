@@ -45,7 +45,7 @@ def vectors_cli(
         for text in read_texts(parallel, langs, limit, quiet):
             rows.extend(recipe_rows(nlp, text, known, k, batch_size))
         if not quiet:
-            show_rows("Retrieval, the mean over languages and both directions", _by_recipe(rows))
+            show_rows("Retrieval, mean over languages and both directions", _by_recipe(rows))
         write(out, "vectors", rows, False, None, quiet)
 
 

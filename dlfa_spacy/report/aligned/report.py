@@ -110,8 +110,8 @@ def to_markdown(report: Report) -> str:
         if found:
             parts.append(
                 f"## Retrieval of {level}\n\n"
-                "Share of translations found by CSLS in the last layer, the mean of both "
-                "directions. Centered: each language's mean vector is subtracted, which is free.\n\n"
+                "Share of translations found by CSLS in the last layer, mean of both directions. "
+                "Centered: each language's mean vector is subtracted, which is free.\n\n"
                 + markdown_table(
                     ["language", "n", "before", "before, centred", "after", "after, centred"],
                     [
