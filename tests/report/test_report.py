@@ -121,7 +121,7 @@ def test_languages_scored_on_different_splits_are_left_out_of_the_mean_and_named
     (comparison,) = compare(read_runs(tmp_path))
     assert comparison.languages == ["de"] and comparison.left_out == []
     assert comparison.mixed_splits == {"en": ["dev", "test"], "fr": ["dev", "test"]}
-    sentence = "Left out, because runs were scored on different splits: en (dev and test), fr (dev"
+    sentence = "Omitted, because runs were scored on different splits: en (dev and test), fr (dev"
     assert sentence in comparison_markdown(comparison)
 
 
