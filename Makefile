@@ -16,7 +16,7 @@ test: install-test
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --durations=20
 
 # For every day: lint, types, and the tests of a few seconds.
 quick: install-test
