@@ -99,15 +99,15 @@ class Aggregator(nn.Module):
         raise NotImplementedError
 
     def layer_weights(self, states: LayerStates | Tensor | None = None) -> Tensor | None:
-        """The weight with which each layer reaches the output.
+        """The weight of each layer in the output.
 
         states: `(S, N, E)`; without them the weights of a wordpiece without content.
-        RETURNS: `(S,)`, the mean over the wordpieces; None if it does not weigh layers.
+        RETURNS: `(S,)`, the mean over the wordpieces; None if it does not weight layers.
         """
         return None
 
     def piece_weights(self, states: LayerStates | Tensor) -> Tensor | None:
-        """RETURNS: `(N, S)`, the weights of each wordpiece; None if it does not weigh layers."""
+        """RETURNS: `(N, S)`, the weights of each wordpiece; None if it does not weight layers."""
         weights = self.layer_weights(states)
         if weights is None:
             return None
@@ -140,8 +140,8 @@ class Aggregator(nn.Module):
         num_layers (int): L.
         top (int): Layers that are left, from 1.
         block (Mapping[str, Any]): Its config.
-        RETURNS (Optional[Replacement]): What takes its place; None if its layers cannot be counted
-            anew.
+        RETURNS (Optional[Replacement]): What takes its place; None if its layers cannot be
+            renumbered.
         """
         return None
 

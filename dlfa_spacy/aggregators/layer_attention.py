@@ -18,7 +18,7 @@ from .selected_layers import selected
 
 
 class LayerAttention(Aggregator):
-    """Every token weighs all layers by a learned query.
+    """Every token weights all layers by a learned query.
 
         s_{t,l} = q . (K H^l_t) / sqrt(d_k) + b_l
         a_t     = softmax_l(s_t)
@@ -26,13 +26,13 @@ class LayerAttention(Aggregator):
         M       = H^L + beta * (mix - H^L)        (residual; without it M = mix)
 
     With `residual`, beta starts at 0: the untrained module *is* the last layer, so that nothing
-    the encoder learned in pre-training is lost at the first step.
+    the encoder learned in pretraining is lost at the first step.
 
     width (int): E.
     num_layers (int): Transformer layers of the encoder, L.
     key_width (int): d_k.
     residual (bool): See above.
-    dropout (float): Chance of each layer to be left out of a training batch; never all of them.
+    dropout (float): Probability of dropping a layer in a training batch; never all of them.
     """
 
     short_name = "attention"
@@ -80,7 +80,7 @@ class LayerAttention(Aggregator):
         return F.softmax(scores, dim=1)
 
     def layer_weights(self, states: LayerStates | Tensor | None = None) -> Tensor:
-        """The weight with which each layer reaches the output.
+        """The weight of each layer in the output.
 
         states: `(S, N, E)`; without them the weights are those of a token without content (b_l).
         RETURNS: `(S,)`, the mean over the wordpieces; sums to 1.
@@ -102,7 +102,7 @@ class LayerAttention(Aggregator):
 
     def may_lose(self, num_layers: int) -> list[int]:
         needed = self.needs(num_layers)
-        # With `residual` the last layer is read besides the mix.
+        # With `residual` the last layer is read in addition to the mix.
         return needed if self.beta is None else needed[:-1]
 
     def without(
@@ -137,7 +137,7 @@ def build_layer_attention_v1(
     key_width (int): Width of the query and the keys.
     residual (bool): Start exactly at the last layer and learn to leave it; without it the module
         starts near the mean of all layers.
-    dropout (float): Chance of each layer to be left out of a training batch; off at prediction.
+    dropout (float): Probability of dropping a layer in a training batch; off at prediction.
     lr_scale (float): Learning rate of the weights relative to the encoder's.
     CREATES: The aggregation of a `dlfa_spacy.TransformerListener.v1`.
 

@@ -19,7 +19,7 @@ def dropped_layers(count: int, dropout: float, like: Tensor) -> Tensor:
     """Draw the layers to leave out; never all of them.
 
     count (int): Layers that take part.
-    dropout (float): Chance of each to be left out.
+    dropout (float): Probability of dropping each.
     like (Tensor): Tells device and dtype.
     RETURNS (Tensor): `(count,)`, 1 for a dropped layer.
     """

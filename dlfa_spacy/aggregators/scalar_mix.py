@@ -20,7 +20,7 @@ class ScalarMix(Aggregator):
     """M = gamma * sum_l softmax(w)_l * Norm(H^l).
 
     num_layers (int): Transformer layers of the encoder, L.
-    dropout (float): Chance of each layer to be left out of a training batch (UDify); never all.
+    dropout (float): Probability of dropping a layer in a training batch (UDify); never all.
     norm (bool): Normalize each wordpiece's state (LayerNorm without parameters) before mixing, so
         that a weight is an importance: the raw layers differ in scale.
     embeddings (bool): Whether H^0 takes part.
@@ -106,7 +106,7 @@ def build_scalar_mix_v1(
 ) -> Model:
     """One softmax weight per layer, the same for all tokens (ELMo, UDify), with layer dropout.
 
-    dropout (float): Chance of each layer to be left out of a training batch; off at prediction.
+    dropout (float): Probability of dropping a layer in a training batch; off at prediction.
     norm (bool): Normalize each state before mixing.
     embeddings (bool): Whether the embedding output (layer 0) takes part.
     last_bias (float): Start value of the last layer's logit: 0 starts at the mean of all layers,

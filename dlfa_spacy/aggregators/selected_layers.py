@@ -1,4 +1,4 @@
-"""An aggregation that sees some of the layers as if they were all."""
+"""An aggregation that sees some of the layers as if there were no others."""
 
 import copy
 import functools
@@ -33,7 +33,7 @@ class SelectedLayers(Aggregator):
         super().__init__()
         if inner.layer_weights() is None:
             raise ValueError(
-                f"[aggregation.aggregation] is a {type(inner).__name__}, which does not weigh "
+                f"[aggregation.aggregation] is a {type(inner).__name__}, which does not weight "
                 "layers. Expected dlfa_spacy.ScalarMix.v1 or dlfa_spacy.LayerAttention.v1. "
                 "Fix: use one of them, or put it in place of dlfa_spacy.SelectedLayers.v1."
             )
