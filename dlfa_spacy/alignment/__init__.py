@@ -1,1 +1,1 @@
-"""Cross-lingual training of an encoder before fine-tuning: plain PyTorch, a folder comes out."""
+"""Cross-lingual training of an encoder before fine-tuning, in plain PyTorch."""

@@ -28,7 +28,7 @@ from .training.settings import TrainSettings
 from .training.train import Evaluate, Row, train
 from .training.vectors import last_layer, sentence_means
 
-# Held-out pairs that are encoded at once.
+# Held-out pairs encoded at once.
 BATCH = 32
 
 
@@ -38,11 +38,11 @@ class TextSettings:
 
     parallel (Path): A file of parallel text, or a folder of files, <xx>-en.*.
     languages (Sequence[str]): Only these; empty for all.
-    limit (int): Pairs of a language; 0 for all.
+    limit (int): Pairs per language; 0 for all.
     dictionaries (str): Folder of <xx>-en.txt (MUSE) to link words; "" induces them from the text.
     max_length (int): Wordpieces of a side, special tokens included.
     long_texts (str): Longer ones: "keep" (and cut the end), "window" (cut between links), "drop".
-    held_out (int): Pairs of a language that are not trained on; never more than a fifth.
+    held_out (int): Pairs per language that are not trained on; never more than a fifth.
     """
 
     parallel: Path
@@ -187,7 +187,7 @@ def notes(method: Method) -> list[str]:
     """RETURNS (List[str]): What somebody should know of the encoder before it trains."""
     found = []
     if has_packed_embeddings(method.encoder):
-        found.append("The encoder's vocabulary is in four bits: its rows stay as they are.")
+        found.append("The encoder's vocabulary is in four bits: its rows are not trained.")
     if any(isinstance(module, TiedHead) for module in method.modules()):
         found.append(
             "The encoder has no head that guesses masked wordpieces: one that is tied to its "
@@ -220,7 +220,7 @@ def split(
 
 
 def held_out_retrieval(examples: Sequence[Example], collate: Collator) -> Evaluate:
-    """A look at held-out text: CSLS retrieval of sentences by the mean of the last layer.
+    """Evaluation on held-out text: CSLS retrieval of sentences by the mean of the last layer.
 
     examples (Sequence[Example]): Of any languages.
     collate (Collator): Makes batches.

@@ -1,4 +1,4 @@
-"""What alignment has to beat: each language's mean vector, taken away from a trained pipeline."""
+"""What alignment has to beat: each language's mean vector, subtracted in a trained pipeline."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ MAPPED, SEQUENCE = "mapped-tokens", "read-sequence"
 
 
 def center_languages(nlp: Language, docs: Iterable[Doc], batch_size: int = 64) -> dict[str, int]:
-    """Move the token vectors of every language to where the English ones lie, in each component
-    that listens to an encoder of ours: y = x - mean_lang + mean_en.
+    """Move the token vectors of every language to where the English ones are, in each component
+    that listens to a dlfa_spacy encoder: y = x - mean_lang + mean_en.
 
     Nothing is trained: this is the free baseline of cross-lingual alignment. The pipeline is
     changed in place and saved as any other. From then on a Doc's language is read from
     `doc._.language`; one without a language is left as it is. A mean is over the tokens that have
     wordpieces. A `dlfa_spacy.TextCat.v1` reads sequences of wordpieces and not the vectors of
-    tokens: it stays as it is.
+    tokens: it is unchanged.
 
     nlp (Language): A trained pipeline.
     docs (Iterable[Doc]): Unannotated text of each language, English too, with `doc._.language`.

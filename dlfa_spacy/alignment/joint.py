@@ -45,7 +45,7 @@ def build_realign_v1(
     dictionaries (Optional[str]): Folder of MUSE files (`<xx>-en.txt`) to link words with; null
         induces them from the text. Links in the files come before both.
     languages (Optional[List[str]]): Only these; null for all.
-    limit (int): So many pairs of a language; 0 for all.
+    limit (int): Pairs per language; 0 for all.
     coefficient (float): Weight of the alignment loss. AlignFreeze ("during") has 0.1,
         Efimov et al. 1e-2.
     every (int): Steps between two batches of pairs.
@@ -175,7 +175,7 @@ class JointRealignment:
 
         nlp (Language): The pipeline, about to be updated.
         progress (Dict[str, Any]): "step", from 0.
-        RAISES (ValueError): The component has no encoder of ours, or the loss is no number.
+        RAISES (ValueError): The component has no dlfa_spacy encoder, or the loss is not a number.
         """
         number, rest = divmod(progress["step"], self.every)
         if rest:

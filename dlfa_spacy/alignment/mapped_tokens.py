@@ -19,7 +19,7 @@ def build_mapped_tokens_v1(
 ) -> Model[list[Doc], list[Floats2d]]:
     """Map each token's vector by the language of its Doc, `doc._.language`.
 
-    Where the language is not set, is English, or has no map, vectors stay as they are. So a
+    Where the language is not set, is English, or has no map, vectors are unchanged. So a
     component that is trained on English sees plain vectors, and other languages are mapped to them.
     The maps do not train. They were made for the last layer of one encoder: keep it frozen, or they
     are stale, and read its last layer (`dlfa_spacy.LastLayer.v1`) with the same pooling.

@@ -26,7 +26,7 @@ def contrastive(
     is computed in float32 at least, whatever comes in.
 
     similarity (Tensor): `(n, m)`, anchors by candidates; usually cosines.
-    positives, negatives (Tensor): `(n, m)` bool. A candidate that is neither takes no part. With
+    positives, negatives (Tensor): `(n, m)` bool. A candidate that is neither is not used. With
         several positives the loss of an anchor is their mean, each against the negatives alone.
     temperature (float): tau.
     margin (float): Taken from the positive's similarity, before the temperature.
@@ -34,7 +34,7 @@ def contrastive(
         gradient does not vanish when a batch is small or easy; the loss has no lower bound.
     no_negatives (str): An anchor without negatives teaches nothing: InfoNCE is 0, CZ-NCE is log 0.
         For CZ-NCE `"raise"` an error if no anchor has any, or `"skip"` and return 0. Single anchors
-        without negatives are always left out of CZ-NCE.
+        without negatives are always excluded from CZ-NCE.
     RETURNS (Tensor): `()`, the mean over the anchors that have a positive.
     RAISES (ValueError): No temperature above 0, masks of another shape or that overlap, or CZ-NCE
         without a negative.

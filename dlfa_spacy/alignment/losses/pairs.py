@@ -32,7 +32,7 @@ def cz_nce(
     x, y (Tensor): `(n, E)`; row i of both is a pair.
     temperature (float): tau. 0.07 as in the authors' code.
     same (Optional[Tensor]): `(n, n)` bool: pairs that share a sentence, which would be false
-        negatives of each other; they take no part.
+        negatives of each other; they are not used.
     no_negatives (str): `"raise"` or `"skip"`, see `contrastive`.
     RETURNS (Tensor): `()`.
 

@@ -31,7 +31,7 @@ def strong_words(
         all words of all sentences (Gaschi et al.).
     links (Tensor): `(k, 2)` rows of `words` that are translations of each other.
     temperature (float): tau. 0.1 as in the authors' code.
-    same (Optional[Tensor]): `(n,)` int: words of one number are no negatives of each other.
+    same (Optional[Tensor]): `(n,)` int: words of one number are not negatives of each other.
     RETURNS (Tensor): `()`, the mean over the linked words.
 
     Source: Wu & Dredze 2020, strong; Gaschi et al. 2023, section 3.1.

@@ -25,8 +25,8 @@ class CaoSettings:
     word_repr (str): `"last"` (the authors' code), `"first"` or `"mean"` of a word's wordpieces.
     reduction (str): `"mean"` over words and elements (the code), or `"sum"` over the elements (the
         paper), which makes both terms E times as large.
-    english (str): Foreign words are drawn to the English side as it is `"current"`ly (the paper),
-        or to that of the `"frozen"` initial encoder (one copy of the code).
+    english (str): Foreign words are pulled to the `"current"` English vectors (the paper), or
+        to those of the `"frozen"` initial encoder (one copy of the code).
     """
 
     weight: float = 1.0

@@ -1,4 +1,4 @@
-"""CLBT: a linear map for each language on top of an encoder that stays as it is."""
+"""CLBT: a linear map for each language on top of a frozen encoder."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -52,7 +52,7 @@ def mask_pieces(
     special (Tensor): `(B, T)` bool, never chosen.
     known (Vocabulary): See `vocabulary`.
     generator (Generator): On the CPU.
-    rate (float): Chance of a piece to be chosen.
+    rate (float): Probability that a piece is chosen.
     RETURNS (Tuple[Tensor, Tensor]): New ids `(B, T)`, and labels `(B, T)`: the old id where a piece
         was chosen, -100 elsewhere.
 

@@ -59,10 +59,10 @@ class MlCtl(Method):
         c    = MLP([snt ; word]), Linear(2E, 2E) - ReLU - Linear(2E, 2E)
         loss = (1/2n) sum_i [L_CZ(x_i) + L_CZ(y_i)] + alpha L_MLM
 
-    The MLP is thrown away afterwards. Not taken over from the authors' code: masking that changes
-    the ids the contrastive pass sees, one direction alone, a random untied MLM head, lower case,
-    sizes written into it, unseeded order, and copies of a sentence as negatives of each other. One
-    link of each pair is drawn per batch; with `words`, pairs without a link take no part.
+    The MLP is discarded after training. Not adopted from the authors' code: masking that changes
+    the ids the contrastive pass sees, one direction only, a random untied MLM head, lower-casing,
+    hard-coded sizes, unseeded order, and copies of a sentence as negatives of each other. One
+    link of each pair is drawn per batch; with `words`, pairs without a link are not used.
 
     Source: Chen et al. 2022 (ICASSP), arXiv 2202.13083.
     """

@@ -82,7 +82,7 @@ class MaskedLanguageModel(nn.Module):
 
     head (Module): `(n, E)` to `(n, V)`.
     known (Vocabulary): See `masking`.
-    rate (float): Chance of a piece to be masked.
+    rate (float): Probability that a piece is masked.
     """
 
     def __init__(self, head: nn.Module, known: Vocabulary, rate: float = 0.15):
@@ -112,7 +112,7 @@ def language_model(
     """RETURNS (MaskedLanguageModel): With the checkpoint's own head, or one that is tied to the
     embeddings.
 
-    rate (float): Part of the pieces that is masked.
+    rate (float): Fraction of the pieces that is masked.
     name (Optional[str]): Where the encoder came from, to look for its head.
     """
     rows = encoder.get_input_embeddings().num_embeddings

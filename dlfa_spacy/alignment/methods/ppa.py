@@ -67,7 +67,7 @@ class Ppa(Method):
     Which language is the query and which the key is drawn each batch ("random input shuffling"; by
     batch, so that each encoder reads one padded side). The key encoder follows the query encoder
     and has no gradient and no dropout. Keys of a sentence that equals the query's own translation
-    or the query are no negatives.
+    or the query are not negatives.
 
     Source: Pan et al. 2021 (NAACL), section 2.
     """

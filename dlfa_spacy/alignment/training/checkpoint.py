@@ -28,7 +28,7 @@ def load_checkpoint(path: Path, fingerprint: str) -> dict[str, Any]:
         # Whatever a damaged file raises (pickle, zip, torch), one message.
         raise ValueError(
             f"{path} cannot be read: {type(error).__name__}: {error} Expected a checkpoint of dlfa "
-            "align. Fix: remove it, and begin anew."
+            "align. Fix: remove it, and start again."
         ) from error
     if state["fingerprint"] != fingerprint:
         raise ValueError(

@@ -15,7 +15,7 @@ from .batch import Batch
 class Method(nn.Module):
     """An encoder and what a method adds to it for as long as it trains.
 
-    A method implements `losses`, and overrides what else it does otherwise.
+    A method implements `losses`, and overrides what else differs.
 
     encoder (Module): A Hugging Face encoder; the one that is saved in the end.
     tokenizer (PreTrainedTokenizerBase): Its tokenizer.

@@ -13,14 +13,15 @@ class TrainSettings:
     batch_size (int): Pairs per batch.
     accumulate (int): Batches per step. Contrastive losses see one batch at a time: accumulating
         makes the gradient steadier, and gives them no more negatives.
-    learn_rate (float): Its highest value.
-    warmup (float): Part of the steps in which it rises from 0.
+    learn_rate (float): Peak learning rate.
+    warmup (float): Fraction of the steps in which it rises from 0.
     schedule (str): Then `"linear"` to 0, or `"constant"`.
     weight_decay (float): Of AdamW, for matrices.
-    clip (float): Norm of all gradients together; 0 for no limit.
+    clip (float): Global gradient norm; 0 for no limit.
     bf16 (bool): bfloat16 autocast. Losses are computed in float32 in any case.
-    eval_every (int): Steps between two looks at held-out text; 0: at the end alone.
-    patience (int): Stop after so many looks without a better score and keep the best; 0: never.
+    eval_every (int): Steps between two evaluations on held-out text; 0: at the end only.
+    patience (int): Stop after this many evaluations without a better score and keep the best
+        weights; 0: never.
     save_every (int): Steps between two checkpoints; 0 for none.
     seed (int): Of order, masks, dropout.
     """

@@ -1,4 +1,4 @@
-"""The loop: batches, gradients, steps, a look at held-out text, checkpoints."""
+"""The loop: batches, gradients, steps, evaluation on held-out text, checkpoints."""
 
 import copy
 import hashlib
@@ -21,7 +21,7 @@ from .settings import TrainSettings, rate_at
 from .team import average_gradients, begin_alike, check_alike, from_first, team_rank
 
 Row = dict[str, float]
-# From a method to scores; "score" is the one to stop by, more is better.
+# From a method to scores; "score" is the one to stop by, higher is better.
 Evaluate = Callable[[Method], Row]
 
 
@@ -41,14 +41,14 @@ def train(
     examples (Sequence[Example]): The text.
     collate (Collator): Makes batches of it.
     settings (TrainSettings): Of the loop.
-    checkpoint (Optional[Path]): Written every `save_every` steps; if it is there, training goes on
+    checkpoint (Optional[Path]): Written every `save_every` steps; if it is there, training resumes
         from it, with the result that it would have had uninterrupted.
-    evaluate (Optional[Evaluate]): Looks at held-out text.
+    evaluate (Optional[Evaluate]): Evaluates on held-out text.
     report (Optional[Callable[[Dict[str, float]], None]]): Called with each row.
     RETURNS (List[Dict[str, float]]): One row per step: `step`, `loss` and its parts, `learn_rate`;
-        with the scores of `evaluate`, prefixed `held_out_`, where there was a look.
-    RAISES (ValueError): No example has a link and the method needs them, the loss is no number, or
-        the checkpoint is of another training.
+        with the scores of `evaluate`, prefixed `held_out_`, where there was an evaluation.
+    RAISES (ValueError): No example has a link and the method needs them, the loss is not a number,
+        or the checkpoint is of another training.
     """
     if method.needs_links:
         examples = [example for example in examples if example.links]
