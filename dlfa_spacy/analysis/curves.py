@@ -23,7 +23,7 @@ Row = dict[str, Any]
 class KnownStates:
     """Sentence vectors that are kept: the English side is often the same in every language.
 
-    nlp (Language): A pipeline with an encoder of ours.
+    nlp (Language): A pipeline with a dlfa_spacy encoder.
     layers (Sequence[int]): Which layers; all by default.
     batch_size (int): Texts encoded at once.
     """
@@ -76,13 +76,13 @@ def cka_rows(
 
     Only one batch of foreign sentences is in memory.
 
-    nlp (Language): A pipeline with an encoder of ours.
+    nlp (Language): A pipeline with a dlfa_spacy encoder.
     text (ParallelText): The pairs.
     english (KnownStates): All layers of the same encoder.
     options (CkaOptions): How.
     YIELDS (Dict[str, Any]): language, layer, kernel, debiased, cka, sd, shuffled, shuffled_sd,
-        batches, n. `shuffled` is the same with no sentence beside its translation: what of `cka` is
-        no more than that says nothing about translations.
+        batches, n. `shuffled` is the same with shuffled pairs: a `cka` that is no larger says
+        nothing about translations.
     """
     values: dict[tuple[int, str, bool], list[float]] = {}
     control: dict[tuple[int, str, bool], list[float]] = {}
@@ -125,18 +125,18 @@ def retrieval_rows(
 ) -> Iterator[Row]:
     """Retrieval between a language and English, layer by layer, with and without centering.
 
-    nlp (Language): A pipeline with an encoder of ours.
+    nlp (Language): A pipeline with a dlfa_spacy encoder.
     text (ParallelText): The pairs.
     english (KnownStates): All layers of the same encoder.
     words (bool): Retrieve linked words among all linked words, instead of sentences.
     k (int): Neighbors of CSLS.
-    word_limit (int): So many words; 0 for all.
+    word_limit (int): Words; 0 for all.
     seed (int): Of the controls.
     YIELDS (Dict[str, Any]): language, layer, level, centred, n, cosine_to_en, cosine_from_en,
         csls_to_en, csls_from_en (accuracies); mean_cosine of translations and shuffled_cosine, the
-        same with no sentence beside its translation; isotropy and isotropy_en, the mean cosine of
-        random pairs within each language. `centred` takes from each language its mean, over the
-        same sentences.
+        same with shuffled pairs; isotropy and isotropy_en, the mean cosine of random pairs
+        within each language. `centred` subtracts from each language its mean, over the same
+        sentences.
     """
     if words:
         pairs = word_pairs(nlp, text.pairs, english.layers, limit=word_limit)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import pandas
 
-# What a table of layers can be chosen by; more is better.
+# What a table of layers can be chosen by; higher is better.
 CRITERIA = ("retrieval", "cka", "cosine", "neutrality")
 
 
@@ -35,7 +35,7 @@ def suggest_layer(criterion: str, scores: Mapping[int, float], num_layers: int) 
     which is nearest to what the baseline reads.
 
     criterion (str): Its name.
-    scores (Mapping[int, float]): Layer -> value, more is better.
+    scores (Mapping[int, float]): Layer -> value, higher is better.
     num_layers (int): L.
     RETURNS (Suggestion): The layer.
     RAISES (ValueError): The encoder has no lower layer.
@@ -118,7 +118,7 @@ def layer_regret(
     aggregator: str = "dlfa",
 ) -> pandas.DataFrame:
     """What choosing a layer without target labels costs, against the layer that is best on the
-    targets (the oracle, which nobody has).
+    targets (the oracle, unknown in practice).
 
     table (pandas.DataFrame): Of a sweep over the layers of DLFA: task, aggregator, layer, encoder,
         seed, language, split, metric, value; gate and norm if there are several.

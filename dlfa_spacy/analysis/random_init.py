@@ -18,7 +18,7 @@ def random_init_summary(
     reference: str = "last",
     reinit: str = REINIT,
 ) -> pandas.DataFrame:
-    """Delta_S(lang) = score with the blocks S drawn anew - score of the reference, paired by seed.
+    """Delta_S(lang) = score with blocks S re-initialized - score of the reference, paired by seed.
 
     table (pandas.DataFrame): Columns task, aggregator, layer, encoder, seed, language, split,
         metric, value; others are not read.
@@ -52,7 +52,7 @@ def random_init_summary(
     pairs = wide["reinit"].merge(wide["reference"], on=keys, suffixes=("_reinit", "_reference"))
     if pairs.empty:
         raise ValueError(
-            "No run with blocks drawn anew has a reference of the same task, encoder and seed. "
+            "No run with blocks re-initialized has a reference of the same task, encoder and seed. "
             "Expected one. Fix: sweep both with the same seeds."
         )
     pairs["delta"] = pairs["value_reinit"] - pairs["value_reference"]

@@ -24,7 +24,7 @@ def read_raw(path: str | Path, limit: int = 0) -> list[str]:
     """Read the first lines that are not empty.
 
     path (Union[str, Path]): The file.
-    limit (int): So many; 0 for all.
+    limit (int): How many; 0 for all.
     RETURNS (List[str]): The sentences.
     RAISES (ValueError): There are none.
     """

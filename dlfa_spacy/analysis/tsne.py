@@ -15,7 +15,7 @@ def tsne_rows(
     perplexity: float = 30.0,
     seed: int = 0,
 ) -> list[dict[str, Any]]:
-    """Lay pairs out so that near vectors lie near each other. Distances between far points, and the
+    """Lay out pairs so that near vectors lie near each other. Distances between far points, and the
     axes, mean nothing.
 
     foreign, english (NDArray): `(n, E)`; row i of both is a pair.

@@ -35,10 +35,10 @@ def vector_recipes(num_layers: int) -> dict[str, tuple[str, list[int]]]:
 def recipe_rows(
     nlp: Language, text: ParallelText, known: Known, k: int = 10, batch_size: int = 64
 ) -> Iterator[dict[str, Any]]:
-    """Retrieval by every recipe, as it is and with the mean of each language taken away. Means are
+    """Retrieval by every recipe, as it is and with the mean of each language subtracted. Means are
     learned from the first half of the pairs, and all is scored on the second.
 
-    nlp (Language): A pipeline with an encoder of ours.
+    nlp (Language): A pipeline with a dlfa_spacy encoder.
     text (ParallelText): The pairs.
     known (Dict): Is filled with the English side, and read.
     k (int): Neighbors of CSLS.

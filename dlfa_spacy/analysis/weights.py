@@ -1,4 +1,4 @@
-"""With which weight each layer reaches a task: by language and part of speech."""
+"""The weight of each layer in a task: by language and part of speech."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -81,7 +81,7 @@ def weight_rows(
 
 
 def token_weights(module: Any, batch: LayerBatch) -> NDArray[numpy.float64]:
-    """RETURNS (NDArray): `(n_tokens, S)`, with which weight each layer reaches each token: the mean
+    """RETURNS (NDArray): `(n_tokens, S)`, the weight of each layer for each token: the mean
     over its pieces. Zeros for a token without pieces."""
     lengths = numpy.asarray(batch.windows.align.lengths)
     with torch.no_grad(), evaluating(module):

@@ -38,11 +38,11 @@ def word_pairs(
     """The vectors of linked words. Only links of one word with one word count: of others it is not
     known which word is the translation.
 
-    nlp (Language): A pipeline with an encoder of ours.
+    nlp (Language): A pipeline with a dlfa_spacy encoder.
     pairs (Sequence[SentencePair]): Sentences; those without links are skipped.
     layers (Sequence[int]): Which layers; all by default.
     word_repr (str): How the wordpieces of a word become one vector: "mean", "first" or "last".
-    limit (int): So many words; 0 for all.
+    limit (int): Words; 0 for all.
     batch_size (int): Sentences at once.
     RETURNS (WordPairs): The words.
     RAISES (ValueError): No sentence has a link.

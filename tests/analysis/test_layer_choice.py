@@ -132,7 +132,7 @@ def ablation() -> Any:
     for (aggregator, layer), by_language in scores.items():
         for seed in (0, 1, 2):
             run = ("pos", aggregator, layer, "bert", seed)
-            # What a seed does to both kinds of runs is no part of the difference.
+            # What a seed does to both kinds of runs is not part of the difference.
             noise = 0.03 * seed + (0.01 * seed if aggregator == "reinit:1-2" else 0)
             for language, value in by_language.items():
                 rows.append((*run, language, "test", "accuracy", value + noise))
