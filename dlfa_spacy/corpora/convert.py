@@ -22,7 +22,7 @@ OnDoc = Callable[[], None]
 
 @dataclass
 class Conversion:
-    """What became of one language and split.
+    """The conversion of one language and split.
 
     part (Part): Language and split.
     inputs (List[Path]): The files read.

@@ -50,7 +50,7 @@ def read_docbin(path: Path, vocab: Vocab) -> Iterator[Doc]:
     path (Path): The file.
     vocab (Vocab): The vocab of the Docs.
     YIELDS (Doc): The Docs, in order.
-    RAISES (ValueError): If the file is no DocBin, or one whose parts do not fit together.
+    RAISES (ValueError): If the file is not a DocBin, or one whose parts do not fit together.
     """
     doc_bin = load_docbin(path)
     check_strings(path, doc_bin, vocab)
@@ -78,7 +78,7 @@ def count_docs(path: Path) -> int:
 
     path (Path): A file or a folder, as `write_docs` makes them.
     RETURNS (int): Their number.
-    RAISES (ValueError): If a file is no DocBin.
+    RAISES (ValueError): If a file is not a DocBin.
     """
     return sum(len(load_docbin(file)) for file in docbin_files(path))
 

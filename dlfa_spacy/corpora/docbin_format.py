@@ -49,7 +49,7 @@ _ALLOWED = {
 
 
 def wrong(path: Path, found: str, expected: str) -> ValueError:
-    """Make the error for a file that is no DocBin, or a damaged one.
+    """Make the error for a file that is not a DocBin, or a damaged one.
 
     path (Path): The file.
     found (str): What is in it.
@@ -67,7 +67,7 @@ def load_docbin(path: Path) -> DocBin:
 
     path (Path): The file.
     RETURNS (DocBin): It. That its numbers stand for strings is checked by `check_strings`.
-    RAISES (ValueError): If the file is no DocBin, or far larger than it looks.
+    RAISES (ValueError): If the file is not a DocBin, or far larger than it looks.
     """
     data = _unpack(path)
     try:
@@ -147,7 +147,7 @@ def _assemble(path: Path, message: dict[str, Any]) -> DocBin:
     doc_bin.tokens = [table[begin:end] for begin, end in bounds]
     doc_bin.spaces = [column[begin:end] for begin, end in bounds]
     for name, (fits, expected, default) in _PARTS.items():
-        # Old files have no flags and no spans; whoever keeps no user data has none.
+        # Files of older versions have no flags and no spans; files without user data have none.
         values = message.get(name, [default] * len(bounds) if name != "cats" else None)
         if not isinstance(values, list) or len(values) != len(bounds):
             raise wrong(path, f"'{name}' for another number of Docs", f"a list of {len(bounds)}")
@@ -204,7 +204,7 @@ def check_strings(path: Path, doc_bin: DocBin, vocab: Vocab) -> None:
 
 
 def _check_entities(path: Path, doc_bin: DocBin, place: int) -> None:
-    """RAISES (ValueError): An entity goes on that has not begun."""
+    """RAISES (ValueError): An entity continues that has not begun."""
     for number, tokens in enumerate(doc_bin.tokens):
         iob = tokens[:, place]
         inside = iob == _INSIDE

@@ -111,7 +111,7 @@ def list_parts(folder: Path) -> dict[Part, list[Path]]:
     parts: dict[Part, list[Path]] = {}
     for path in sorted([*folder.glob("*"), *folder.glob("*/*")]):
         in_language = path.parent != folder and is_language(path.parent.name)
-        # Notes beside a corpus (README.txt, LICENSE) are no splits of it.
+        # Notes beside a corpus (README.txt, LICENSE) are not splits of it.
         is_split = path.suffix.lower() in _SUFFIXES and re.match(r"^[a-z]", path.name)
         if (in_language or names_its_part(path)) and is_split and path.is_file():
             for part in parts_of(path):

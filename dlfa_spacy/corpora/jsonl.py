@@ -18,7 +18,7 @@ def parse_json(path: Path, number: int, line: str) -> dict[str, object]:
     number (int): The line's number.
     line (str): The line.
     RETURNS (Dict[str, object]): The object.
-    RAISES (ValueError): If it is no JSON object.
+    RAISES (ValueError): If it is not a JSON object.
     """
     try:
         values = json.loads(line)
@@ -46,7 +46,7 @@ def read_jsonl(path: Path) -> Iterator[Record]:
 
     path (Path): The file.
     YIELDS (Tuple[int, Dict[str, object]]): Line number and object.
-    RAISES (ValueError): If a line is not UTF-8 or no JSON object.
+    RAISES (ValueError): If a line is not UTF-8 or not a JSON object.
     """
     for number, line in numbered_lines(path):
         if line.strip():

@@ -30,7 +30,7 @@ class LabelledText:
     """A text or a pair of texts, and what it is.
 
     first (str): The text.
-    second (Optional[str]): The second text; `None` for a text that is no pair.
+    second (Optional[str]): The second text; `None` for a text that is not a pair.
     cats (Dict[str, float]): The labels that the file gives it, 1.0 for those that hold.
     language (Optional[str]): Its language, if the file names one for each text.
     line (int): Line of the file, counted from 1.
@@ -200,7 +200,7 @@ def _count_empty(
 ) -> None:
     n_empty = (not first.strip()) + (second is not None and not second.strip())
     if n_empty and second is None:
-        # An empty text has no tokens: spaCy's readers would drop it without a word.
+        # An empty text has no tokens: spaCy's readers would silently drop it.
         raise malformed(
             path, line, first, "a text and a label", "Fix: fill both, or drop the line."
         )
@@ -270,7 +270,7 @@ def languages_of(path: Path) -> list[str]:
 
     path (Path): A TSV or JSONL file.
     RETURNS (List[str]): The languages, sorted; empty if the file names none.
-    RAISES (ValueError): If one of them is no language code, naming file and line.
+    RAISES (ValueError): If one of them is not a language code, naming file and line.
     """
     if is_json(path):
         records = read_jsonl(path)

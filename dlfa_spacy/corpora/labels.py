@@ -75,7 +75,7 @@ def _is_number(label: str) -> bool:
 
 
 def check_label_count(path: Path, line: int, n_labels: int, n_texts: int) -> None:
-    """Refuse labels that are no classes.
+    """Reject labels that are not classes.
 
     path (Path): The file.
     line (int): Where the last of the labels stands.
@@ -124,7 +124,7 @@ class LabelReader:
         value (object): What the file says: a name or a number.
         line (int): Where.
         RETURNS (Optional[str]): Its name; `None` where the annotators did not agree.
-        RAISES (ValueError): If it is no label of this corpus.
+        RAISES (ValueError): If it is not a label of this corpus.
         """
         if isinstance(value, bool) or not isinstance(value, str | int):
             raise malformed(

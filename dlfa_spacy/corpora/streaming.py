@@ -27,7 +27,7 @@ Augmenter = Callable[[Language, Example], Iterable[Example]]
 def corpus_files(path: Path) -> list[Path]:
     """List the corpus files at a path.
 
-    path (Path): A file, or a folder, looked through to its last level.
+    path (Path): A file, or a folder, searched recursively.
     RETURNS (List[Path]): The files, sorted.
     RAISES (ValueError): If there are none, or sources and converted files are mixed.
     """
@@ -208,9 +208,9 @@ def create_streaming_corpus(
         format; else the files are read once beforehand to collect them.
     language (Optional[str]): Language of the texts, for `doc._.language`; of a file that names one
         for each text, the only one to read.
-    shuffle_buffer (int): Shuffle through a buffer of so many Docs; 0 for the order of the files.
+    shuffle_buffer (int): Docs in the shuffle buffer; 0 for the order of the files.
     seed (int): Seed of the shuffling.
-    limit (int): Read so many texts, from the beginning; 0 for all.
+    limit (int): Texts to read, from the beginning; 0 for all.
     max_length (int): Leave out texts of more tokens; 0 for no limit.
     gold_preproc (bool): Give the pipeline the gold tokens.
     augmenter (Optional[Callable[[Language, Example], Iterable[Example]]]): Changes or multiplies
