@@ -1,1 +1,1 @@
-"""The transformer that hands out every layer, takes gradients back, and batches by wordpieces."""
+"""The transformer that provides every layer, takes gradients back, and batches by wordpieces."""

@@ -67,10 +67,10 @@ class Wordpieces(WordpieceBatch):
 class DocPieces(TransformerData):
     """`doc._.trf_data`: the vectors of one Doc's wordpieces, unpadded and owning their memory.
 
-    `model_output` holds `(1, n, E)` arrays: `last_hidden_state` where a stock listener (or nobody)
-    listens, one more for each listener of ours, and `hidden_states` `(S, n, E)` only in the stock
-    `transformer` factory. No `pooler_output` and no `attentions`: a classifier has a pooler of its
-    own (`dlfa_spacy.TextCat.v1`). It is serialized as a stock `TransformerData`.
+    `model_output` holds `(1, n, E)` arrays: `last_hidden_state` where a stock listener (or none)
+    reads it, one more for each dlfa_spacy listener, and `hidden_states` `(S, n, E)` only in the
+    stock `transformer` factory. No `pooler_output` and no `attentions`: a classifier has its own
+    pooler (`dlfa_spacy.TextCat.v1`). It is serialized as a stock `TransformerData`.
     """
 
     def __init__(
@@ -160,7 +160,7 @@ class LayerBatch(FullTransformerBatch):
         return ModelOutput(self._doc_tensors())
 
     def release(self) -> None:
-        """Let go of the layers and their graph, which listeners that are frozen would hold on to
+        """Release the layers and their graph, which listeners that are frozen would hold on to
         until they receive another batch."""
         self.outputs = {}
         self.cached_doc_data = None

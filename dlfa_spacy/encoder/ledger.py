@@ -14,25 +14,25 @@ class GradientLedger:
 
     Stock spaCy runs the encoder's backward pass when the listener that was added last comes back.
     That fails when the pipeline's order differs from the order of adding, and when the last one is
-    frozen. Here every listener signs up for a batch and signs off when its gradient is in. Who will
-    sign off is not known beforehand (spaCy tells the encoder nothing about frozen components), so:
+    frozen. Here every listener registers for a batch and reports when its gradient is in. Who will
+    report is not known beforehand (spaCy tells the encoder nothing about frozen components), so:
 
-    - the listeners that stayed away from the last batch are not waited for;
-    - on a first batch nobody is waited for: each gradient is passed on at once;
+    - the listeners that did not report on the last batch are not waited for;
+    - on a first batch no listener is waited for: each gradient is passed on at once;
     - what is still there when the optimizer steps or the next batch begins is passed on then.
 
     So the encoder gets the gradient of every loss whose head got its own, also when an update
-    breaks off in the middle. One case is not exact: `nlp.update(sgd=...)` steps when those that
-    came back last time are back, so that a listener which stayed away then and returns now adds a
+    is interrupted. One case is not exact: `nlp.update(sgd=...)` steps when those that
+    came back last time are back, so that a listener which did not report then and does now adds a
     gradient to the next step. Training with `sgd=False` and `finish_update`, as spaCy's own loop
     does, is exact there too.
     """
 
-    # What signs off for all stock listeners together, in the stock `transformer` factory.
+    # What reports for all stock listeners together, in the stock `transformer` factory.
     COMPONENT = "component"
 
     def __init__(self) -> None:
-        # Who stayed away last time; None before the first batch.
+        # Who did not report last time; None before the first batch.
         self._absent: set[Hashable] | None = None
         # Whether the graph must outlive the backward pass that is running.
         self.keep_graph = False
@@ -123,7 +123,7 @@ class GradientLedger:
     def catch_up(self) -> None:
         """Make the step that waits for a listener which may not come. Somebody is about to read the
         weights, and means those that are updated; but in the middle of an update the other
-        listeners still come, so the batch ends only if they stayed away last time as well."""
+        listeners still come, so the batch ends only if they did not report last time as well."""
         if self._when_settled is not None:
             self.collect()
         if not self._is_anybody_here:
@@ -153,7 +153,7 @@ class GradientLedger:
 
     @property
     def _is_anybody_here(self) -> bool:
-        # A component that only has listeners of ours signs off first, for nobody.
+        # A component that only has dlfa_spacy listeners reports first, for no listener.
         return (
             self._has_heard
             or self._expected == {self.COMPONENT} == self._arrived

@@ -131,7 +131,7 @@ class TransformerModel(StockTransformerModel):
         return super().has_dim(name)
 
     def set_dim(self, name: str, value: int, *, force: bool = False) -> None:
-        # Saved weights know better than the folder that has the encoder's name today.
+        # Saved weights know better than the folder that now has the encoder's name.
         super().set_dim(name, value, force=force or not self.attrs["has_transformer"])
 
     def get_dim(self, name: str) -> int:
@@ -401,7 +401,7 @@ def convert_outputs(
     """Backpropagate through every layer that has a gradient.
 
     The stock function passes `last_hidden_state` alone to autograd and drops the gradients of all
-    other layers without a word (explosion/spacy-transformers, pull request 299).
+    other layers silently (explosion/spacy-transformers, pull request 299).
     """
     _, outputs = inputs_outputs
 

@@ -53,7 +53,7 @@ class Readership:
         Doc.
     max_batch_items (Optional[int]): Padded wordpieces in one forward pass. None: what suits the
         device.
-    takes_gradients (bool): Whether anybody who reads it sends gradients (grad_factor). If not, it
+    takes_gradients (bool): Whether any reader sends gradients (grad_factor). If not, it
         is frozen.
     """
 
@@ -62,7 +62,7 @@ class Readership:
     takes_gradients: bool = True
 
     def layers(self, num_layers: int) -> list[int]:
-        """RETURNS (List[int]): The layers that somebody reads."""
+        """RETURNS (List[int]): The layers that are read."""
         if self.readers is None:
             return list(range(num_layers + 1))
         needed = {layer for reader in self.readers.values() for layer in reader.needs(num_layers)}

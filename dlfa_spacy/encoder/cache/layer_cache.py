@@ -148,7 +148,7 @@ class LayerCache:
                 else:
                     encoded[key][layer] = exact[rows]
             with self._lock:
-                # Another thread may have had to let go of the store since.
+                # Another thread may have had to release the store since.
                 if self._store is store and (training or self._has_room(kept)):
                     store.put(layer, kept)
         return encoded

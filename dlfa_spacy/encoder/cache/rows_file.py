@@ -44,7 +44,7 @@ class RowsFile:
         return self._mapped[begin : begin + count]
 
     def close(self) -> None:
-        """Let go of the file, so that its folder can be removed."""
+        """Release the file, so that its folder can be removed."""
         self._mapped = numpy.zeros((0, self.width), ROW_TYPE)
         if self._file is not None:
             self._file.close()

@@ -32,7 +32,7 @@ class LayerStore(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of files. Nothing may be asked of the store afterwards."""
+        """Release files. Nothing may be asked of the store afterwards."""
         ...
 
 

@@ -42,6 +42,6 @@ class Bfloat16Blocks:
         return blocks
 
     def forget(self) -> None:
-        """Let go of the copies. Whoever changes weights behind torch's back, as thinc's optimizer
+        """Release the copies. Whoever changes weights behind torch's back, as thinc's optimizer
         does, has to say so."""
         self._kept = (), []

@@ -196,7 +196,7 @@ class PackedEncoder(nn.Module):
         output = self.transformer(**kwargs, output_hidden_states=not only_last)
         if only_last:
             return {num_layers: output.last_hidden_state}
-        # H^L is last_hidden_state by definition: some models norm it after the last block.
+        # H^L is last_hidden_state by definition: some models normalize it after the last block.
         return {
             layer: output.last_hidden_state if layer == num_layers else output.hidden_states[layer]
             for layer in layers

@@ -27,7 +27,7 @@ def check_config(config: PretrainedConfig, most_weights: int = _MOST_WEIGHTS) ->
 
     config (PretrainedConfig): Its configuration.
     most_weights (int): Of all sizes together.
-    RAISES (ValueError): A size is no number or far beyond any encoder's, naming the key.
+    RAISES (ValueError): A size is not a number or far beyond any encoder's, naming the key.
     """
     sizes = {}
     for key, most in _MOST.items():

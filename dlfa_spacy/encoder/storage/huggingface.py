@@ -60,7 +60,7 @@ def check_settings(settings: Mapping[str, Any]) -> None:
         raise EncoderError(
             f"{TRUST} = {str(settings[TRUST]).lower()} "
             "([components.transformer.model] tokenizer_config, transformer_config): nothing that "
-            "comes with an encoder is run. Expected no such setting. Fix: take it out."
+            "comes with an encoder is run. Expected no such setting. Fix: remove it."
         )
     attention = settings.get("attn_implementation")
     if attention is not None and attention not in ATTENTION:

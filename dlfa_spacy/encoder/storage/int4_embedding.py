@@ -36,7 +36,7 @@ class Int4Embedding(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """All rows, `(V, E)`, unpacked anew each time: for what reads a vocabulary as a matrix."""
+        """All rows, `(V, E)`, unpacked again each time: for what reads a vocabulary as a matrix."""
         return unpack(self.nibbles, self.scales)
 
     def rows(self, kept: Tensor, padding_idx: int | None) -> "Int4Embedding":

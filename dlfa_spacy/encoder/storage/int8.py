@@ -11,7 +11,7 @@ from .int4_linear import plain_linear
 
 
 class Int8Linear(nn.Module):
-    """y = x W' + b with W in int8, one scale an output; x is quantized as it comes, by its range.
+    """y = x W' + b with W in int8, one scale per output; x is quantized as it comes, by its range.
 
     What `torch.ao.quantization.quantize_dynamic` makes of a Linear layer, to the last bit. Unlike
     it the state is plain tensors (`weight` int8 `(out, in)`, `scale` `(out,)`, `zero_point`

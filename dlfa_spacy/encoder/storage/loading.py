@@ -38,7 +38,7 @@ def encoder_location(name: str, key: str = KEY) -> str:
     if path.is_dir():
         if not (path / "config.json").is_file():
             raise EncoderError(
-                f"{_setting(key, name)}: the folder has no config.json, so it is no encoder. "
+                f"{_setting(key, name)}: the folder has no config.json, so it is not an encoder. "
                 "Expected a folder written by save_pretrained(). Fix: point it at such a folder."
             )
         return str(path)

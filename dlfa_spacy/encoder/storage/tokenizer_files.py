@@ -64,7 +64,7 @@ def write_tokenizer(files: Any, folder: Path) -> None:
     """
     if not isinstance(files, Mapping) or not all(isinstance(v, bytes) for v in files.values()):
         raise ValueError(
-            "The saved tokenizer is no list of files. Expected names and bytes. Fix: copy the "
+            "The saved tokenizer is not a list of files. Expected names and bytes. Fix: copy the "
             "pipeline again, or train again."
         )
     strange = [str(name)[:100] for name in files if name not in NAMES]

@@ -172,7 +172,7 @@ def test_a_folder_of_a_known_architecture_is_loaded_without_its_code(tmp_path: P
 @pytest.mark.parametrize("key", ["tokenizer_config", "transformer_config"])
 def test_no_setting_lets_code_run(bert: str, key: str) -> None:
     settings = {"tokenizer_config": {}, "transformer_config": {}, key: {"trust_remote_code": True}}
-    with pytest.raises(EncoderError, match="trust_remote_code = true.* Fix: take it out"):
+    with pytest.raises(EncoderError, match="trust_remote_code = true.* Fix: remove it"):
         load_encoder(bert, settings["tokenizer_config"], settings["transformer_config"])
 
 
