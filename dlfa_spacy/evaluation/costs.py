@@ -1,4 +1,4 @@
-"""What each option of `dlfa optimize` costs and brings: scores per language, size and speed."""
+"""What each option of `dlfa optimize` costs and gains: scores per language, size and speed."""
 
 import statistics
 import tempfile
@@ -45,7 +45,7 @@ class Corpus:
     folders (Sequence[Path]): Each holds `<lang>/<split>.spacy`, as for `dlfa evaluate`.
     splits (Sequence[str]): In order of preference.
     source (str): The language trained on; all others are targets.
-    limit (int): Texts of a language, a seeded draw; 0 for all.
+    limit (int): Texts per language, a seeded draw; 0 for all.
     timed (int): Texts of each language that speed is measured with.
     rounds (int): Timed rounds; one more to warm up.
     alone (bool): Each option alone, too; else only together.
@@ -114,7 +114,7 @@ class Costs:
 
 def variants(options: Options, alone: bool = True) -> dict[str, Options]:
     """RETURNS (Dict[str, Options]): Each option alone, all together, and all but `--onnx`. Blocks
-    that nobody reads are taken out in every one of them, unless that is left out."""
+    that nothing reads are removed in every one of them, unless `cut` is off."""
     plain = Options(cut=options.cut)
     chosen = [
         x.name for x in fields(options) if x.name != "cut" and getattr(options, x.name) != x.default

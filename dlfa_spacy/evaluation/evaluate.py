@@ -176,12 +176,12 @@ def evaluate(
     source (str): The language the pipeline was trained on, for the gap.
     gold_tokens (bool): Give the pipeline the gold tokens, as XTREME does, or else raw text.
     batch_size (Optional[int]): Texts per batch; by default the pipeline's own.
-    limit (int): Score that many texts per language, a seeded draw; 0 for all.
+    limit (int): Texts to score per language, a seeded draw; 0 for all.
     limit_seed (int): Seed of that draw.
     options (Optional[ReadingOptions]): How to read public formats.
     run (Optional[Dict[str, Any]]): `name`, `variant`, `seed`, `train_data`, `eval_data` for the
         record; what is missing is taken from the pipeline's config and meta.
-    n_examples (int): Keep the first texts with errors, that many per language.
+    n_examples (int): Texts with errors to keep per language, the first ones.
     on_language (Optional[Callable[[LanguageFiles], None]]): Called before each language.
     on_doc (Optional[Callable[[], None]]): Called for each text scored.
     on_total (Optional[Callable[[int], None]]): Called with the number of texts of each language,

@@ -29,7 +29,7 @@ class LanguageResult:
     multilabel_per_threshold (Dict[str, Dict[str, float]]): F1 of several labels at once by
         threshold; empty for exclusive classes.
     examples (List[Dict[str, Any]]): Texts with errors, see `wrong_text`; not in scores.json,
-        because a corpus may not be passed on.
+        because a corpus may not be redistributed.
     reading_notes (Dict[str, int]): What was changed or left out while reading a public format, by
         the keys of `corpora.sentence.NOTES`; empty for .spacy files.
     """
@@ -157,9 +157,9 @@ class Evaluation:
             )
         if "textcat_multilabel_micro_f1" in self.metrics:
             lines.append(
-                "Several labels at once: a label holds from the pipeline's own threshold on; "
-                "scores.json has the scores at every tenth. A threshold chosen on them is chosen "
-                "on the test set."
+                "Several labels at once: a label counts from the pipeline's own threshold on; "
+                "scores.json has the scores at thresholds in steps of 0.1. A threshold chosen "
+                "on them is chosen on the test set."
             )
         if "pos_chunk_f1_seqeval1" in self.metrics:
             lines.append(

@@ -170,7 +170,7 @@ class LanguageScorer:
         return counts
 
     def confusions(self) -> dict[str, dict[str, dict[str, int]]]:
-        """Tell what was taken for what.
+        """Return the confusions.
 
         RETURNS (Dict[str, Dict[str, Dict[str, int]]]): By task, count by predicted label by gold
             label. Of NER, spans of the same extent; `NOTHING` stands for none there. Of POS, gold

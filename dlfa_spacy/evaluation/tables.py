@@ -87,7 +87,7 @@ def confusion_markdown(table: Mapping[str, Mapping[str, int]]) -> str:
     """Make a confusion matrix.
 
     table (Mapping[str, Mapping[str, int]]): Count by predicted label by gold label.
-    RETURNS (str): A Markdown table: a row a gold label, a column a predicted one.
+    RETURNS (str): A Markdown table: one row per gold label, one column per predicted one.
     """
     labels = sorted({*table, *(label for row in table.values() for label in row)})
     rows = [
