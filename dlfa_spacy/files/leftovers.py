@@ -39,7 +39,7 @@ def recover(target: Path) -> None:
 
     target (Path): A file or a folder, or a name where none is.
     """
-    # Results of before had no host and no count in their names.
+    # Older results had no host and no count in their names.
     pattern = re.compile(
         rf"\.{re.escape(target.name)}\.(?:{re.escape(_HOST)}\.)?(\d+)(?:-\d+)?\.({NEW}|{OLD})"
     )

@@ -16,7 +16,7 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
 
     path (Path): The file.
     YIELDS (Tuple[int, str]): Line number from 1, and the line without its end.
-    RAISES (ValueError): If a line is not UTF-8, or the file no ordinary one.
+    RAISES (ValueError): If a line is not UTF-8, or the file is not an ordinary one.
     """
     # Bytes are split first: text mode would report a decoding error without its line.
     with open_file(path) as file_:

@@ -15,7 +15,7 @@ def insert_between_markers(path: Path, content: str, marker: str = MARKER) -> No
     path (Path): The file, with the marker on two lines of its own.
     content (str): What to put between them.
     marker (str): The marker.
-    RAISES (ValueError): If the marker is not there exactly twice; the file stays as it is.
+    RAISES (ValueError): If the marker is not there exactly twice; the file is unchanged.
     """
     text = path.read_text(encoding="utf-8")
     parts = text.split(marker)

@@ -186,7 +186,7 @@ def test_a_tag_without_end_is_refused_soon(tmp_path: Path) -> None:
         list(read_tmx(path))
 
 
-# What is no file
+# What is not a file
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no FIFOs here")
