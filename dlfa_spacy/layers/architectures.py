@@ -17,7 +17,7 @@ from .inline import inline_encoder, replace_listener, replace_listener_cfg
 from .listener import TransformerListener
 from .pooling import pool_pieces
 
-# What transformers hands out when asked, and nothing here does.
+# Outputs that transformers gives on request, and this package does not.
 NOT_HANDED_OUT = ("output_attentions", "output_hidden_states")
 
 
@@ -45,9 +45,9 @@ def build_transformer_model_v1(
         nothing is truncated; with any other getter a span too long for the encoder is cut into
         windows.
     tokenizer_config (Dict[str, Any]): Settings for the tokenizer.
-    transformer_config (Dict[str, Any]): Settings for the encoder's configuration. Of the outputs
-        that they can ask for, none is handed out: no attentions (which OutputWarning says), and
-        hidden states through `dlfa_spacy.layer_states`.
+    transformer_config (Dict[str, Any]): Settings for the encoder's configuration. They
+        can ask for more outputs, which no Doc gets: no attentions (OutputWarning says so), and
+        hidden states only through `dlfa_spacy.layer_states`.
     mixed_precision (bool): Mixed precision: half floats on a GPU, bfloat16 on a CPU that has it
         (AVX-512 BF16 or AMX), fp32 elsewhere. In training about twice as fast on such a CPU.
     grad_scaler_config (Dict[str, Any]): Settings of the gradient scaler for mixed precision.
@@ -100,7 +100,7 @@ def build_transformer_listener_v1(
 ) -> Model[list[Doc], list[Floats2d]]:
     """Listen to all layers of an encoder earlier in the pipeline.
 
-    Stands wherever a spaCy component wants a `tok2vec` block: ner, tagger, morphologizer, parser,
+    Goes wherever a spaCy component takes a `tok2vec` block: ner, tagger, morphologizer, parser,
     textcat, spancat, ...
 
     aggregation (Model): How the layers become one vector per wordpiece: a layer of dlfa_spacy.
@@ -108,7 +108,7 @@ def build_transformer_listener_v1(
         `reduce_mean.v1`.
     grad_factor (float): Weight of this component's gradients in the encoder, in all layers. With 0
         the component does not train the encoder (and costs no backward pass); the aggregation
-        trains all the same.
+        still trains.
     upstream (str): Name of the encoder's component, or "*".
     CREATES: `Model[List[Doc], List[Floats2d]]`, one row per token, as wide as the encoder.
 

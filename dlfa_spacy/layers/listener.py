@@ -38,7 +38,7 @@ NOT_ENCODED = (
     "pipeline without `disable`), or, in training, name it in [training] annotating_components."
 )
 STOCK_UPSTREAM = (
-    "A dlfa_spacy.TransformerListener.v1 listens to a stock encoder, which hands out its last "
+    "A dlfa_spacy.TransformerListener.v1 listens to a stock encoder, which provides its last "
     "layer only. Expected [components.transformer.model] @architectures = "
     '"dlfa_spacy.TransformerModel.v1". Fix: change that line (name must be given; the other '
     "arguments are the same, and have defaults), or listen with "
@@ -186,7 +186,7 @@ class TransformerListener(StockListener):
             batch.ledger.expect(self.id, backprop and functools.partial(_call, backprop, outputs))
 
     def clear(self) -> None:
-        """Let go of the batch."""
+        """Release the batch."""
         self._batch_id = None
         self._outputs = None
         self._backprop = None
@@ -364,7 +364,7 @@ def _split(docs: Sequence[Doc], vectors: Tensor) -> list[TransformerData]:
 def _aggregation_input(
     model: TransformerListener, docs: Sequence[Doc], training: bool = False
 ) -> AggregationInput:
-    """The layers of some Docs, packed: from the Docs where they travel there, else encoded anew."""
+    """The layers of some Docs, packed: from the Docs if they are there, otherwise encoded again."""
     datas = [doc._.trf_data for doc in docs]
     if model.num_layers is None:
         raise ValueError(STOCK_UPSTREAM)

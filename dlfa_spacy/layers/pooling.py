@@ -16,7 +16,7 @@ def pool_pieces(pooling: Model[Ragged, Floats2d]) -> Model[PiecesT, list[Floats2
     """Reduce the wordpieces of each token to one vector.
 
     pooling (Model[Ragged, Floats2d]): The reduction, such as `reduce_mean.v1`.
-    RETURNS (Model[List[TransformerData], List[Floats2d]]): `(n_tokens, E)` a Doc. A token without
+    RETURNS (Model[List[TransformerData], List[Floats2d]]): `(n_tokens, E)` per Doc. A token without
         wordpieces (white space) gets zeros, whatever the reduction.
     """
     return Model("pool-pieces", forward, layers=[pooling], dims={"nO": None})

@@ -23,8 +23,8 @@ def read_sequence(
 ) -> Model[list[Doc], Floats2d]:
     """Reduce the wordpieces of each Doc, special tokens included, to one vector.
 
-    tok2vec (Model): A listener of ours, or an encoder of the component's own. Everything in it is
-        run but the pooling to tokens, its last layer.
+    tok2vec (Model): A dlfa_spacy listener, or the component's own encoder. Everything in it is run
+        except the pooling to tokens, its last layer.
     sequence (str): "cls", the first wordpiece of a window (the mean over the windows of a long
         Doc), or "mean", the mean of all wordpieces (in overlapping windows some count twice).
     RETURNS (Model[List[Doc], Floats2d]): `(B, E)`. An empty Doc gets zeros.
@@ -94,7 +94,7 @@ def forward(
 
 
 def _readers(model: Model) -> list[Model]:
-    """All but the pooling, which is looked up anew each time: `replace_listeners` changes them."""
+    """All but the pooling, which is looked up again each time: `replace_listeners` changes them."""
     return model.layers[0].layers[:-1]
 
 

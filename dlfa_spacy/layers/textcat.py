@@ -47,7 +47,7 @@ def build_textcat_v1(
         encoder's own; "new", the same with random weights; or None.
     dropout (float): On the pooled vector, in training. `[training] dropout` does not change it.
     nO (Optional[int]): Classes; by default the labels that the component has.
-    CREATES: `Model[List[Doc], Floats2d]`, `(B, nO)`: one score a class, from 0 to 1.
+    CREATES: `Model[List[Doc], Floats2d]`, `(B, nO)`: one score per class, from 0 to 1.
     RAISES (ValueError): A wrong argument; a pooler that the encoder does not have, or "cls" with a
         tokenizer that puts no special token in front (both at `initialize`).
 
