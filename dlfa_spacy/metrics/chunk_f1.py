@@ -1,7 +1,7 @@
 """XTREME's POS score: seqeval's chunk F1 over bare UPOS tags.
 
-XTREME hands sentences of bare tags (`NOUN`, not `B-NOUN`) to `seqeval.metrics.f1_score`. What
-comes out is neither accuracy nor an F1 over words:
+XTREME hands sentences of bare tags (`NOUN`, not `B-NOUN`) to `seqeval.metrics.f1_score`. The
+result is neither accuracy nor an F1 over words:
 
 * A run of equal tags is one chunk, right or wrong as a whole (`PROPN PROPN`). The score is
   therefore lower than token accuracy.
@@ -13,7 +13,7 @@ comes out is neither accuracy nor an F1 over words:
 * seqeval 0.0.12, current when XTREME's tables were made, keeps the whole tag as the type and has
   only the first trap and that of S (compared with 0.0.12 itself on 3,000 random corpora).
 
-`rules` says which one is wanted; scores under different rules must not stand side by side.
+`rules` selects one; scores under different rules must not be compared.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class _Chunker:
 
 
 class UposChunkF1:
-    """Micro-averaged F1 over runs of equal UPOS tags, equal to seqeval's number for number.
+    """Micro-averaged F1 over runs of equal UPOS tags, exactly equal to seqeval's.
 
     rules (str): `"seqeval1"` for seqeval 1.x (compared in the tests with 1.2.2), `"seqeval0"` for
         0.0.12.

@@ -14,7 +14,7 @@ def cka(x: NDArray, y: NDArray, kernel: str = "linear", debiased: bool = True) -
     """CKA = HSIC(K, M) / sqrt(HSIC(K, K) HSIC(M, M)).
 
     The biased one is near 1 for noise when there are fewer sentences than dimensions, which is the
-    ordinary case; the debiased one is about 0 then, and may be below.
+    usual case; the debiased one is then about 0, and may be below.
 
     x, y (NDArray): `(n, E)` and `(n, F)`; row i of both is the same sentence.
     kernel (str): "linear", or "rbf" (the width by the median heuristic, for each side).
@@ -43,7 +43,7 @@ def disjoint_batches(n: int, size: int) -> Iterator[slice]:
     """Cut n sentences into batches of nearly the same size that share none.
 
     n (int): Sentences.
-    size (int): Wanted in a batch. Debiased values do not depend on it much, biased ones do.
+    size (int): Target size of a batch. Debiased values hardly depend on it, biased ones do.
     YIELDS (slice): The batches, each of `size` or a few more, or of all n if there are fewer.
     """
     count = max(1, n // size)

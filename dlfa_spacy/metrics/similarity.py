@@ -1,4 +1,4 @@
-"""How near translations are, how near anything is to anything, and centering by language."""
+"""Cosines of translations and of random pairs, and centering by language."""
 
 import numpy
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ def random_pair_cosine(x: NDArray, seed: int = 0) -> float:
 
 
 def centred(x: NDArray) -> NDArray:
-    """Take away the mean vector of a language: free, and what any alignment has to beat.
+    """Subtract the mean vector of a language: free, and what any alignment has to beat.
 
     x (NDArray): `(..., n, E)`, of one language.
     RETURNS (NDArray): The same shape.

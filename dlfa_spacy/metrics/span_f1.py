@@ -22,7 +22,7 @@ def f1(n_correct: int, n_predicted: int, n_gold: int) -> float:
 class SpanF1:
     """Micro-averaged F1 over spans: begin, end and type must all be right.
 
-    On valid IOB2 this is `seqeval.metrics.f1_score` in its default mode, number for number (the
+    On valid IOB2 this is `seqeval.metrics.f1_score` in its default mode, exactly (the
     tests compare them). Constant memory: spans are counted and forgotten.
     """
 
