@@ -1,4 +1,4 @@
-"""Blocks of the encoder that nobody reads are taken out."""
+"""Blocks of the encoder that nothing reads are removed."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,11 +18,11 @@ READS_LAYERS = ("dlfa_sentence_vectors",)
 
 
 def cut_encoders(nlp: Language, encoders: Sequence[EncoderInUse]) -> list[str]:
-    """Take out the blocks above the highest layer that anybody reads, and the pooler.
+    """Remove the blocks above the highest layer that is read, and the pooler.
 
-    Layer numbers of the aggregations are written anew, as numbers from below. Predictions do not
-    change: that is measured, and an encoder where they would (one that norms the output of its last
-    block) is refused.
+    Layer numbers of the aggregations are rewritten as numbers from below. Predictions do not
+    change: that is measured, and an encoder where they would (one that normalizes the output of its
+    last block) is refused.
 
     nlp (Language): The pipeline; changed in place.
     encoders (Sequence[EncoderInUse]): Its encoders.
@@ -52,7 +52,7 @@ def _cut(encoder: EncoderInUse, depth: int, top: int) -> None:
     if blocks is None:
         raise ValueError(
             f'The encoder of "{encoder.component}" ({kind}) does not keep its blocks in one list, '
-            "so the upper ones cannot be taken out. Fix: add --no-cut."
+            "so the upper ones cannot be removed. Fix: add --no-cut."
         )
     expected = _probe(encoder, top)
     del blocks[top:]
@@ -90,7 +90,7 @@ def _renumber(nlp: Language, encoder: EncoderInUse, depth: int, top: int) -> Non
             # Whoever reads the last layer: then nothing is cut.
             raise ValueError(
                 f"[components.{reading.component}] aggregation ({type(reading.module).__name__}) "
-                f"reads no layer above {top} of {depth}, but its layers cannot be counted anew. "
+                f"reads no layer above {top} of {depth}, but its layers cannot be renumbered. "
                 "Expected one that can (MeanLayers, SelectedLayers). Fix: add --no-cut."
             )
         replace_aggregation(nlp, encoder, reading, made, top)

@@ -28,7 +28,7 @@ def drop_layers(
 
     `ScalarMix`: its softmax weights, the same for all tokens. `LayerAttention`: the mean weight
     over the wordpieces of some texts. With `residual` the last layer stays: it is read besides the
-    mix. Aggregations that do not weigh layers stay as they are.
+    mix. Aggregations that do not weight layers are unchanged.
 
     nlp (Language): The pipeline; changed in place.
     encoders (Sequence[EncoderInUse]): Its encoders.

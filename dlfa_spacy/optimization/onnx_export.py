@@ -46,7 +46,7 @@ def make_onnx(encoders: Sequence[EncoderInUse], int8: bool, half: str | None) ->
 
     encoders (Sequence[EncoderInUse]): Changed in place.
     int8 (bool): Matrix products of the encoder with 8-bit integers, by ONNX Runtime's dynamic
-        quantization: weights with one scale an output, activations with one for all texts that are
+        quantization: weights with one scale per output, activations with one for all texts that are
         encoded together.
     half (Optional[str]): Store fp32 weights as "float16" or "bfloat16".
     RETURNS (List[str]): What was exported, a line for each encoder.
@@ -135,7 +135,7 @@ def _plain_attention(transformer: Any) -> nn.Module:
     except ValueError:
         return _exportable_rows(copy.deepcopy(transformer))
     for name, child in transformer.named_children():
-        # Layers that are no part of the configuration: int8 embeddings, a pooler taken out.
+        # Layers that are not part of the configuration: int8 embeddings, a removed pooler.
         if name == "pooler":
             setattr(plain, name, child)
     plain.set_input_embeddings(transformer.get_input_embeddings())

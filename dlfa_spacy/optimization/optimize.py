@@ -1,4 +1,4 @@
-"""All steps in their order, each weighed, and the result checked before it takes its place."""
+"""All steps in order, the size measured after each, and the result checked before it is written."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ CHECK_TEXTS = ("Anna lives in Berlin.", "1, 2 and 3", "x")
 class Options:
     """What to do to a pipeline.
 
-    cut (bool): Take out the blocks, and the pooler, that nobody reads.
+    cut (bool): Remove the blocks, and the pooler, that nothing reads.
     drop (Optional[float]): Drop layers of a smaller weight.
     trim (bool): Trim the vocabulary to the texts.
     int8 (bool): Linear layers as integers.
@@ -166,7 +166,7 @@ def _drop(nlp: Language, threshold: float | None, docs: list[Doc]) -> list[str]:
 
 
 def check_target(source: Path | None, out: Path) -> None:
-    """RAISES (ValueError): Writing `out` would destroy the source, or what is no pipeline."""
+    """RAISES (ValueError): Writing `out` would destroy the source, or what is not a pipeline."""
     check_apart(source, out, "MODEL")
     target = out.resolve()
     is_pipeline = (target / "config.cfg").is_file() and (target / "meta.json").is_file()
@@ -207,8 +207,8 @@ def folder_size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-# As measured in docs/results/deployment.md: int8 brings speed, the other two bring size, and none
-# costs more than noise. Trimming needs texts, and ONNX Runtime an extra: they have to be asked for.
+# As measured in docs/results/deployment.md: int8 increases speed, the other two reduce size, and
+# none costs more than noise. Trimming needs texts, and ONNX Runtime an extra: ask for them.
 TARGETS = {"cpu": Options(int8=True, int8_embeddings=True, half="float16")}
 
 

@@ -20,7 +20,7 @@ SPANS = {"@span_getters": "spacy-transformers.strided_spans.v1", "window": 128, 
 def stock_pipeline(nlp: Language, folder: Path) -> Language:
     """Make a stock pipeline on the same encoder: its weights, the same components and labels. What
     reads the encoder is not trained, because its weights were learned on vectors that a stock
-    listener does not give. So it tells speed and size, and no scores.
+    listener does not give. So it has speed and size, but no scores.
 
     nlp (Language): A trained pipeline, as it was before `dlfa optimize`.
     folder (Path): Where to put the encoder.

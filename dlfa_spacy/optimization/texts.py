@@ -15,7 +15,7 @@ PLAIN = ".txt"
 def read_texts(nlp: Language, path: str | Path) -> list[Doc]:
     """
     nlp (Language): The pipeline, whose tokenizer makes the Docs.
-    path (Union[str, Path]): A file, or a folder, looked through to its last level: .txt with one
+    path (Union[str, Path]): A file, or a folder, searched recursively: .txt with one
         text per line, or a corpus (.spacy, .jsonl, .tsv, .conllu, .iob2).
     RETURNS (List[Doc]): All texts.
     RAISES (ValueError): Nothing there, or a malformed file.

@@ -27,13 +27,13 @@ NO_TRIM = "Fix: leave out --trim-vocab."
 def trim_vocabularies(encoders: Sequence[EncoderInUse], docs: Sequence[Doc]) -> list[str]:
     """Take the wordpieces that some texts do not need out of tokenizers and encoders.
 
-    What stays keeps its order: ids are counted anew. A text all of whose wordpieces stayed is cut
+    What stays keeps its order: ids are renumbered. A text all of whose wordpieces stayed is cut
     into the same ones. Any other text is cut into shorter ones; only a character that has no piece
     of its own in the whole vocabulary can become the unknown token.
 
     encoders (Sequence[EncoderInUse]): Changed in place.
     docs (Sequence[Doc]): The texts in use.
-    RETURNS (List[str]): What was taken out, a line for each encoder.
+    RETURNS (List[str]): What was removed, a line for each encoder.
     RAISES (ValueError): No texts, or a tokenizer that cannot be trimmed.
     """
     if not any(len(doc) for doc in docs):
@@ -74,7 +74,7 @@ def _spec(tokenizer: Any) -> dict[str, Any]:
     if found not in (WORDPIECE, UNIGRAM):
         raise ValueError(
             f"--trim-vocab: the tokenizer {kind} has a model of type {found}, whose pieces are "
-            f"made of one another. Expected {WORDPIECE} or {UNIGRAM}. {NO_TRIM}"
+            f"made of each other. Expected {WORDPIECE} or {UNIGRAM}. {NO_TRIM}"
         )
     return spec
 

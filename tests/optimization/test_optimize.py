@@ -242,7 +242,7 @@ def test_rows_of_integers_are_off_by_half_a_step_at_most(bert: str, tmp_path: Pa
     half_a_step = rows.weight.abs().amax(dim=1)[None] / 254
     assert bool((off <= half_a_step * 1.001 + 1e-12).all())
     assert bool((made(ids)[0, 5] == 0).all())
-    # One byte a number instead of four, and eight per row.
+    # One byte per number instead of four, and eight per row.
     saved_bytes = rows.weight.numel() * 3 - 8 * len(rows.weight)
     assert abs(steps[1].size - steps[2].size - saved_bytes) < 2000
     with pytest.raises(ValueError, match="has no embedding of floats"):

@@ -57,7 +57,7 @@ class Speed:
     @property
     def limit(self) -> tuple[str, float] | None:
         """RETURNS (Optional[Tuple[str, float]]): The fastest way to run the encoder alone, and its
-        words per second; None without an encoder of ours."""
+        words per second; None without a dlfa_spacy encoder."""
         bare = {name: taken for name, taken in self.seconds.items() if name != PIPELINE}
         if not bare:
             return None
