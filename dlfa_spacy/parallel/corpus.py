@@ -28,17 +28,17 @@ _BATCH = 256
 
 
 class ParallelCorpus:
-    """Sentence pairs from files, read anew on every pass and never in memory as a whole.
+    """Sentence pairs from files, read again on every pass and never in memory as a whole.
 
     paths (Union[str, Path, Sequence]): See `find_sources`.
-    languages (Optional[Sequence[str]]): Read these alone; all by default.
+    languages (Optional[Sequence[str]]): Read only these; all by default.
     dictionaries (Optional[Mapping[str, WordDictionary]]): Language -> dictionary to link words with
         (`dico`), where the file has no links itself.
-    limit (int): Give out so many pairs of a language; 0 for all.
+    limit (int): Pairs to yield per language; 0 for all.
     tokenizer (Optional[PieceTokenizer]): The encoder's, to count wordpieces. Without it no text is
         too long.
     max_length (int): Wordpieces the encoder reads at once, special tokens included.
-    long_texts (str): What becomes of a pair with a longer side: `"keep"` gives it out whole
+    long_texts (str): What happens to a pair with a longer side: `"keep"` yields it whole
         (the encoder reads it in windows that overlap), `"window"` cuts it between links that do not
         cross (see `cut_pair`), `"drop"` leaves it out.
 
@@ -183,13 +183,13 @@ class Counts:
     """Sentence pairs of one language.
 
     read (int): In the files.
-    kept (int): Given out, parts of long ones included.
+    kept (int): Yielded, parts of long ones included.
     empty (int): Left out, because a side has no text.
     identical (int): Left out, because both sides are the same text: no translation.
-    duplicates (int): Left out, because the same pair was there before.
+    duplicates (int): Left out, because the same pair occurred before.
     long (int): With a side of more wordpieces than the encoder reads at once.
-    unlinked (int): Given out without a single link between words.
-    links (int): Links of all that was given out.
+    unlinked (int): Yielded without a single link between words.
+    links (int): Links of all that was yielded.
     """
 
     read: int = 0

@@ -12,7 +12,7 @@ from .pair import Link
 def link_by_dictionary(
     source_words: Sequence[str], target_words: Sequence[str], dictionary: WordDictionary
 ) -> list[Link]:
-    """Link a foreign word with an English one if the dictionary leaves no doubt.
+    """Link a foreign word with an English one if the dictionary is unambiguous.
 
     The candidates of a word are its translations that stand on the English side. It is linked if
     there is exactly one (as a type), which occurs there once, and if exactly one foreign word

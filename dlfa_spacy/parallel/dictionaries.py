@@ -20,7 +20,7 @@ def read_dictionaries(
     """Read the dictionaries of a folder.
 
     folder (Union[str, Path]): With `<xx>-en.txt` files in MUSE's format.
-    languages (Optional[Sequence[str]]): These alone; all by default.
+    languages (Optional[Sequence[str]]): Only these; all by default.
     RETURNS (Dict[str, WordDictionary]): Language -> dictionary.
     RAISES (ValueError): There are none.
     """

@@ -16,12 +16,12 @@ class WordDictionary:
     """Foreign words and their English translations.
 
     entries (Iterable[Tuple[str, str]]): Foreign word, English word. Several for a word are fine.
-    ignore_identical (bool): Leave out entries of two equal words: names and numbers, which an
+    ignore_identical (bool): Skip entries of two equal words: names and numbers, which an
         encoder aligns anyhow (AlignFreeze's default).
 
     forward (Dict[str, Set[str]]): Foreign -> English, folded.
     backward (Dict[str, Set[str]]): English -> foreign, folded.
-    duplicates (int): Entries that were there before.
+    duplicates (int): Entries that occurred before.
     identical (int): Entries left out by `ignore_identical`.
     """
 

@@ -27,7 +27,7 @@ CHUNK = 2_000_000
 class Induced:
     """Entries that were found in parallel text.
 
-    entries (List[Tuple[str, str]]): Foreign word, English word, the surest first.
+    entries (List[Tuple[str, str]]): Foreign word, English word, the most certain first.
     scores (List[float]): Of each, the geometric mean of the two translation probabilities.
     """
 
@@ -55,11 +55,11 @@ def induce_dictionary(
     within a sentence are ignored.
 
     pairs (Iterable[SentencePair]): Parallel text of one language.
-    threshold (float): Leave out entries with a lower score, see `Induced`.
-    min_count (int): Leave out words that stand in fewer sentences together.
+    threshold (float): Skip entries with a lower score, see `Induced`.
+    min_count (int): Skip words that stand in fewer sentences together.
     iterations (int): Steps of expectation maximization.
-    max_words (int): Leave out longer sentences.
-    limit (int): Read so many pairs; 0 for all.
+    max_words (int): Skip longer sentences.
+    limit (int): Pairs to read; 0 for all.
     RETURNS (Induced): The entries.
     RAISES (ValueError): A number is out of range. (ImportError): scipy is not installed.
 

@@ -26,8 +26,8 @@ def linked_corpus(
     languages (Optional[Sequence[str]]): Only these.
     dictionaries (Union[str, Path]): Folder of MUSE files to link words with. Without it they are
         induced from the text itself. Links in the files come before both.
-    limit (int): So many pairs of a language; 0 for all.
-    induced_from (int): So many pairs of a language to induce from; 0 for all.
+    limit (int): Pairs per language; 0 for all.
+    induced_from (int): Pairs per language to induce from; 0 for all.
     sizes (Any): More arguments of `ParallelCorpus`.
     RETURNS (ParallelCorpus): The text.
     """
@@ -55,7 +55,7 @@ def read_linked_texts(
 def by_language(pairs: Iterable[SentencePair]) -> dict[str, ParallelText]:
     """Sort pairs by language.
 
-    pairs (Iterable[SentencePair]): The pairs. One whose side was there before is left out:
+    pairs (Iterable[SentencePair]): The pairs. One whose side occurred before is left out:
         retrieval could not tell which is meant.
     RETURNS (Dict[str, ParallelText]): Language -> its pairs, sorted by language.
     """

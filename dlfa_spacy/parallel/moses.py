@@ -18,7 +18,7 @@ def read_moses(source: Path, target: Path, language: str) -> Iterator[RawPair]:
     language (str): Code of the foreign language.
     YIELDS (RawPair): The pairs; a side may be empty.
     RAISES (ValueError): The files have not equally many lines. Both are counted before the first
-        pair is given out, because one missing line makes every later pair a wrong one.
+        pair is yielded, because one missing line makes every later pair a wrong one.
     """
     counts = count_lines(source), count_lines(target)
     if counts[0] != counts[1]:

@@ -38,9 +38,9 @@ class Source:
 def find_sources(paths: PathLike | Sequence[PathLike]) -> list[Source]:
     """Find parallel text.
 
-    paths (Union[str, Path, Sequence]): Files and folders; folders are looked through to their last
-        level. `<xx>-en.tsv`; any name with `.tmx`; `<name>.<xx>` beside `<name>.en`, where the name
-        ends in the two languages, as in `wiki.de-en.de` and `wiki.de-en.en`.
+    paths (Union[str, Path, Sequence]): Files and folders; folders are searched recursively.
+        `<xx>-en.tsv`; any name with `.tmx`; `<name>.<xx>` with `<name>.en`, where the name ends in
+        the two languages, as in `wiki.de-en.de` and `wiki.de-en.en`.
     RETURNS (List[Source]): What was found, by path, sorted.
     RAISES (ValueError): There is nothing at one of the paths.
     """

@@ -16,7 +16,7 @@ class ParallelText:
 
     language (str): Code of the foreign language.
     pairs (List[SentencePair]): The sentences, none of them twice on either side.
-    repeated (int): Lines left out because one of their sides had been there before: retrieval
+    repeated (int): Lines left out because one of their sides had occurred before: retrieval
         could not tell which is meant.
     """
 
@@ -26,7 +26,7 @@ class ParallelText:
     _seen: set[tuple[str, str]] = field(default_factory=set, repr=False)
 
     def add(self, pair: SentencePair) -> None:
-        """Take in a pair, unless one of its sides has been there before."""
+        """Take in a pair, unless one of its sides occurred before."""
         sides = {("source", pair.source_text), ("target", pair.target_text)}
         if sides & self._seen:
             self.repeated += 1
@@ -74,7 +74,7 @@ def read_parallel(path: str | Path, limit: int = 0) -> ParallelText:
 
     path (Union[str, Path]): The file. Lines are foreign TAB English, or foreign TAB English TAB
         links in Pharaoh's format (`0-0 1-2`, counted among the words between blanks).
-    limit (int): So many pairs; 0 for all.
+    limit (int): Pairs; 0 for all.
     RETURNS (ParallelText): The pairs.
     RAISES (ValueError): A line without a tab or with wrong links, or no pairs at all.
     """

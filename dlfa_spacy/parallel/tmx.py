@@ -19,7 +19,7 @@ _CODES = {"bpt", "ept", "ph", "it", "ut"}
 _BLOCK = 1 << 16
 # The parser begins a tag or comment anew with every block until it is complete.
 _MAX_TOKEN = 1 << 22
-# What the parser knows by itself, and the tables of one byte a character it can ask Python for.
+# What the parser knows by itself, and the tables of one byte per character it can ask Python for.
 _OWN_ENCODINGS = ("utf-8", "utf-16", "utf-16le", "utf-16be", "iso-8859-1", "us-ascii")
 _TABLES = re.compile(r"ascii|iso8859-\d+|cp125\d|koi8-\w|tis-620")
 
@@ -112,7 +112,7 @@ def read_tmx(path: Path) -> Iterator[RawPair]:
     path (Path): The file. Its languages are named by `xml:lang`; a unit gives a pair for every
         variant that is not English.
     YIELDS (RawPair): The pairs; a side may be empty.
-    RAISES (ValueError): The file is no XML, in an unknown encoding, declares entities, or has no
+    RAISES (ValueError): The file is not XML, in an unknown encoding, declares entities, or has no
         unit with English and another language.
     """
     parser = expat.ParserCreate()
