@@ -21,8 +21,8 @@ def build_freeze_layers_v1(
 ) -> Callable[[Language], Language]:
     """Freeze the encoder's embeddings, some of its layers, or both for the whole training.
 
-    With the default arguments the embeddings alone: training on one language moves the rows of its
-    own wordpieces and never sees those of others, which stay where they were.
+    By default only the embeddings: training on one language moves the rows of its own wordpieces
+    and never sees those of others, which stay where they were.
 
     layers (List[int]): Layer numbers as everywhere (1 is the first block, which makes H^1; negative
         ones count from the end). By default none. With all of them the encoder is frozen, and
@@ -68,7 +68,7 @@ def _freeze_layers(nlp: Language, layers: list[int], embeddings: bool, component
 def build_gradual_unfreezing_v1(
     start: int = 0, every: int = 100, component: str = "transformer"
 ) -> Callable[[Language, dict[str, Any]], None]:
-    """Freeze the encoder and set it free from the top, one block after the other.
+    """Freeze the encoder and unfreeze it from the top, one block after the other.
 
     start (int): The step at which the last block begins to train.
     every (int): Steps between two blocks; the embeddings come after the first block.
@@ -105,13 +105,13 @@ def _unfreeze(
 def build_reinit_layers_v1(
     layers: list[int], seed: int = 0, component: str = "transformer"
 ) -> Callable[[Language], Language]:
-    """Forget what some of the encoder's blocks learned in pretraining: all their weights are drawn
-    anew, as BERT's were (Normal(0, `initializer_range` of the encoder's config), norms 1 and 0,
-    biases 0). Everything else stays pretrained. Then train as usual.
+    """Forget what some of the encoder's blocks learned in pretraining: all their weights are
+    re-initialized, as BERT's were (Normal(0, `initializer_range` of the encoder's config), norms 1
+    and 0, biases 0). Everything else stays pretrained. Then train as usual.
 
     layers (List[int]): Layer numbers as everywhere (1 is the first block, which makes H^1; negative
         ones count from the end).
-    seed (int): Of the random numbers. A block gets the same weights whichever others are drawn too.
+    seed (int): Of the random numbers. A block gets the same weights, whatever others are named.
     component (str): Name of the encoder's component, or of one with an encoder of its own.
     CREATES: A callback for [initialize.before_init] or [initialize.after_init].
 
@@ -135,7 +135,7 @@ def _reinit_layers(nlp: Language, layers: list[int], seed: int, component: str) 
         index = resolve_layer(layer, len(blocks), "initialize.before_init.layers")
         if index == 0:
             raise ValueError(
-                "[initialize.before_init] layers = 0: layer 0 is the embeddings, and no block. "
+                "[initialize.before_init] layers = 0: layer 0 is the embeddings, not a block. "
                 f"Expected numbers from 1 to {len(blocks)}, or negative ones. Fix: leave out 0."
             )
         generator = torch.Generator().manual_seed(seed * len(blocks) + index)

@@ -1,4 +1,4 @@
-"""The `dlfa_doc_cleaner` component: takes from a Doc what the encoder left, and nothing else."""
+"""The `dlfa_doc_cleaner` component: removes from a Doc what the encoder left, and nothing else."""
 
 from spacy.language import Language
 from spacy.pipeline.functions import make_doc_cleaner

@@ -235,7 +235,7 @@ class DLFATransformer(Transformer):
         return cast(DLFATransformer, super().from_bytes(bytes_data, exclude=exclude))
 
     def _forget_widths(self) -> None:
-        """What listeners were told comes from the folder that has the encoder's name today, which
+        """What listeners were told comes from the folder that now has the encoder's name, which
         need not hold the encoder that was saved."""
         for listener in self.listeners:
             listener._dims["nO"] = None

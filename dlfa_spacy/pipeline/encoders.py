@@ -9,7 +9,7 @@ from ..encoder.model import TransformerModel, encoder_in
 
 
 def find_encoder(nlp: Language, component: str | None = None) -> TransformerModel | None:
-    """Look for an encoder of ours.
+    """Look for a dlfa_spacy encoder.
 
     nlp (Language): The pipeline; components that are disabled count.
     component (Optional[str]): Look into this component alone.

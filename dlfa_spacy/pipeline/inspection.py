@@ -88,7 +88,7 @@ def layer_states(
 
 
 def layer_weights(nlp: Language, docs: Sequence[Doc] | None = None) -> dict[str, list[float]]:
-    """With which weight each layer reaches each component of a trained pipeline.
+    """The weight of each layer in each component of a trained pipeline.
 
     nlp (Language): The pipeline.
     docs (Sequence[Doc]): With them, attention weights are the mean over these texts; without them,

@@ -14,7 +14,7 @@ def sbert_wk(states: Tensor, lengths: Tensor, window: int = 2) -> Tensor:
         novelty    n_k = |r[-1]| / |r|
         alignment  a_k = 1 / (2 w_k * mean(columns of R_C / their length) . r[:-1] / |r[:-1]|)
         layer      sum_k (n_k / sum n + a_k / sum a) / 2 h_k      w_k: layers in C, and k itself
-        text       pieces weighed by the variance of cos(h_k, h_k+1) over k
+        text       pieces weighted by the variance of cos(h_k, h_k+1) over k
 
     Vectorised over pieces, without a QR: every number above follows from the inner products of a
     piece's layers. Differs from the authors' code in three places, on purpose: the window is also

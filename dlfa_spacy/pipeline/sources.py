@@ -22,8 +22,8 @@ def open_source(name: str) -> Language:
 
     name (str): Folder or package of a trained pipeline; or an encoder's folder, as
         `save_pretrained` writes it, or its name on the Hugging Face Hub.
-    RETURNS (Language): A pipeline that has an encoder of ours, loaded.
-    RAISES (ValueError): There is nothing of that name, or the pipeline has no encoder of ours.
+    RETURNS (Language): A pipeline that has a dlfa_spacy encoder, loaded.
+    RAISES (ValueError): There is nothing of that name, or the pipeline has no dlfa_spacy encoder.
     """
     recover(Path(name).expanduser())
     nlp = load_pipeline(name)

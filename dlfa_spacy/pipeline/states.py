@@ -103,7 +103,7 @@ def sentence_states(
 ) -> Iterator[NDArray[numpy.float32]]:
     """The sentence vectors of a stream of texts, layer by layer.
 
-    nlp (Language): A pipeline with an encoder of ours; only its tokenizer and encoder run.
+    nlp (Language): A pipeline with a dlfa_spacy encoder; only its tokenizer and encoder run.
     texts (Iterable[Union[str, Doc]]): The texts.
     layers (Sequence[int]): Which layers, in which order; 0 = embeddings, negative numbers count
         from the end. All by default.

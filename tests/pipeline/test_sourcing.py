@@ -40,7 +40,7 @@ def apart(folder: str, to: Path) -> dict[str, Path]:
 
 
 def expected(paths: dict[str, Path]) -> dict[str, Any]:
-    """RETURNS: What each component gave at home."""
+    """RETURNS: What each component gave alone."""
     return {name: results(spacy.load(path), name) for name, path in paths.items()}
 
 
