@@ -1,4 +1,4 @@
-"""What is taken for what most often, by language and method."""
+"""The most frequent confusions, by language and method."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Statistic:
     def within_noise(self) -> bool:
         """Of a difference: whether it is too small for its seeds, |mean| < 2 sd / sqrt(n).
 
-        With one seed nothing can be told from noise.
+        With one seed nothing can be distinguished from noise.
         """
         return self.sd is None or abs(self.mean) < 2 * self.sd / sqrt(self.n)
 
@@ -85,7 +85,7 @@ class Row:
 
     @property
     def is_bound(self) -> bool:
-        """Whether it was chosen with the answers at hand: an upper bound, no result."""
+        """Whether it was chosen on the test sets: an upper bound, not a result."""
         return self.variant.endswith(ORACLE)
 
 
@@ -106,7 +106,7 @@ class Comparison:
     n_docs (Dict[str, Tuple[int, int]]): Least and most texts by language over the runs.
     lost_spans (Dict[str, int]): Gold entities off token boundaries, by language.
     layer_choices (List[str]): Sentences about methods with several layers.
-    borrowed_controls (List[str]): DLFA methods held against a control with another gate or norm.
+    borrowed_controls (List[str]): DLFA methods compared with a control with another gate or norm.
     runs (Dict[str, List[Run]]): The runs by method.
     """
 
@@ -143,7 +143,7 @@ class Comparison:
         return self.metric in (MAIN.get(task_of(self.metric)), "textcat_multilabel_macro_f1")
 
     def in_short(self) -> str:
-        """Say in one sentence what the tests against the last layer come to.
+        """Summarize in one sentence the tests against the last layer.
 
         RETURNS (str): The sentence; empty if there is nothing to test.
         """

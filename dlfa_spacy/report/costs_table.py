@@ -48,7 +48,11 @@ def goal(costs: Costs) -> str:
         for words, found in reached.items()
     ]
     lines.append(f"- all three: {', '.join(f'`{row.name}`' for row in every) or 'none'}")
-    return "The goal of a deployed pipeline, and who reaches it here:\n\n" + "\n".join(lines) + "\n"
+    return (
+        "The goal of a deployed pipeline, and which pipelines reach it here:\n\n"
+        + "\n".join(lines)
+        + "\n"
+    )
 
 
 def header(costs: Costs) -> list[str]:
@@ -96,7 +100,7 @@ def to_markdown(costs: Costs, command: str) -> str:
     """RETURNS (str): The tables, and how they were made."""
     measured = ", ".join(f"{key}: {value}" for key, value in costs.settings.items())
     parts = [
-        "# What each option of `dlfa optimize` costs and brings\n",
+        "# What each option of `dlfa optimize` costs and gains\n",
         f"Made by\n\n```\n{command}\n```\n",
         f"{measured}. Losses are in points; the mean is over the target languages of each task, "
         "and over the tasks. Words/s: medians of interleaved rounds in one process.\n",
@@ -105,7 +109,7 @@ def to_markdown(costs: Costs, command: str) -> str:
         parts.append(
             "Stock: the same encoder's weights in spacy-transformers' own component, last layer, "
             "with the same components and labels. What reads it is not trained, so it has speed "
-            "and size, and no scores.\n"
+            "and size, but no scores.\n"
         )
     parts += [markdown_table(header(costs), rows(costs)), goal(costs)]
     for metric, whole in costs.rows[0].scores.items():

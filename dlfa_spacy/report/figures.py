@@ -149,7 +149,7 @@ def dot_plot(comparison: Comparison) -> str:
 
 
 def layer_plot(comparison: Comparison) -> str:
-    """Draw the targets' mean by the layer that DLFA fuses, one line a gate and norm, or by the
+    """Draw the targets' mean by the layer that DLFA fuses, one line per gate and norm, or by the
     single layer that is read.
 
     comparison (Comparison): The methods.

@@ -18,7 +18,7 @@ def group_languages(languages: Sequence[str], source: str) -> dict[str, dict[str
     source (str): The language trained on. It counts only in the paper's groups, which have it.
     RETURNS (Dict[str, Dict[str, List[str]]]): By way of grouping (`paper`, `script`, `family`),
         the languages of each group in the order given. The paper's are named as there: `enf` is
-        English and German, `noenf` the rest. A way that does not part the languages is left out.
+        English and German, `noenf` the rest. A grouping with one group is omitted.
     """
     targets = [code for code in languages if code != source]
     ways = {

@@ -1,10 +1,10 @@
-"""A layer out of many: chosen on source dev, averaged over, and chosen with the answers at hand.
+"""A layer out of many: chosen on source dev, averaged over, and chosen on the test sets.
 
-The best of n runs is better than their mean by luck alone (the best of 11 by about 1.6 standard
-deviations). So a method with a layer to choose has three rows and not one: `chosen` is what a
-person gets who looks at the source language's dev set, `mean` says what fusing at no layer in
-particular gives, and `oracle` is the best on the targets' test sets: an upper bound, never a
-result.
+The best of n runs is better than their mean by chance alone (the best of 11 by about 1.6 standard
+deviations). So a method with a layer to choose has three rows, not one: `chosen` is the
+layer best on the source language's dev set, which is what a user gets, `mean` is the mean over the
+layers, without a choice, and `oracle` is the best on the targets' test sets: an upper bound, never
+a result.
 """
 
 from __future__ import annotations

@@ -89,11 +89,11 @@ def _about_choice(name: str, n: int, chosen: Mapping[int, str], regrets: Sequenc
     if not chosen:
         return (
             f"{name} ran at {n} layers without dev scores: none was chosen. The oracle is the best "
-            "on the targets' test sets, an upper bound and no result."
+            "on the targets' test sets, an upper bound and not a result."
         )
     shown = ", ".join(f"{layer} (seed {seed})" for seed, layer in chosen.items())
     return (
         f"{name} ran at {n} layers. Chosen on dev of the source language: layer {shown}; "
         f"{100 * fmean(regrets):.1f} points below the oracle, which is the best on the targets' "
-        "test sets, an upper bound and no result. Single layers are not tested."
+        "test sets, an upper bound and not a result. Single layers are not tested."
     )

@@ -70,5 +70,5 @@ def _limits(main: Sequence[Comparison]) -> list[str]:
         )
     numbers = {row.targets.n for c in main for row in c.rows}
     if 1 in numbers:
-        lines.append("Some methods have one seed: their order may be chance.")
+        lines.append("Some methods have one seed: their order may be due to chance.")
     return lines

@@ -154,7 +154,7 @@ def points(rows: Iterable[Mapping[str, Any]], *, title: str) -> Figure:
 def bars(
     values: Mapping[str, float], *, title: str, label: str, mark: float | None = None
 ) -> Figure:
-    """Draw a bar a name, the number beside it.
+    """Draw one bar per name, the number beside it.
 
     values (Mapping[str, float]): Name -> value, from above.
     title (str): Above.

@@ -88,7 +88,7 @@ def beside_published(comparisons: Sequence[Comparison]) -> Beside | None:
         for name, row in content["spread"]["rows"].items()
     )
     number = sources.index(content["spread"]["source"]) + 1
-    notes.append(f"How much seeds alone move such an average: {spread} [{number}].")
+    notes.append(f"How much such an average varies over seeds alone: {spread} [{number}].")
     notes += content["remarks"]
     notes.append(
         "Ours are means over the languages of this report with English, which the published "

@@ -32,7 +32,7 @@ class MeasureOptions:
     """How to measure.
 
     k (int): Neighbors of CSLS.
-    word_limit (int): Linked words of a language; 0 for all.
+    word_limit (int): Linked words per language; 0 for all.
     cka_size (int): Sentences of a batch of CKA.
     batch_size (int): Texts encoded at once.
     seed (int): Of the shuffled control.
@@ -62,7 +62,7 @@ class Measures:
     retrieval (List[Dict[str, Any]]): encoder, level ("sentences" or "words"), language, layer,
         centred, n, cosine_to_en, cosine_from_en, csls_to_en, csls_from_en, mean_cosine.
     cka (List[Dict[str, Any]]): encoder, language, layer, cka (linear, debiased, with English),
-        shuffled (the same with no sentence beside its translation), n.
+        shuffled (the same with shuffled pairs), n.
     """
 
     retrieval: list[Row] = field(default_factory=list)
@@ -78,7 +78,7 @@ def measure(
 ) -> Measures:
     """Measure an encoder.
 
-    nlp (Language): A pipeline with an encoder of ours.
+    nlp (Language): A pipeline with a dlfa_spacy encoder.
     texts (Mapping[str, ParallelText]): Language -> pairs.
     name (str): Column `encoder` of the rows, such as "before".
     maps (Optional[LanguageMaps]): Maps of `clbt`. They are for the last layer, so no other is

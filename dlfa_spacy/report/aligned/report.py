@@ -85,7 +85,7 @@ def write_report(report: Report, folder: Path, *, plot: bool = True) -> list[Pat
 
     report (Report): The rows.
     folder (Path): For `retrieval.csv`, `cka.csv`, `zero_shot.csv`, `report.md`, `retrieval.svg`.
-    plot (bool): Draw it too (matplotlib).
+    plot (bool): Draw plots too (matplotlib).
     RETURNS (List[Path]): The files.
     """
     paths = [write_csv(folder / "retrieval.csv", report.retrieval)]

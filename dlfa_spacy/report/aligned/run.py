@@ -22,10 +22,10 @@ class ReportSettings:
 
     folder (Path): Where it is written.
     parallel (Optional[Path]): Parallel text to measure with; by default the held-out pairs.
-    limit (int): Pairs of a language; 0 for all.
+    limit (int): Pairs per language; 0 for all.
     dictionaries (str): Folder of <xx>-en.txt (MUSE) to link words; "" induces them from the text.
     zero_shot (Optional[ZeroShot]): What both encoders are fine-tuned on; None for nothing.
-    plot (bool): Draw it too.
+    plot (bool): Draw plots too.
     """
 
     folder: Path

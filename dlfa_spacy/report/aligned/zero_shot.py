@@ -58,7 +58,7 @@ def zero_shot_rows(
     folder (Path): The sweep's. What is there already is not run again.
     devices (Sequence[int]): See `run_sweep`.
     threads (int): Threads of each run.
-    quiet (bool): Show failures alone.
+    quiet (bool): Show failures only.
     RETURNS (List[Dict[str, Any]]): Rows of the sweep's table.
     RAISES (ValueError): A run failed.
     """
@@ -67,7 +67,7 @@ def zero_shot_rows(
         name, reason = next(iter(result.failures.values()))
         raise ValueError(
             f"{folder}: {len(result.failures)} of {len(result.runs)} runs failed, {name} first: "
-            f"{reason.splitlines()[-1]} Expected all to end. Fix: the same command goes on."
+            f"{reason.splitlines()[-1]} Expected all to finish. Fix: run the same command again."
         )
     rows = [dict(zip(COLUMNS, row, strict=True)) for row in ResultsTable(folder / SQLITE).rows()]
     return [row for row in rows if row["metric"] == MAIN[base_of(row["task"])]]
