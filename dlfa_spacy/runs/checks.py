@@ -1,4 +1,4 @@
-"""What each setting of a plan may be, and what is wrong with one that is not."""
+"""What each setting of a plan may be, and the error for one that is not."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ _HELP: dict[str, tuple[str, str]] = {
     "source": (A_LANGUAGE, "--source en"),
     "epochs": (f"a whole number from 1{_FOR_TASKS}", "epochs = 10"),
     "learn_rate": (f"a number from 0{_FOR_TASKS}", "learn_rate = 2e-5"),
-    "warmup": (f"a part of the steps, a number from 0 to 1{_FOR_TASKS}", "warmup = 0.1"),
+    "warmup": (f"a fraction of the steps, a number from 0 to 1{_FOR_TASKS}", "warmup = 0.1"),
     "batch_size": ("a whole number from 1", "batch_size = 32"),
     **{
         f"{split}_limit": (f"a whole number, 0 for all texts{_FOR_TASKS}", f"{split}_limit = 0")
@@ -172,12 +172,12 @@ def find_problem(settings: Mapping[str, Any]) -> Problem | None:
 
 def _problem(error: ValidationError) -> Problem:
     errors = error.errors(include_url=False)
-    # A misspelt setting is also missing: say what stands there.
+    # A misspelled setting is also missing: say what stands there.
     first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
     key, *rest = (str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         known = ", ".join(_HELP)
-        text = f"there is no setting {key[:80]}. Expected some of {known}. Fix: take it out."
+        text = f"there is no setting {key[:80]}. Expected some of {known}. Fix: remove it."
         return Problem(key, "", text)
     expected, fix = _HELP[key]
     if first["type"] == "missing":

@@ -24,7 +24,7 @@ BATCH = 128
 
 def encode_all(runs: Sequence[RunSettings], console: Console, quiet: bool = False) -> None:
     """Fill the cache of a sweep with all layers that its runs read. What is there already is not
-    encoded again, so that a sweep which was killed goes on where it was.
+    encoded again, so that a sweep which was killed resumes where it stopped.
 
     runs (Sequence[RunSettings]): Those that are still to be done, all on frozen encoders.
     console (Console): Where the progress is shown.

@@ -62,7 +62,7 @@ def expand_methods(names: Sequence[str], depth: int) -> list[Method]:
     """Read the names of methods for an encoder.
 
     names (Sequence[str]): Names of a plan. `dlfa:all` stands for every lower layer, 1 to L - 1;
-        `layer:all` for each layer alone, 1 to L; `reinit:all` for consecutive pairs of blocks,
+        `layer:all` for each single layer, 1 to L; `reinit:all` for consecutive pairs of blocks,
         1-2, 3-4, ..., an odd last one alone.
     depth (int): Layers of the encoder, L.
     RETURNS (List[Method]): The methods, each once, in order.
@@ -149,7 +149,7 @@ def _blocks(name: str, text: str, depth: int) -> list[int]:
             return list(range(first, last + 1))
     raise ValueError(
         f'methods = "{name}": found {text or "no blocks"}, expected the first and the last layer '
-        f"drawn anew, from 1 to {depth} for this encoder, or all. Fix: methods = "
+        f"re-initialized, from 1 to {depth} for this encoder, or all. Fix: methods = "
         f"{REINIT}:1-{min(2, depth)}."
     )
 

@@ -34,16 +34,16 @@ class Plan:
     languages (List[str]): Only these; empty for all.
     source (str): The language to train on. It must have the splits train and dev.
     epochs (PerTask): Passes over the training set.
-    learn_rate (PerTask): The highest learning rate.
-    warmup (PerTask): Part of the steps.
+    learn_rate (PerTask): The peak learning rate.
+    warmup (PerTask): Fraction of the steps.
     batch_size (int): Texts per batch.
     train_limit (PerTask): Texts to train on, drawn once with `limit_seed`; 0 for all.
     dev_limit (PerTask): Texts of dev that choose the checkpoint, likewise.
     test_limit (PerTask): Texts of each test set, likewise.
     limit_seed (int): Seed of those draws: all runs share them.
     frozen (bool): No weight of the encoder trains, and each text is encoded once for all runs.
-    overrides (Dict[str, Any]): More settings of the training config, by their dotted keys; of one
-        task alone with its name before them: `xnli:components.textcat.model.sequence`.
+    overrides (Dict[str, Any]): More settings of the training config, by their dotted keys; for one
+        task only, with its name before them: `xnli:components.textcat.model.sequence`.
     """
 
     corpus: str
@@ -84,7 +84,7 @@ def read_plan(path: Path, changes: Mapping[str, Any] | None = None) -> Plan:
     """Read a plan from a config file with a block [sweep].
 
     path (Path): The file.
-    changes (Optional[Mapping[str, Any]]): Settings that take the place of those in the file.
+    changes (Optional[Mapping[str, Any]]): Settings that override those in the file.
     RETURNS (Plan): The plan.
     RAISES (ValueError): If the file is missing or malformed, or a setting is unknown or wrong,
         naming file, line, section and key.

@@ -58,7 +58,7 @@ def _parse(path: Path, text: str, section: str) -> dict[str, Any]:
             error.lineno or 1,
             f"[{error.section}]" if option is None else f"[{error.section}] {option}",
             "it once, but it stands above already",
-            "Fix: put both into one, or take one of them out.",
+            "Fix: put both into one, or remove one of them.",
         ) from error
     except Exception as error:
         # Values are JSON, sections refer to each other: each raises its own kind.

@@ -1,4 +1,4 @@
-"""What runs, what is done and how long the rest will take, for a person or for a log."""
+"""What runs, what is done and how long the rest will take, for a terminal or for a log."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class SweepProgress:
     runs (Sequence[RunSettings]): All runs.
     n_done (int): How many were done before.
     n_slots (int): Runs at a time.
-    quiet (bool): Show failures alone.
+    quiet (bool): Show failures only.
     """
 
     def __init__(

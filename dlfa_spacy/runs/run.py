@@ -1,4 +1,4 @@
-"""One run in a process of its own: train, score, and leave `metrics.json` behind, or nothing."""
+"""One run in its own process: train, score, and write `metrics.json`, or nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several runs at once, each in a process of its own that no other can take with it."""
+"""Several runs at once, each in its own process, so that one cannot take down another."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class Scheduler:
 
         folder = self.folder(run)
         folder.mkdir(parents=True, exist_ok=True)
-        # The log of an earlier attempt would explain a failure that is none of its own.
+        # The log of an earlier attempt would explain a failure that is not its own.
         for name in (LOG, PROGRESS):
             (folder / name).unlink(missing_ok=True)
         process = self._context.Process(

@@ -74,7 +74,7 @@ class RunSettings:
 
     @property
     def name(self) -> str:
-        """The run's folder below `runs`, and what a person reads."""
+        """The run's folder below `runs`, and its name in messages."""
         method = self.method.replace(":", "-")
         return f"{self.task}/{self.encoder}/{method}/seed-{self.seed}"
 
@@ -89,7 +89,7 @@ class RunSettings:
         content = asdict(self)
         del content["encoder_path"], content["cache"]
         if not self.frozen:
-            # Runs of before there was a choice keep their names.
+            # Without the setting, so that runs recorded before it existed keep their names.
             del content["frozen"]
         for files in (content["train"], content["dev"], *content["tests"]):
             del files["path"]

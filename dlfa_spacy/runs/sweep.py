@@ -51,13 +51,13 @@ def run_sweep(
     """Do all runs of a plan that the table in a folder does not have yet.
 
     plan (Plan): The plan.
-    out (Path): The sweep's folder. A sweep that was killed goes on where it was.
+    out (Path): The sweep's folder. A sweep that was killed resumes where it stopped.
     devices (Sequence[int]): One item for each run at a time: a GPU, or -1 for the CPU.
     threads (int): Threads of each run.
     keep_models (bool): Keep the weights of each run.
     console (Optional[Console]): Where progress is shown.
-    quiet (bool): Show failures alone.
-    RETURNS (SweepResult): How it ended. The table is complete but for the failures.
+    quiet (bool): Show failures only.
+    RETURNS (SweepResult): How it ended. The table is complete except for the failures.
     RAISES (ValueError): If another sweep uses the folder, it holds other runs, or the plan names
         something that does not exist.
     """

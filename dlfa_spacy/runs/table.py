@@ -1,6 +1,6 @@
 """The one table of a sweep: `results.sqlite`, and the CSV file made from it.
 
-`read_table(path) -> pandas.DataFrame` is what reports start from. One row a score, and columns:
+`read_table(path) -> pandas.DataFrame` is what reports start from. One row per score, columns:
 
 | column | type | what it is |
 |---|---|---|
@@ -13,12 +13,12 @@
 | `seed` | int | seed of training |
 | `language` | str | language code |
 | `split` | str | the split scored: `test`, or `dev` where a language has no test |
-| `metric` | str | a name of `evaluation.names.METRICS` |
+| `metric` | str | a name of `metrics.names.METRICS` |
 | `value` | float | from 0 to 1 |
 | `count` | int | what `value` is a share of: gold tokens, gold entities or texts |
 
-The source language has two splits, `test` and `dev`. `dev` chose the checkpoint: it is no result.
-A row with `<NA>` is dropped by `groupby` unless it says `dropna=False`.
+The source language has two splits, `test` and `dev`. `dev` chose the checkpoint: it is not a
+result. A row with `<NA>` is dropped by `groupby` unless it says `dropna=False`.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ _SORTED = ", ".join(COLUMNS[:-2])
 
 
 class ResultsTable:
-    """The results of a sweep, in SQLite. The one who sweeps writes; anybody may read.
+    """The results of a sweep, in SQLite. The sweep writes; anyone may read.
 
     path (Path): The file. It is made if it is missing.
     """
@@ -80,7 +80,7 @@ class ResultsTable:
         scores: Sequence[Mapping[str, Any]],
         record: Mapping[str, Any],
     ) -> None:
-        """Add the scores of a run in one transaction. A run that is there already stays as it is.
+        """Add the scores of a run in one transaction. A run that is there already is unchanged.
 
         run (str): Hash of the run's settings.
         key (Mapping[str, Any]): Its values of `RUN_COLUMNS`.
@@ -153,7 +153,7 @@ class ResultsTable:
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        # One connection a use: nothing is open when the process is killed between two runs.
+        # One connection per use: nothing is open when the process is killed between two runs.
         with closing(sqlite3.connect(self.path, timeout=60)) as connection:
             yield connection
 
@@ -162,7 +162,7 @@ def read_table(path: str | Path) -> pandas.DataFrame:
     """Read the scores of a sweep.
 
     path (Union[str, Path]): The sweep's folder, its `results.sqlite` or a CSV file made from it.
-    RETURNS (pandas.DataFrame): One row a score, in the columns of the table above, sorted by them.
+    RETURNS (pandas.DataFrame): One row per score, columns as in the table above, sorted by them.
     RAISES (ValueError): If there is no such file, or it has other columns.
     """
     import pandas

@@ -47,7 +47,7 @@ class Trained:
 def train(config: Config, checkpoint: Path, *, gpu_id: int = -1, on_step: OnStep) -> Trained:
     """Train as `spacy train` does, with its own loop, from the same config to the same weights.
 
-    Two things are left out that cost more than they are worth in a short run: scoring dev after
+    Two things are skipped that cost more than they are worth in a short run: scoring dev after
     the very first step, and writing a checkpoint that nothing will read.
 
     config (Config): The training config, with paths.
