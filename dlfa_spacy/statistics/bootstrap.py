@@ -14,11 +14,11 @@ def bootstrap_interval(
 
     Both are resampled as wholes: a seed drawn twice brings all its languages twice. What comes out
     is about other seeds *and* other languages like these. With five seeds a bootstrap
-    is too narrow by about a tenth, because it has no more to draw from; it describes, the tests
+    is too narrow by about a tenth, because it has no more to draw from; it describes, and the tests
     decide.
 
     differences (Floats2d): Paired differences, `(seeds, languages)`.
-    level (float): Coverage aimed at.
+    level (float): Nominal coverage.
     draws (int): Resamples.
     seed (int): Seed of the draw.
     RETURNS (Tuple[float, float]): Lower and upper end.

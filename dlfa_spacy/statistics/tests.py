@@ -72,8 +72,8 @@ def welch_test(ours: Any, theirs: Any) -> float | None:
     permutation of whole runs could not decide: five seeds have 252 exchanges, and the smallest p of
     0.008 does not survive the correction for seven methods.
 
-    ours (Floats1d): One value a run of one method.
-    theirs (Floats1d): One value a run of the other.
+    ours (Floats1d): One value per run of one method.
+    theirs (Floats1d): One value per run of the other.
     RETURNS (Optional[float]): Two-sided p of `scipy.stats.ttest_ind(..., equal_var=False)`; `None`
         with fewer than two runs per method, or runs without any spread.
     RAISES (ImportError): If scipy is not installed.
