@@ -37,7 +37,7 @@ def suggest_layer_cli(
     limit: Limit = 500,
     table: Annotated[
         Path | None,
-        typer.Option(help="A sweep over DLFA's layers: what each choice would have cost."),
+        typer.Option(help="A sweep over DLFA's layers: the regret of each choice."),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the CSV.")] = None,
     quiet: Quiet = False,
@@ -55,7 +55,7 @@ def suggest_layer_cli(
 
       [cyan]dlfa suggest-layer assets/encoder --raw wikipedia/[/]
 
-    And what it would have cost, against the layer that is best on the targets:
+    And its regret against the layer that is best on the targets:
 
       [cyan]dlfa suggest-layer assets/encoder --parallel pud/ --table sweep/[/]
     """
@@ -152,5 +152,5 @@ def _regret(table: Path, found: "dict[str, Suggestion]", out: Path | None, quiet
     regret = layer_regret(read_table(table), choices)
     rows: Rows = [{str(k): v for k, v in row.items()} for row in regret.to_dict("records")]
     if not quiet:
-        show_rows("What each choice would have cost", rows)
+        show_rows("The regret of each choice", rows)
     write(out, "layer_regret", rows, False, None, quiet)
