@@ -1,7 +1,7 @@
-"""Rows of thousands of signs without a blank, such as emoji or brackets, in linear time.
+"""Runs of thousands of symbols without a blank, such as emoji or brackets, in linear time.
 
-spaCy takes signs off both ends of a word, one at a time, and copies the rest for each: a row of
-200,000 emoji would take an hour. Signs in the middle of a word are no trouble.
+spaCy takes symbols off both ends of a word, one at a time, and copies the rest for each: a run of
+200,000 emoji would take an hour. Symbols in the middle of a word are no problem.
 """
 
 import re
@@ -19,10 +19,10 @@ Tokens = Callable[[str], list[str]]
 
 
 def cut_signs(text: str, tokens: Tokens) -> Iterator[str]:
-    """Cut a text inside the signs that long words begin and end with.
+    """Cut a text inside the symbols that long words begin and end with.
 
-    Signs that are tokens of their own, as emoji and brackets are, stay what they are. Of those that
-    spaCy takes together (`''` or `:)`), other ones may be together after a cut.
+    Symbols that are tokens by themselves, as emoji and brackets are, stay tokens. Of those that
+    spaCy joins (`''` or `:)`), other ones may be joined after a cut.
 
     text (str): The text.
     tokens (Callable[[str], List[str]]): The tokenizer.
@@ -38,7 +38,7 @@ def cut_signs(text: str, tokens: Tokens) -> Iterator[str]:
 
 
 def _places(text: str, start: int, end: int) -> Iterator[int]:
-    """YIELDS (int): Where the signs of a word can be cut, not too near to anything else."""
+    """YIELDS (int): Where the symbols of a word can be cut, not too near to anything else."""
     front = _SIGNS.match(text, start, end)
     first = front.end() if front else start
     last = end

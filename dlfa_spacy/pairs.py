@@ -36,7 +36,7 @@ def join_pair(first: str, second: str) -> tuple[str, int]:
 def split_text(text: str) -> tuple[str, str] | None:
     """The two texts of a pair, without the one space on either side of the separator.
 
-    RETURNS (Optional[Tuple[str, str]]): None for a text that is no pair.
+    RETURNS (Optional[Tuple[str, str]]): None for a text that is not a pair.
     """
     bounds = pair_bounds(text)
     if bounds is None:
@@ -51,7 +51,7 @@ def pair_bounds(text: str) -> tuple[int, int] | None:
     The first separator is the boundary; another one after it is an unknown character of the second
     text.
 
-    RETURNS (Optional[Tuple[int, int]]): Character offsets; None for a text that is no pair.
+    RETURNS (Optional[Tuple[int, int]]): Character offsets; None for a text that is not a pair.
     """
     place = text.find(SEPARATOR)
     if place < 0:
@@ -100,7 +100,7 @@ def make_pair(nlp: Language, first: str, second: str) -> Doc:
 
 def split_pair(doc: Doc) -> tuple[Span, Span]:
     """RETURNS (Tuple[Span, Span]): The tokens before the separator, and those after it.
-    RAISES (ValueError): The Doc is no pair."""
+    RAISES (ValueError): The Doc is not a pair."""
     index = _separator_index(doc)
     return doc[:index], doc[index + 1 :]
 
@@ -116,6 +116,6 @@ def _separator_index(doc: Doc) -> int:
             "dlfa_spacy.pairs.make_pair, which puts spaces around it."
         )
     raise ValueError(
-        "The Doc is no pair: expected the separator U+241E between two texts. Fix: make it with "
+        "The Doc is not a pair: expected the separator U+241E between two texts. Fix: make it with "
         "dlfa_spacy.pairs.make_pair(nlp, first, second)."
     )

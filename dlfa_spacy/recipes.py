@@ -1,4 +1,4 @@
-"""Training configs from a base and an aggregation: two of them differ in the aggregation alone."""
+"""Training configs from a base and an aggregation: two of them differ only in the aggregation."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -73,9 +73,9 @@ def make_config(
     sequence (Optional[str]): What a text classifier reads: one of SEQUENCES.
     multilabel (bool): A text may have several classes, or none.
     gpu (bool): Train on a GPU, in mixed precision.
-    frozen (Optional[bool]): Whether the encoder stays as it is, and the aggregation and the
-        components alone train; each text is encoded once then. By default so with the bundled
-        encoder, and not with any other.
+    frozen (Optional[bool]): Whether the encoder is frozen, and only the aggregation and the
+        components train; each text is then encoded once. The default is true for the bundled
+        encoder, and false for any other.
     train_embeddings (bool): Of an encoder that is fine-tuned: its embeddings too. By default they
         stay: only the rows of the language trained on would move.
     RETURNS (Config): A training config, not filled.

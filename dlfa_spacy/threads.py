@@ -35,10 +35,10 @@ class Lock:
 class ModuleUse:
     """Who uses a module now.
 
-    Predictions wait for nobody. The thread that trains on a batch has the module for itself from
-    the forward pass to the optimizer's step: an answer would come from weights that move while it
-    is computed, so other threads are refused. A batch that broke off, or is never stepped, ends
-    when the pipeline is saved or the thread ends.
+    Predictions do not wait. The thread that trains on a batch has exclusive use of the module, from
+    the forward pass to the optimizer's step: a prediction would come from weights that change while
+    it is computed, so other threads are refused. A batch that was interrupted, or is never stepped,
+    ends when the pipeline is saved or the thread ends.
     """
 
     def __init__(self) -> None:
@@ -60,15 +60,16 @@ class ModuleUse:
             f'"{threading.current_thread().name}" in the middle of a batch. Expected one thread '
             "from nlp.update() to the optimizer's step: weights would change while an answer is "
             "computed. Fix: predict between two batches, or with a copy "
-            "(spacy.load(...), nlp.from_bytes(...)). If training has broken off, call "
+            "(spacy.load(...), nlp.from_bytes(...)). If training was interrupted, call "
             "nlp.to_bytes() in the thread that trained."
         )
 
     @contextmanager
     def predicting(self, module: nn.Module) -> Iterator[None]:
-        """Use a module that is at rest, which is to say in eval mode.
+        """Use a module that is in evaluation mode.
 
-        module (Module): The module. It is put to rest if somebody outside has left it in training.
+        module (Module): The module. If it was left in training mode, it is put into evaluation
+            mode.
         RAISES (ValueError): Another thread trains it.
         """
         entry = (threading.current_thread(), object())

@@ -62,9 +62,9 @@ UNITS = "|".join(
         # One syllable without its final: preposed vowel, consonant, marks, following vowel, marks.
         rf"[{THAI_PREPOSED}]?[{THAI}][{MARKS}]*(?:[{THAI_FOLLOWING}][{MARKS}]*)?",
         rf"[{LAO_PREPOSED}]?[{LAO}][{MARKS}]*(?:[{LAO_FOLLOWING}][{MARKS}]*)?",
-        # A letter with its subscript consonants (each after a coeng) and signs.
+        # A letter with its subscript consonants (each after a coeng) and marks.
         rf"[{KHMER}](?:\u17D2[{KHMER}]|[{MARKS}])*",
-        # A letter with stacked consonants and signs, and the closing consonants that an asat kills.
+        # A letter with stacked consonants and marks, and the closing consonants that an asat kills.
         rf"[{BURMESE}](?:\u1039[{BURMESE}]|[{BURMESE}](?=[\u1037\u1038]*\u103A)|[{MARKS}])*",
     ]
 )
@@ -135,7 +135,7 @@ class MultilingualTokenizer(Tokenizer):
         if n_replaced:
             warnings.warn(
                 f"A text has {n_replaced} unpaired surrogates (halves of characters), replaced by "
-                "U+FFFD. Fix: decode it with errors='replace', or take them out.",
+                "U+FFFD. Fix: decode it with errors='replace', or remove them.",
                 SurrogateWarning,
                 stacklevel=2,
             )
@@ -235,10 +235,10 @@ def _is_own_piece(piece: str) -> bool:
 
 
 def _words(pieces: UnspacedPieces, units: list[str]) -> Iterator[str]:
-    """YIELDS (str): The pieces of a run. What is no piece stays in its units, and a mark stays with
-    what it marks."""
+    """YIELDS (str): The pieces of a run. What is not a piece stays in its units, and a mark
+    stays with what it marks."""
     run = "".join(units)
-    # Where a unit begins: only there may a token that is no piece begin.
+    # Where a unit begins: only there may a token that is not a piece begin.
     begins, place = set(), 0
     for unit in units:
         begins.add(place)

@@ -1,4 +1,4 @@
-"""The few types that every room of the house shares."""
+"""The few types that the whole package shares."""
 
 import weakref
 from collections.abc import Iterator, Mapping
