@@ -36,7 +36,7 @@ def main(
     ] = "training/nli/attention/model-best",
     threshold: Annotated[float, typer.Option(help="Keep what is at least as sure.")] = 0.5,
 ) -> None:
-    """Print the sentences from which the claim follows, the surest first."""
+    """Print the sentences from which the claim follows, the most certain first."""
     nlp = spacy.load(model)
     lines = [line for line in sentences.read_text(encoding="utf-8").splitlines() if line.strip()]
     for score, text in sorted(supporting(nlp, claim, lines), reverse=True):

@@ -49,7 +49,7 @@ def similarities(nlp: Language, pairs: list[tuple[str, str]]) -> numpy.ndarray:
 
 def main(
     model: Annotated[
-        str, typer.Argument(help="A pipeline with an encoder of ours: folder or package.")
+        str, typer.Argument(help="A pipeline with a dlfa_spacy encoder: folder or package.")
     ] = "xx_dlfa_ner",
 ) -> None:
     """Print the similarity of translations in every layer, and the weight of every layer."""

@@ -88,7 +88,7 @@ def main(
     work: Annotated[
         Path | None, typer.Option(help="Folder for corpora, layers (4 GB) and runs.")
     ] = None,
-    tasks: Annotated[str, typer.Option(help="Train these alone, and write nothing to OUT.")] = "",
+    tasks: Annotated[str, typer.Option(help="Train only these, and write nothing to OUT.")] = "",
     seed: Annotated[int, typer.Option(help="Of every run.")] = 0,
 ) -> None:
     """Train, choose, put together."""

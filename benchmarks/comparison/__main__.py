@@ -20,7 +20,7 @@ def compare(
     ] = Path("benchmark"),
     page: Annotated[
         list[Path] | None,
-        typer.Option(help="Put the tables between the markers of this page; several times."),
+        typer.Option(help="Put the tables between the markers of this page; may be repeated."),
     ] = None,
     preset: Annotated[
         str, typer.Option(help="How much: smallest (seconds), quick (minutes) or full.")
@@ -55,7 +55,7 @@ def compare(
     spacy-curated-transformers and the pipeline of Hugging Face.
 
     All read the same texts with the same weights, in rounds that alternate; figures are medians.
-    Only ratios of one run mean something. OUT/benchmarks.csv keeps what was measured before,
+    Only ratios within one run are meaningful. OUT/benchmarks.csv keeps what was measured before,
     measure by measure, so that one of them can be repeated alone.
 
     [bold]Examples[/]
@@ -81,7 +81,7 @@ def compare(
         console = messages()
         if curated_python is None and {"predict", "train", "doc"} & set(chosen):
             console.print(
-                "[yellow]spacy-curated-transformers is left out:[/] it needs an environment of its "
+                "[yellow]spacy-curated-transformers is skipped:[/] it needs an environment of its "
                 "own (docs/benchmarks.md says how), named by --curated-python.",
                 soft_wrap=True,
             )

@@ -37,7 +37,7 @@ def run(bench: Bench, shape: str) -> list[Figure]:
 
 def in_child(settings: dict[str, Any]) -> dict[str, Any]:
     """RETURNS (Dict[str, int]): Bytes of the loaded pipeline, and what prediction and then
-    training need above what was there before; on a GPU those of CUDA as well."""
+    training need above what was used before; on a GPU those of CUDA as well."""
     nlp = load_pipeline(settings)
     from dlfa_spacy.optimization.speed.memory_use import peak, reset_peak, resident
 

@@ -52,7 +52,7 @@ def step(nlp: Language, texts: Sequence[Text], optimizer: Any) -> None:
 def equal(nlp: Language, texts: Sequence[Text]) -> list[Text]:
     """Make all texts as long, in wordpieces, as their mean: cut, or read again from the start.
 
-    nlp (Language): A pipeline of ours, whose tokenizer counts.
+    nlp (Language): A dlfa_spacy pipeline, whose tokenizer counts.
     texts (Sequence[Text]): The texts.
     RETURNS (List[Text]): As many, of equally many wordpieces.
     """
