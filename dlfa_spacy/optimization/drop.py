@@ -79,7 +79,7 @@ def _weights(encoder: EncoderInUse, reading: Reading, docs: Sequence[Doc]) -> li
     full = [doc for doc in docs if len(doc)][:MEASURED_DOCS]
     if not full:
         raise ValueError(
-            f"--drop-layers: [components.{reading.component}] weighs layers token by token, and "
+            f"--drop-layers: [components.{reading.component}] weights layers token by token, and "
             "there is no text to measure with. Fix: add --texts FILE."
         )
     depth = encoder.model.num_layers
