@@ -1,7 +1,7 @@
 """Text classification from the sequence of wordpieces: the registered architecture."""
 
 import functools
-from typing import Any, cast
+from typing import Any
 
 from spacy.tokens import Doc
 from thinc.api import Linear, Logistic, Model, Softmax, chain, resizable
@@ -122,7 +122,9 @@ def _copy_pooler(pooler: Model[Floats2d, Floats2d], encoder: TransformerModel | 
             f'pooler.dense, as BERT and XLM-R have. Fix: pooler = "{NEW}", or pooler = null.'
         )
     for name, values in zip(("W", "b"), found, strict=True):
-        pooler.set_param(name, pooler.ops.asarray_f(cast(Any, values.float().numpy())))
+        # Of its own: thinc updates in place, and torch moves what it sends to another process.
+        array: Any = values.float().numpy().copy()
+        pooler.set_param(name, pooler.ops.asarray_f(array))
 
 
 def _check_first_piece(encoder: TransformerModel) -> None:
