@@ -9,6 +9,8 @@ import shutil
 import socket
 from pathlib import Path
 
+from .processes import is_running
+
 NEW = "tmp"
 OLD = "old"
 _COUNT = itertools.count()
@@ -48,22 +50,10 @@ def recover(target: Path) -> None:
     found = []
     for name in os.listdir(target.parent):
         match = pattern.fullmatch(name)
-        if match is not None and not _runs(int(match[1])):
+        if match is not None and not is_running(int(match[1])):
             found.append((target.parent / name, match[2]))
     for path, kind in found:
         if kind == OLD and not os.path.lexists(target):
             os.replace(path, target)
         else:
             remove(path)
-
-
-def _runs(process: int) -> bool:
-    if process == os.getpid():
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -80,7 +80,7 @@ def updating(folder: PathLike) -> Iterator[Path]:
 
 def _link(source: str, target: str) -> None:
     try:
-        os.link(source, target, follow_symlinks=False)
+        os.link(source, target)
     except OSError:
         # Another file system inside, or one without links.
         shutil.copy2(source, target)
