@@ -1,5 +1,6 @@
 """The comparison with other libraries: texts and limits are right, the smallest run works."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -378,6 +379,7 @@ def test_a_failed_process_is_an_error() -> None:
         run_child("dlfa_spacy.nothing", {})
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a script of sh stands for Python")
 def test_a_python_without_the_library_is_an_error(tmp_path: Path, encoder: str) -> None:
     program = tmp_path / "python"
     program.write_text("#!/bin/sh\necho 'no such library' >&2\nexit 1\n", encoding="utf-8")

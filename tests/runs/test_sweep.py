@@ -224,6 +224,7 @@ def test_two_sweeps_do_not_share_a_folder(plan: Plan, tmp_path: Path) -> None:
     assert not (tmp_path / "results.sqlite").exists()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="kills with a signal")
 def test_a_run_whose_process_is_killed_fails_alone_and_is_done_again(
     done: Path, plan: Plan, tmp_path: Path
 ) -> None:

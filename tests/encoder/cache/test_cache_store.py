@@ -1,7 +1,6 @@
 """Stores of layers: what is put is what comes back, or nothing, whatever happens to the files."""
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -227,7 +226,7 @@ def test_killed_writers_leave_a_folder_that_is_right(tmp_path: Path) -> None:
         assert process.stdout is not None and process.stdout.readline() == b"ready\n"
         while not any(path.stat().st_size > 5000 for path in tmp_path.glob("*.idx")):
             assert process.poll() is None
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.wait()
         process.stdout.close()
         store = FolderStore(tmp_path, WIDTH)
