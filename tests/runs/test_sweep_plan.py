@@ -190,7 +190,7 @@ pos = 1
         ("pos = 1", "pos = NaN", r":12: \[sweep\] epochs.pos: found nan, expected a whole number"),
         ("pos = 1", "pos = 1.5", r":12: \[sweep\] epochs.pos: found 1.5"),
         ("pos = 1", "ner = 1", r":11: \[sweep\] epochs: found no number for the task pos"),
-        ("seeds = [0]", "warmup = 7", r":6: \[sweep\] warmup: found 7, expected a part"),
+        ("seeds = [0]", "warmup = 7", r":6: \[sweep\] warmup: found 7, expected a fraction"),
         ("seeds = [0]", "warmup = NaN", r":6: \[sweep\] warmup: found nan"),
         ("seeds = [0]", "learn_rate = Infinity", r":6: \[sweep\] learn_rate: found inf"),
         ("seeds = [0]", "batch_size = -3", r":6: \[sweep\] batch_size: found -3, expected a whole"),
