@@ -134,7 +134,7 @@ def test_a_text_without_the_separator_is_no_pair(text):
     assert split_text(text) is None
     doc = OURS(text)
     assert not is_pair(doc)
-    with pytest.raises(ValueError, match="no pair"):
+    with pytest.raises(ValueError, match="not a pair"):
         split_pair(doc)
 
 

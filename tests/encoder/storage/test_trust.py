@@ -91,7 +91,7 @@ def test_only_files_of_a_tokenizer_are_written(bert: str, tmp_path: Path, kind: 
 def test_a_tokenizer_that_is_no_list_of_files_is_refused(bert: str) -> None:
     nlp = trained(bert, ["tagger"], steps=0)
     data = with_encoder(nlp, tokenizer={"vocab.txt": "text"})
-    with pytest.raises(ValueError, match="no list of files"):
+    with pytest.raises(ValueError, match="not a list of files"):
         encoder_of(nlp).shim.from_bytes(data)
 
 
