@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
@@ -197,6 +198,10 @@ def compare(runs: Sequence[Run]) -> list[Comparison]:
             f"runs: found {len(runs)} without a target language, expected scores in languages "
             "other than the source. Evaluate on a folder with several languages."
         )
+    titles = Counter(comparison.title for comparison in comparisons)
+    for comparison in comparisons:
+        if titles[comparison.title] > 1:
+            comparison.trained_on = comparison.setting.train_data or ""
     order = list(METRICS)
     return sorted(
         comparisons,

@@ -108,6 +108,7 @@ class Comparison:
     layer_choices (List[str]): Sentences about methods with several layers.
     borrowed_controls (List[str]): DLFA methods compared with a control with another gate or norm.
     runs (Dict[str, List[Run]]): The runs by method.
+    trained_on (str): The training data, where others share the rest of the title.
     """
 
     metric: str
@@ -124,6 +125,7 @@ class Comparison:
     layer_choices: list[str] = field(default_factory=list)
     borrowed_controls: list[str] = field(default_factory=list)
     runs: dict[str, list[Run]] = field(default_factory=dict)
+    trained_on: str = ""
 
     @property
     def tested(self) -> bool:
@@ -135,7 +137,8 @@ class Comparison:
         """What is compared, in few words."""
         raw = "" if self.setting.tokens == "gold" else ", raw text"
         name = SHORT[self.metric]
-        return f"{name[0].upper()}{name[1:]}, {self.setting.eval_data}{raw}"
+        trained = f", trained on {self.trained_on}" if self.trained_on else ""
+        return f"{name[0].upper()}{name[1:]}, {self.setting.eval_data}{raw}{trained}"
 
     @property
     def is_main(self) -> bool:

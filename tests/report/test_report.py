@@ -106,6 +106,17 @@ def test_runs_under_different_conditions_are_not_compared(tmp_path, change):
     assert all(row.to_baseline is None for c in comparisons for row in c.rows)
 
 
+def test_titles_say_what_was_trained_on_where_that_tells_tables_apart(tmp_path):
+    write_run(tmp_path / "a", "last", 0, {"en": 0.9, "de": 0.5})
+    (alone,) = compare(read_runs(tmp_path))
+    assert "trained on" not in alone.title
+    write_run(tmp_path / "b", "last", 0, {"en": 0.9, "de": 0.6}, train_data="another corpus")
+    titles = {comparison.title for comparison in compare(read_runs(tmp_path))}
+    assert titles == {
+        f"{alone.title}, trained on {data}" for data in ("100 sentences", "another corpus")
+    }
+
+
 def test_languages_that_only_some_runs_have_are_left_out_of_the_mean_and_named(tmp_path):
     write_run(tmp_path, "last", 1, {"de": 0.5, "fr": 0.9})
     write_run(tmp_path, "attention", 1, {"de": 0.6})
