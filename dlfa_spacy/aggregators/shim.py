@@ -1,7 +1,6 @@
 """Holds an aggregator's torch module inside a thinc model."""
 
 import hashlib
-import itertools
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -22,10 +21,6 @@ ModuleFactory = Callable[[int, int], Aggregator]
 FIELDS = {"settings", "width", "num_layers", "slot", "state"}
 DAMAGED = "The saved weights of an [aggregation] are damaged"
 COPY_AGAIN = "Fix: copy the pipeline again, or train again."
-
-
-# A hash of the weights alone would not do: many begin with the same.
-SLOTS = itertools.count()
 
 
 class AggregatorShim(PyTorchShim):
@@ -53,9 +48,9 @@ class AggregatorShim(PyTorchShim):
         self.use = ModuleUse()
         self.width: int | None = None
         self.num_layers: int | None = None
-        # Names the vectors of this aggregator on a Doc; saved with the weights, so that a Doc that
-        # was stored hands no listener the vectors of another.
-        self.slot: str | None = None
+        # Name of its vectors on a Doc, and of the encoder that is for. Saved with the weights; None
+        # from a change of them until somebody asks.
+        self._slot: tuple[str, str | None] | None = None
         # Fingerprint of the encoder it was trained with, until that is known to be the one it
         # reads; then it is saved with the fingerprint that encoder has.
         self.made_for: str | None = None
@@ -83,17 +78,31 @@ class AggregatorShim(PyTorchShim):
 
     @property
     def key(self) -> str:
-        """Names the vectors: its own slot, or that of all aggregators that give the same ones."""
-        if self.slot is not None and self.has_parameters:
-            return self.slot
-        return self.kind.vectors_name(self.settings)
+        """Names the vectors: by settings, weights and encoder, so that a Doc that was stored hands
+        no listener the vectors of another; without weights by the settings alone."""
+        if not self.has_parameters:
+            return self.kind.vectors_name(self.settings)
+        encoder = self._encoder_name()
+        slot = self._slot
+        if slot is None or encoder not in (None, slot[1]):
+            slot = self._slot = self._name_vectors(encoder), encoder
+        return slot[0]
 
-    def new_slot(self) -> None:
-        """Take another slot than any aggregator so far."""
-        seen = hashlib.sha1(repr((self.settings, next(SLOTS))).encode("utf-8"))
-        for tensor in self.module.state_dict().values():
-            seen.update(tensor.detach().cpu().numpy().tobytes())
-        self.slot = f"vectors_{seen.hexdigest()[:16]}"
+    def rename_vectors(self) -> None:
+        """Forget the name that came from a file: another aggregator has it, with other weights."""
+        self._slot = None
+
+    def _name_vectors(self, encoder: str | None) -> str:
+        seen = hashlib.sha1(f"{self.fingerprint()} {encoder}".encode())
+        return f"vectors_{seen.hexdigest()[:16]}"
+
+    def _encoder_name(self) -> str | None:
+        """RETURNS (Optional[str]): A name of the encoder as it is now. None where it is not known,
+        and for a graph, which has vectors under the names that they had when it was made."""
+        encoder = None if self.encoder is None else self.encoder()
+        if encoder is None or not encoder.attrs["has_transformer"] or encoder.shim.is_onnx:
+            return None
+        return cast(str, encoder.shim.name)
 
     def fingerprint(self) -> str:
         """RETURNS (str): A hash of its settings and weights, for what was computed from them."""
@@ -109,7 +118,6 @@ class AggregatorShim(PyTorchShim):
             module.needs(num_layers)  # raises for a layer out of range
             self._model = module.to(get_torch_default_device()).eval()
             self.width, self.num_layers = width, num_layers
-            self.new_slot()
         elif (width, num_layers) != (self.width, self.num_layers):
             raise ValueError(
                 f"[aggregation] was trained for an encoder of width {self.width} with "
@@ -129,6 +137,7 @@ class AggregatorShim(PyTorchShim):
                 cast(FloatsXd, torch2xp(param.grad)),
                 lr_scale=self.lr_scale,
             )
+            self._slot = None
             param.data = xp2torch(updated, requires_grad=True, device=param.device)
             param.grad.zero_()
         self.use.rest()
@@ -137,6 +146,8 @@ class AggregatorShim(PyTorchShim):
         self.use.rest()
         state = {} if self._model is None else self.module.state_dict()
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+        # First, because it gives the encoder its lasting name.
+        encoder = self._trained_with()
         return cast(
             bytes,
             srsly.msgpack_dumps(
@@ -144,8 +155,8 @@ class AggregatorShim(PyTorchShim):
                     "settings": self.settings,
                     "width": self.width,
                     "num_layers": self.num_layers,
-                    "slot": self.slot,
-                    "encoder": self._trained_with(),
+                    "slot": None if self._model is None else self.key,
+                    "encoder": encoder,
                     "state": save_tensors(tensors),
                 }
             ),
@@ -156,7 +167,7 @@ class AggregatorShim(PyTorchShim):
         encoder = None if self.encoder is None else self.encoder()
         if self.made_for is not None or encoder is None or not encoder.attrs["has_transformer"]:
             return self.made_for
-        return cast(str, encoder.shim.fingerprint())
+        return cast(str, encoder.shim.lasting_name())
 
     def from_bytes(self, bytes_data: bytes) -> "AggregatorShim":
         try:
@@ -187,9 +198,9 @@ class AggregatorShim(PyTorchShim):
             ) from error
         self._model = module.to(get_torch_default_device()).eval()
         self.width, self.num_layers = msg["width"], msg["num_layers"]
-        self.slot = msg["slot"]
         # Pipelines of older versions do not say.
         self.made_for = msg.get("encoder")
+        self._slot = msg["slot"] and (msg["slot"], self.made_for)
         return self
 
 

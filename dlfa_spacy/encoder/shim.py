@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import secrets
 import tempfile
 from pathlib import Path
 from typing import Any, cast
@@ -76,9 +77,10 @@ class EncoderShim(HFShim):
         self.int8_layers: list[str] = []
         # The encoder's fingerprint, and the state that its weights were in.
         self._fingerprint: tuple[tuple[str, int], str] | None = None
+        self._name: str | None = None
 
     def set_encoder(self, hf_model: HFObjects) -> None:
-        self._fingerprint = None
+        self._fingerprint = self._name = None
         self._hfmodel.tokenizer = hf_model.tokenizer
         self._hfmodel.transformer = hf_model.transformer
         pieces = PieceTokenizer(hf_model.tokenizer)
@@ -121,6 +123,21 @@ class EncoderShim(HFShim):
                 found = fingerprint(transformer, STORAGE[self.storage])
             known = self._fingerprint = state, found
         return known[1]
+
+    @property
+    def name(self) -> str:
+        """A name until the next step, for nothing: its fingerprint where that is known already,
+        else what no other encoder is called."""
+        with self.use.lock:
+            if self._name is None:
+                known = self._fingerprint
+                self._name = secrets.token_hex(16) if known is None else known[1]
+            return self._name
+
+    def lasting_name(self) -> str:
+        """RETURNS (str): The fingerprint, from now on its name: it is about to be saved."""
+        self._name = self.fingerprint()
+        return self._name
 
     def _weights_state(self) -> tuple[str, int]:
         return self.storage, weights_state(self._hfmodel.transformer)
@@ -175,7 +192,7 @@ class EncoderShim(HFShim):
         if any(parameter.grad is not None for parameter in self._model.parameters()):
             super().finish_update(optimizer)
             self._model.bfloat16_blocks.forget()
-            self._fingerprint = None
+            self._fingerprint = self._name = None
             # What was learned now does not fit into half floats.
             self.storage = "float32"
         self.use.rest()
@@ -194,7 +211,8 @@ class EncoderShim(HFShim):
 
     def __getstate__(self) -> dict[str, Any]:
         # Addresses of weights mean nothing to another process.
-        return {**self.__dict__, "ledger": GradientLedger(), "_fingerprint": None}
+        fresh = {"ledger": GradientLedger(), "_fingerprint": None, "_name": self.name}
+        return {**self.__dict__, **fresh}
 
     def to_bytes(self) -> bytes:
         self.use.rest()

@@ -37,6 +37,11 @@ NOT_ENCODED = (
     "`_.trf_data`. Expected the encoder's component to run before. Fix: enable it (load the "
     "pipeline without `disable`), or, in training, name it in [training] annotating_components."
 )
+NOT_KNOWN = (
+    "A dlfa_spacy.TransformerListener.v1 reads Docs that carry the vectors of another aggregation, "
+    "and its own encoder is not there to read them anew. Expected Docs that were annotated by the "
+    "pipeline that the component is saved with. Fix: load the pipeline with its encoder."
+)
 STOCK_UPSTREAM = (
     "A dlfa_spacy.TransformerListener.v1 listens to a stock encoder, which provides its last "
     "layer only. Expected [components.transformer.model] @architectures = "
@@ -302,14 +307,14 @@ def _train_on_frozen(
         if model.encoder is not None:
             model.encoder.cache.listeners_train()
         return _predict(model, docs), _no_backprop
-    inputs = _aggregation_input(model, full, training=True)
-    vectors, backprop_aggregation = model.aggregation(inputs, True)
+    layers, split = _layers_of(model, docs, training=True)
+    vectors, backprop_aggregation = model.aggregation(layers, True)
 
     def backprop(d_data: Sequence[TransformerData]) -> list[Doc]:
         backprop_aggregation(pack_gradients(d_data, len(vectors), vectors))
         return list(docs)
 
-    return _split(docs, vectors), backprop
+    return split(vectors), backprop
 
 
 def _predict(model: TransformerListener, docs: Sequence[Doc]) -> list[TransformerData]:
@@ -317,7 +322,7 @@ def _predict(model: TransformerListener, docs: Sequence[Doc]) -> list[Transforme
     full = [doc for doc in docs if len(doc)]
     if model._initializing and any(doc._.trf_data is not None for doc in full):
         model._initializing = False
-    if all(doc._.trf_data is not None and key in doc._.trf_data.model_output for doc in full):
+    if all(_has_own(model, doc, key, tells=model.has_weights) for doc in full):
         return [_with_vectors(doc, key) for doc in docs]
     if all(doc._.trf_data is None for doc in full):
         # spaCy runs every model once on Docs without annotation to infer its shapes.
@@ -326,9 +331,24 @@ def _predict(model: TransformerListener, docs: Sequence[Doc]) -> list[Transforme
         width = model.get_dim("nO")
         return [TransformerData.zeros(len(doc), width, xp=model.ops.xp) for doc in docs]
     with torch.no_grad():
-        states, lengths = _aggregation_input(model, full)
-        vectors = model.consume(states, lengths)
-    return _split(docs, vectors)
+        (states, lengths), split = _layers_of(model, docs)
+        return split(model.consume(states, lengths))
+
+
+def _has_own(model: TransformerListener, doc: Doc, slot: str, tells: bool) -> bool:
+    """Whether a Doc carries what the listener's own encoder left in a slot.
+
+    tells (bool): Whether the name of the slot tells the encoder. If it does not, nobody knows who
+        made what lies on a stored Doc, and it is made again if that is possible.
+    """
+    data = doc._.trf_data
+    if data is None or slot not in data.model_output:
+        return False
+    own = model.encoder
+    maker = data.encoder() if isinstance(data, DocPieces) and data.encoder is not None else None
+    if own is None or maker is own:
+        return True
+    return maker is None and (tells or own.shim.is_onnx)
 
 
 def _with_vectors(doc: Doc, key: str) -> TransformerData:
@@ -361,29 +381,33 @@ def _split(docs: Sequence[Doc], vectors: Tensor) -> list[TransformerData]:
     return split
 
 
-def _aggregation_input(
+def _layers_of(
     model: TransformerListener, docs: Sequence[Doc], training: bool = False
-) -> AggregationInput:
-    """The layers of some Docs, packed: from the Docs if they are there, otherwise encoded again."""
-    datas = [doc._.trf_data for doc in docs]
+) -> tuple[AggregationInput, Callable[[Tensor], list[TransformerData]]]:
+    """The layers of some Docs, packed, and what divides vectors of them by Doc: from the Docs if
+    they are there, otherwise encoded again, by the encoder that the listener was made for."""
+    full = [doc for doc in docs if len(doc)]
+    datas = [doc._.trf_data for doc in full]
     if model.num_layers is None:
         raise ValueError(STOCK_UPSTREAM)
     layers = model.needs(model.num_layers)
-    if all(HIDDEN_STATES in data.model_output for data in datas):
+    if all(_has_own(model, doc, HIDDEN_STATES, tells=False) for doc in full):
         stacks = [xp2torch(data.model_output[HIDDEN_STATES]) for data in datas]
         packed = {layer: torch.cat([stack[layer] for stack in stacks]) for layer in layers}
-        lengths = [torch.from_numpy(window_lengths(data)) for data in datas]
+        counts = torch.cat([torch.from_numpy(window_lengths(data)) for data in datas])
         states = LayerStates(packed, model.num_layers, frozen=training)
-        return states, torch.cat(lengths).to(next(iter(packed.values())).device)
-    encoders = [data.encoder() for data in datas if isinstance(data, DocPieces) and data.encoder]
-    if len(encoders) < len(datas) or any(encoder is None for encoder in encoders):
-        raise ValueError(STOCK_UPSTREAM)
-    encoder = cast(Any, encoders[0])
+        device = next(iter(packed.values())).device
+        return (states, counts.to(device)), functools.partial(_split, docs)
+    encoder = model.encoder or next(
+        (data.encoder() for data in datas if isinstance(data, DocPieces) and data.encoder), None
+    )
+    if encoder is None:
+        raise ValueError(NOT_KNOWN)
     if training or encoder.serves_from_cache:
         batch = encoder.encode_frozen(docs, layers, training)
     else:
         batch = encoder.encode(docs, layers)
-    return batch.states, batch.lengths
+    return (batch.states, batch.lengths), batch.with_vectors
 
 
 def _batch_of(outputs: Sequence[TransformerData] | None) -> LayerBatch | None:

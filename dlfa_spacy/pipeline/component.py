@@ -17,7 +17,6 @@ from spacy_transformers.pipeline_component import Transformer, install_extension
 from thinc.api import Config, Model, Optimizer
 from torch import Tensor
 
-from ..aggregators.model import aggregator_shim
 from ..encoder.batch import LAST, LayerBatch, pack_gradients
 from ..encoder.cache import LayerCache
 from ..encoder.cache.setting import DEFAULT as DEFAULT_CACHE
@@ -246,8 +245,9 @@ class DLFATransformer(Transformer):
         for listener in self.listeners:
             if isinstance(listener, TransformerListener):
                 listener.check_encoder()
-                if self._is_taken(listener, readers):
-                    self._give_own_slot(listener, readers)
+                if _is_taken(listener, readers):
+                    # Two listeners of a file of before, which were trained apart.
+                    listener.shim.rename_vectors()
                 readers[listener.vectors_key] = listener
             else:
                 readers[LAST] = LastLayerReader()
@@ -263,22 +263,18 @@ class DLFATransformer(Transformer):
             readers or {LAST: LastLayerReader()}, self.cfg["max_batch_items"], takes_gradients
         )
 
-    def _give_own_slot(self, listener: TransformerListener, readers: dict[str, Reader]) -> None:
-        # Another thread may have done so in the meantime.
-        with self.model.shim.use.lock:
-            if self._is_taken(listener, readers):
-                listener.shim.new_slot()
-
-    @staticmethod
-    def _is_taken(listener: TransformerListener, readers: dict[str, Reader]) -> bool:
-        """Whether another listener with weights has its slot: a component sourced twice."""
-        shim = aggregator_shim(listener.aggregation)
-        return shim.is_built and shim.has_parameters and listener.vectors_key in readers
-
     def _send_empty(self, docs: list[Doc]) -> None:
         empty = FullTransformerBatch.empty(len(docs)).doc_data
         for listener in self.listeners:
             listener.receive(StockListener.get_batch_id(docs), empty, _ignore)
+
+
+def _is_taken(listener: TransformerListener, readers: dict[str, Reader]) -> bool:
+    """Whether another listener, with other weights, has its slot."""
+    other = readers.get(listener.vectors_key)
+    if other is None or not listener.has_weights:
+        return False
+    return bool(other.shim.fingerprint() != listener.shim.fingerprint())
 
 
 def _collect_from_stock(

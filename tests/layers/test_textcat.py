@@ -111,7 +111,7 @@ def test_cls_reads_first_wordpieces_alone_and_mean_reads_all(bert: str) -> None:
 
 
 def test_windows_of_stored_docs_are_known_also_as_older_versions_stored_them(bert: str) -> None:
-    nlp = build(bert, "last", sequence="cls", window=12, stride=8)
+    nlp = build(bert, "attention", sequence="cls", window=12, stride=8)
     doc = nlp(LONG[0])
     expected = classifier(nlp).predict([doc])
     stored = Doc(nlp.vocab).from_bytes(doc.to_bytes())

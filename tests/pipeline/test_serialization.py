@@ -23,6 +23,8 @@ from life import (
     annotations,
     assert_same,
     config,
+    encoded,
+    examples,
     initialized,
     listener,
     pipeline,
@@ -481,20 +483,97 @@ def test_stored_doc_hands_no_listener_the_vectors_of_another(bert: str, tmp_path
 def test_every_listener_has_a_slot_of_its_own_that_is_saved_with_it(
     bert: str, tmp_path: Path
 ) -> None:
-    # Scalar mixes begin with equal weights: these alone would not tell two of them apart.
     nlp = initialized(pipeline(bert, {"tagger": listener("mix"), "senter": listener("mix")}))
-    keys = slots(nlp)
-    assert len(set(keys)) == 2
-    assert slots(reloaded(nlp, tmp_path)) == keys
+    # Scalar mixes begin with equal weights: equal vectors share a slot.
+    assert len(set(slots(nlp))) == 1
+    train(nlp, 3)
+    assert len(set(slots(nlp))) == 2
+    loaded = reloaded(nlp, tmp_path)
+    assert slots(loaded) == slots(nlp) and len(set(slots(nlp))) == 2
+    loaded.to_bytes()
+    assert slots(loaded) == slots(nlp)
 
 
-def test_component_sourced_twice_gets_a_second_slot(bert: str) -> None:
+def test_component_sourced_twice_gets_a_second_slot_once_they_differ(bert: str) -> None:
     nlp = trained(bert, {"tagger": listener("attention")})
     copied = load_model_from_config(nlp.config).from_bytes(nlp.to_bytes())
     nlp.add_pipe("tagger", source=copied, name="tagger2")
     nlp._link_components()
     list(nlp.pipe(TEXTS))
+    assert len(set(slots(nlp))) == 1
+    train(nlp, 1, exclude=["transformer", "tagger2"], annotates=["transformer"])
+    list(nlp.pipe(TEXTS))
     assert len(set(slots(nlp))) == 2
+
+
+def test_two_listeners_of_a_file_with_one_slot_are_told_apart(bert: str) -> None:
+    nlp = trained(bert, {"tagger": listener("attention"), "ner": listener("attention")})
+    expected = annotations(nlp.pipe(TEXTS))
+    one, other = (node.shim for node in nlp.get_pipe("transformer").listeners)  # type: ignore[attr-defined]
+    other._slot = one._slot
+    assert annotations(nlp.pipe(TEXTS)) == expected
+    assert len(set(slots(nlp))) == 2
+
+
+# What stays as it was, of encoder and aggregation.
+STAYS: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "encoder": {"exclude": ["transformer"], "annotates": ["transformer"]},
+    "aggregation": {},
+    "no weights": {},
+}
+
+
+def trained_on(folder: str, factory: str, stays: str, part: int) -> Language:
+    block = listener("mean" if stays == "no weights" else "attention")
+    if stays == "aggregation":
+        block["aggregation"]["lr_scale"] = 0.0
+    torch.manual_seed(0)
+    numpy.random.seed(0)
+    nlp = initialized(pipeline(folder, {"tagger": block, "textcat": block}, factory=factory))
+    optimizer = nlp.resume_training()
+    optimizer.learn_rate = 1e-2
+    for _ in range(3):
+        torch.manual_seed(0)
+        nlp.update(examples(nlp)[part : part + 1], sgd=optimizer, **STAYS[stays])
+    return nlp
+
+
+@pytest.mark.parametrize("factory", FACTORIES)
+@pytest.mark.parametrize("stays", sorted(STAYS))
+@pytest.mark.parametrize("saved", [False, True])
+def test_docs_of_one_training_are_read_anew_by_another_of_the_same_seed(
+    bert: str, tmp_path: Path, stays: str, factory: str, saved: bool
+) -> None:
+    one, other = (trained_on(bert, factory, stays, part) for part in (0, 1))
+    if saved:
+        (tmp_path / "one").mkdir()
+        (tmp_path / "other").mkdir()
+        one, other = reloaded(one, tmp_path / "one"), reloaded(other, tmp_path / "other")
+    if stays != "no weights":
+        assert not set(slots(one)) & set(slots(other))
+    expected = [dict(doc.cats) for doc in other.pipe(TEXTS)]
+    with one.select_pipes(enable=["transformer"]):
+        annotated = list(one.pipe(TEXTS))
+    theirs = [dict(one.get_pipe("textcat")(doc.copy()).cats) for doc in annotated]  # type: ignore[operator]
+    assert theirs != [pytest.approx(cats, abs=1e-4) for cats in expected]
+    for docs in (annotated, [by_bytes(doc) for doc in annotated]):
+        for doc, cats in zip(docs, expected, strict=True):
+            doc.cats = {}
+            other.get_pipe("textcat")(doc)  # type: ignore[operator]
+            assert doc.cats == pytest.approx(cats, abs=1e-5)
+
+
+def test_stored_docs_are_not_read_anew_by_the_training_that_annotated_them(
+    bert: str, tmp_path: Path
+) -> None:
+    nlp = trained(bert, {"tagger": listener("attention")})
+    loaded = reloaded(nlp, tmp_path)
+    docs = [by_bytes(doc) for doc in nlp.pipe(TEXTS)]
+    expected = annotations(docs)
+    with encoded() as runs:
+        assert annotations([loaded.get_pipe("tagger")(doc) for doc in docs]) == expected  # type: ignore[operator]
+    assert not runs
 
 
 def slots(nlp: Language) -> list[str]:

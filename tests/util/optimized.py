@@ -94,3 +94,9 @@ def packaged(model: Path, folder: Path) -> Language:
         silent=True,
     )
     return spacy.load(folder / "xx_tiny-1.2.3" / "xx_tiny" / "xx_tiny-1.2.3")
+
+
+def vector_names(nlp: Language) -> list[str]:
+    """RETURNS (List[str]): Under which name each listener finds its vectors."""
+    listeners = nlp.get_pipe("transformer").listeners  # type: ignore[attr-defined]
+    return [getattr(node, "vectors_key", "last_hidden_state") for node in listeners]
