@@ -40,6 +40,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer
 from dlfa_spacy.analysis.curves import KnownStates, retrieval_rows
 from dlfa_spacy.corpora.loading import read_docs
 from dlfa_spacy.encoder.segment.pieces import PieceTokenizer
+from dlfa_spacy.encoder.storage.huggingface import from_config, from_pretrained
 from dlfa_spacy.files.writing import write_text
 from dlfa_spacy.optimization.speed.machine import describe
 from dlfa_spacy.parallel.text import parallel_files, read_parallel
@@ -88,10 +89,10 @@ maxout_pieces = 3
 def random_encoder(encoder: Folder, out: Folder, seed: int = 0) -> None:
     """Write an encoder of the same shape with random weights."""
     torch.manual_seed(seed)
-    config = AutoConfig.from_pretrained(encoder)
+    config = from_pretrained(AutoConfig, str(encoder))
     del config.quantization_config
-    AutoModel.from_config(config).save_pretrained(out)
-    AutoTokenizer.from_pretrained(encoder).save_pretrained(out)
+    from_config(AutoModel, config).save_pretrained(out)
+    from_pretrained(AutoTokenizer, str(encoder)).save_pretrained(out)
 
 
 @app.command()
@@ -159,7 +160,7 @@ def _hash_embed(task: str, training: Path, dev: Path) -> Language:
 @app.command()
 def coverage(encoder: Folder, corpora: Folder, out: Results) -> None:
     """Count the wordpieces of a word, in every language of both corpora."""
-    tokenizer = PieceTokenizer(AutoTokenizer.from_pretrained(encoder))
+    tokenizer = PieceTokenizer(from_pretrained(AutoTokenizer, str(encoder)))
     rows: list[dict[str, Any]] = []
     for task, suffix in (("pos", "conllu"), ("ner-wikiann", "iob2")):
         for folder in sorted((corpora / task).iterdir()):

@@ -2,6 +2,7 @@
 
 import builtins
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import srsly
 import torch
 from life import TEXTS, annotations, config, initialized, pipeline, trained
+from places import ROOT
 from spacy.language import Language
 from spacy.util import load_model_from_config
 from tiny import tiny_bert
@@ -187,3 +189,12 @@ def test_pipelines_loaded_at_once_leave_torch_as_it_was(bert: str) -> None:
     assert torch.nn.init.normal_ is fill
     layer = torch.nn.Linear(4, 4)
     assert float(layer.weight.detach().abs().max()) > 0
+
+
+def test_nothing_goes_past_the_way_into_transformers() -> None:
+    paths = [path for name in ("dlfa_spacy", "scripts") for path in (ROOT / name).rglob("*.py")]
+    wrapper = ROOT / "dlfa_spacy/encoder/storage/huggingface.py"
+    assert wrapper in paths
+    found = re.compile(r"\bAuto\w+\.from_(pretrained|config)\(")
+    direct = [path for path in paths if path != wrapper and found.search(path.read_text("utf-8"))]
+    assert not direct
