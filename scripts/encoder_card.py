@@ -360,7 +360,13 @@ def _scores(
         "`docs/results`: `encoder_frozen.cfg`"
         + ("." if tuned is None else ", `encoder_tuned.cfg` (all but the embeddings)")
         + ("" if embeddings is None else ", `encoder_embeddings.cfg`")
-        + ("" if tuned is None else "."),
+        + (
+            ""
+            if tuned is None
+            else ". On a frozen encoder components have the head of "
+            "`configs/heads/window.cfg` below them, on a fine-tuned one they read the listener "
+            "itself, and training is short."
+        ),
     ]
     return "\n".join(lines)
 
