@@ -18,12 +18,12 @@ test: install-test
 	$(BIN)/python -m mypy
 	$(BIN)/python -m pytest --durations=20
 
-# For every day: lint, types, and the tests of a few seconds.
+# For every day: lint, types, and each fast test once, with its first parameters.
 quick: install-test
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest --quick
 
 install: $(VENV)/.installed
 

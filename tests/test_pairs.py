@@ -169,6 +169,7 @@ def test_both_texts_keep_their_tokens_and_offsets(first, second):
         assert found == expected
 
 
+@pytest.mark.slow
 def test_every_tokenizer_of_spacy_keeps_the_separator_of_make_pair():
     for language in ("xx", "en", "de", "fr", "tr"):
         first, second = split_pair(make_pair(spacy.blank(language), "It's here.", "Is it?"))
@@ -193,12 +194,14 @@ def test_a_separator_in_a_text_is_replaced_and_counted():
 # --- what the encoder sees
 
 
+@pytest.mark.slow
 def test_pairs_in_14_languages_are_encoded_as_hugging_face_does(tokenizer):
     texts = parallel_texts()
     assert len(texts) >= 700
     check_equal(tokenizer, pairs_of(texts), texts, 1000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [16, 33, 64])
 def test_long_pairs_are_cut_as_hugging_face_does(tokenizer, length):
     texts = parallel_texts()[::7]
@@ -210,6 +213,7 @@ def test_long_pairs_are_cut_as_hugging_face_does(tokenizer, length):
     )
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(RAGGED, RAGGED) | RAGGED, min_size=1, max_size=6))
 @settings(max_examples=100, deadline=None)
 @example([("", ""), ("a", ""), ("", "b"), "a", ""])

@@ -28,6 +28,7 @@ def run(code: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 def test_every_name_resolves_without_importing_the_package() -> None:
     code = f"""
 import sys, spacy

@@ -23,6 +23,8 @@ from dlfa_spacy.encoder.model import TransformerModel
 from dlfa_spacy.encoder.run.early_exit import run_up_to
 from dlfa_spacy.layers.listener import TransformerListener
 
+pytestmark = pytest.mark.slow
+
 WORDS = ["Anna", "lives in Berlin", "the un able", "北京大学的学生", "กขคง จฉชซ", "абвг дежз"]
 WORDS += ["हिनद अआइ", "بتث جحخ"]
 CHOICE = random.Random(0)

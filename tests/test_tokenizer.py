@@ -38,6 +38,7 @@ def words(text: str) -> list[str]:
     return [token.text for token in OURS(text)]
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(MIXED | st.text())
 def test_the_text_is_always_reconstructed(text):
@@ -212,6 +213,7 @@ def with_pieces() -> Language:
     return nlp
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -234,6 +236,7 @@ def test_a_run_is_cut_as_the_encoder_reads_it(
     assert {token.idx + len(token) for token in doc} <= ends
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(text=MIXED)
 def test_pieces_lose_nothing_and_no_mark_begins_a_token(with_pieces: Language, text: str) -> None:
@@ -246,6 +249,7 @@ def test_pieces_lose_nothing_and_no_mark_begins_a_token(with_pieces: Language, t
             )
 
 
+@pytest.mark.slow
 def test_pieces_are_saved_and_pickled_with_the_pipeline(
     with_pieces: Language, tmp_path: Path
 ) -> None:

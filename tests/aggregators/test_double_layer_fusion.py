@@ -292,6 +292,7 @@ def test_the_control_maps_the_last_layer_by_a_fixed_orthogonal_matrix():
     assert not torch.allclose(expected, states[1])
 
 
+@pytest.mark.slow
 def test_the_control_is_the_same_in_another_process():
     code = (
         "import torch; torch.set_num_threads(1);"

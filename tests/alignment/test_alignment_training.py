@@ -34,6 +34,7 @@ class Killed(Exception):
     """Stands for SIGKILL: nothing after it runs."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ml-ctl", "ppa", "realign"])
 def test_killed_and_resumed_is_the_same_as_uninterrupted(
     bert: str, tmp_path: Path, name: str

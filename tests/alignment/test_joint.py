@@ -112,6 +112,7 @@ def test_it_pickles_without_what_it_has_read(bert: str, tmp_path: Path) -> None:
     assert copied.loss == pytest.approx(hook.loss, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_pipeline_is_trained_with_it_saved_and_loaded(bert: str, tmp_path: Path) -> None:
     text = write_text(tmp_path / "ru-en.tsv", 8)
     DocBin(docs=gold_docs(spacy.blank("xx"))).to_disk(tmp_path / "corpus.spacy")

@@ -277,6 +277,7 @@ def test_clbt_leaves_the_encoder_alone_and_brings_words_nearer(bert: str) -> Non
     torch.testing.assert_close(weights.T @ weights, torch.eye(32), atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_the_checkpoint_s_own_head_is_used_and_tied(bert: str, tmp_path: Any) -> None:
     tokenizer = BertTokenizerFast.from_pretrained(bert)
     config = BertConfig.from_pretrained(bert)

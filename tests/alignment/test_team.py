@@ -26,6 +26,8 @@ from dlfa_spacy.alignment.training.team import (
     team_size,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def test_one_process_is_a_team_of_its_own() -> None:
     assert (team_size(), team_rank(), from_first(3)) == (1, 0, 3)
@@ -87,7 +89,6 @@ def losses(found: Any, name: str) -> list[float]:
     return [row["loss"] for row in found[name]["rows"]]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(team_of_two.CASES))
 def test_two_processes_have_the_losses_and_weights_of_one(results: Any, name: str) -> None:
     one, two, _ = results
@@ -100,20 +101,17 @@ def test_two_processes_have_the_losses_and_weights_of_one(results: Any, name: st
     }
 
 
-@pytest.mark.slow
 def test_two_processes_that_were_killed_go_on_as_if_they_had_not_been(results: Any) -> None:
     _, two, out = results
     assert two["resumed"] == two["dropout"]
     assert (out / "2.pt").is_file()
 
 
-@pytest.mark.slow
 def test_the_processes_drop_other_units(results: Any) -> None:
     one, two, _ = results
     assert losses(one, "dropout")[0] != pytest.approx(losses(two, "dropout")[0], rel=1e-4)
 
 
-@pytest.mark.slow
 def test_the_command_writes_once_what_one_process_writes(results: Any) -> None:
     *_, out = results
     folders = [out / f"aligned-{n}" for n in (1, 2)]

@@ -12,6 +12,8 @@ from dlfa_spacy.encoder.storage.int4_embedding import Int4Embedding
 from dlfa_spacy.encoder.storage.loading import load_encoder
 from dlfa_spacy.recipes import make_config
 
+pytestmark = pytest.mark.slow
+
 ENCODER = ROOT / "assets" / "encoder"
 TRANSLATIONS = [
     ("The dog sleeps in the house.", "Der Hund schläft im Haus.", "El perro duerme en la casa."),

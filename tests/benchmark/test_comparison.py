@@ -254,6 +254,7 @@ def test_bytes_of_a_view_are_those_of_the_whole_array() -> None:
     assert vector_bytes([doc]) == whole.nbytes
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux tells")
 def test_the_peak_is_that_since_the_last_reset() -> None:
     big = numpy.ones((30_000_000,))
@@ -392,6 +393,7 @@ def test_a_python_without_the_library_is_an_error(tmp_path: Path, encoder: str) 
 IN_CHILDREN = ("memory", "load", "long", "many")
 
 
+@pytest.mark.slow
 def test_the_smallest_run_measures_and_writes(
     settings: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

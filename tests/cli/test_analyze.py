@@ -154,6 +154,7 @@ def test_a_layer_is_suggested(bert: str, parallel: Path, tmp_path: Path) -> None
     assert "Suggested: layer = " in run("suggest-layer", bert, "--raw", tmp_path)
 
 
+@pytest.mark.slow
 def test_what_a_suggestion_and_blocks_cost_is_read_off_a_sweep(
     bert: str, parallel: Path, tmp_path: Path
 ) -> None:

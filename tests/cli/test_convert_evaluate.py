@@ -156,6 +156,7 @@ def test_evaluate_names_what_is_missing(corpus, model, tmp_path):
     assert result.exit_code == 1 and "no-model" in result.output
 
 
+@pytest.mark.slow
 def test_the_same_commands_hang_below_spacys_own():
     # In a process of its own: registering changes spaCy's application for good.
     code = (

@@ -225,6 +225,7 @@ entities = st.sampled_from(["O", "B-PER", "I-PER", "B-LOC"])
 words = st.tuples(forms, tags, st.booleans(), entities)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(words, min_size=1, max_size=6), min_size=1, max_size=4))
 def test_what_is_written_is_read_back(tmp_path_factory, sentences):

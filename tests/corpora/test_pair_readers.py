@@ -227,6 +227,7 @@ def test_bytes_that_are_no_utf8_are_named_with_their_line(tmp_path):
 ANY_TEXT = st.text(st.characters(codec="utf-8") | st.sampled_from(f"{SEPARATOR} \n\t"), max_size=9)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     texts=st.lists(
@@ -424,6 +425,7 @@ def peak(work) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(tmp_path):
     small, large = numbered(tmp_path / "small.tsv", 400), numbered(tmp_path / "large.tsv", 3000)
     nlp = spacy.blank("xx")

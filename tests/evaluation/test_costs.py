@@ -112,6 +112,7 @@ def test_the_tables() -> None:
 # Measured
 
 
+@pytest.mark.slow
 def test_costs_are_those_of_the_pipelines(tagger: Language, corpus: Path, tmp_path: Path) -> None:
     source = saved(tagger, tmp_path / "model")
     steps: list[str] = []
@@ -130,6 +131,7 @@ def test_costs_are_those_of_the_pipelines(tagger: Language, corpus: Path, tmp_pa
     assert steps[0] == "Optimizing: cut only" and steps[-1] == "Timing"
 
 
+@pytest.mark.slow
 def test_two_folders_of_one_task_are_refused(
     tagger: Language, corpus: Path, tmp_path: Path
 ) -> None:
@@ -160,6 +162,7 @@ def test_the_stock_pipeline_has_the_same_encoder(bert: str, tmp_path: Path) -> N
         stock_pipeline(nlp, tmp_path / "other")
 
 
+@pytest.mark.slow
 def test_the_command(tagger: Language, corpus: Path, tmp_path: Path) -> None:
     source, out = saved(tagger, tmp_path / "model"), str(tmp_path / "out")
     table = tmp_path / "tables" / "costs"

@@ -254,6 +254,7 @@ def test_the_components_know_the_language_of_each_doc(tmp_path):
     assert seen == ["de", "zh", "de", "zh"]
 
 
+@pytest.mark.slow
 def test_no_doc_outlives_its_batch(ruler, tmp_path):
     write_docs([make_doc(ruler, ["Ada", "x"]) for _ in range(200)], tmp_path / "de/test.spacy")
     most = read = 0

@@ -88,6 +88,7 @@ SCORES = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(SCORES)
 def test_multi_label_scores_equal_sklearn_at_every_threshold(texts):

@@ -130,6 +130,7 @@ def test_a_topic_line_of_blanks_takes_linear_time(tmp_path: Path) -> None:
     assert len(doc.cats) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["jsonl", "conllu"])
 def test_free_text_in_the_place_of_labels_is_refused(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a.{suffix}"
@@ -285,6 +286,7 @@ def test_a_docbin_cut_off_or_continued_is_refused(tmp_path: Path) -> None:
             list(read_docs(path))
 
 
+@pytest.mark.slow
 def test_a_bomb_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
     packer = zlib.compressobj(9)
     # The beginning of a DocBin: one array of a billion bytes. Full flushes make blocks repeatable.

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from fuzzing import damaged, fuzz, json_values, own_errors
 from hypothesis import given
 from hypothesis import strategies as st
@@ -118,6 +119,7 @@ def test_sizes_of_an_encoder(sizes: dict[str, Any]) -> None:
         assert all(isinstance(size, int) and 0 <= size <= 10**7 for size in numbers)
 
 
+@pytest.mark.slow
 def test_settings_of_a_saved_component(tmp_path: Path) -> None:
     path = tmp_path / "cfg"
 

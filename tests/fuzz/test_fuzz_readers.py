@@ -20,6 +20,8 @@ from dlfa_spacy.parallel.pharaoh import parse_links
 from dlfa_spacy.parallel.tmx import read_tmx
 from dlfa_spacy.parallel.tsv import read_tsv
 
+pytestmark = pytest.mark.slow
+
 CONLLU = (
     "# topic = travel\n1-2\tZum\t_\t_\t_\t_\t_\t_\t_\t_\n1\tZu\t_\tADP\t_\t_\t3\tcase\t_\t_\n"
     "2\tdem\t_\tDET\t_\t_\t3\tdet\t_\t_\n3\tBahnhof\t_\tNOUN\t_\t_\t0\troot\t_\t"

@@ -4,6 +4,7 @@ import re
 import time
 import warnings
 
+import pytest
 import spacy
 from fuzzing import SECONDS, fuzz
 from hypothesis import given
@@ -16,6 +17,8 @@ from dlfa_spacy.encoder.segment.segmenter import Segmenter
 from dlfa_spacy.encoder.segment.spans import WordpieceSpans
 from dlfa_spacy.pairs import SEPARATOR
 from dlfa_spacy.tokenizer import SurrogateWarning, make_tokenizer
+
+pytestmark = pytest.mark.slow
 
 STOCK = spacy.blank("xx")
 OURS = make_tokenizer(STOCK)

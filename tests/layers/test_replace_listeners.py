@@ -45,6 +45,7 @@ def copy_of(nlp: Language, folder: Path) -> Language:
     return reloaded(nlp, folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factory", FACTORIES)
 @pytest.mark.parametrize("aggregation", [*AGGREGATIONS, "stock"])
 def test_replaced_listener_predicts_saves_loads_and_trains(
@@ -69,6 +70,7 @@ def test_replaced_listener_predicts_saves_loads_and_trains(
     assert moved(before, after)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", [listener("mix", grad_factor=0.5), stock_listener()])
 def test_listener_inside_other_layers_is_replaced(
     bert: str, tmp_path: Path, block: dict[str, Any]
@@ -184,6 +186,7 @@ def test_sourced_with_replaced_listeners(bert: str) -> None:
     assert [d.to_json().get("ents") for d in expected] == [d.to_json().get("ents") for d in found]
 
 
+@pytest.mark.slow
 def test_config_source_with_replaced_listeners(bert: str, tmp_path: Path) -> None:
     source = trained(bert, ["tagger", "ner"], "attention")
     source.to_disk(tmp_path / "source")

@@ -18,6 +18,8 @@ from dlfa_spacy.cli import app
 from dlfa_spacy.optimization.export import export_encoder
 from dlfa_spacy.optimization.optimize import Options, optimize
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> str:

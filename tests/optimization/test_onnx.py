@@ -43,6 +43,8 @@ from dlfa_spacy.encoder.run.packed import PackedEncoder
 from dlfa_spacy.optimization.optimize import Options, optimize
 from dlfa_spacy.pairs import make_pair
 
+pytestmark = pytest.mark.slow
+
 onnx = pytest.importorskip("onnx", reason='needs the extra: pip install "dlfa-spacy[onnx]"')
 pytest.importorskip("onnxruntime", reason='needs the extra: pip install "dlfa-spacy[onnx]"')
 

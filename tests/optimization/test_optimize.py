@@ -53,6 +53,7 @@ def test_blocks_that_nobody_reads_are_taken_out(make: Any, tmp_path: Path) -> No
     assert_same(nlp, found)
 
 
+@pytest.mark.slow
 def test_an_encoder_whose_last_layer_is_read_keeps_its_blocks(bert: str, tmp_path: Path) -> None:
     nlp = trained(bert, {"tagger": mean(0, 1), "ner": stock_listener()})
     found, _ = run(nlp, tmp_path)
@@ -61,6 +62,7 @@ def test_an_encoder_whose_last_layer_is_read_keeps_its_blocks(bert: str, tmp_pat
     assert_same(nlp, found)
 
 
+@pytest.mark.slow
 def test_a_stock_factory_and_an_encoder_of_ones_own_are_cut(bert: str, tmp_path: Path) -> None:
     stock = trained(bert, {"tagger": mean(-3)}, factory="transformer")
     found, _ = run(stock, tmp_path / "stock")
@@ -194,6 +196,7 @@ def test_half_floats_take_half_the_bytes(bert: str, tmp_path: Path, kind: str) -
         assert torch.equal(other, expected)
 
 
+@pytest.mark.slow
 def test_training_takes_half_floats_back_to_single_ones(bert: str, tmp_path: Path) -> None:
     found, _ = run(trained(bert), tmp_path, half="float16")
     initialized(found, 1)
@@ -249,6 +252,7 @@ def test_rows_of_integers_are_off_by_half_a_step_at_most(bert: str, tmp_path: Pa
         optimize(tmp_path / "out", tmp_path / "twice", Options(int8_embeddings=True))
 
 
+@pytest.mark.slow
 def test_an_int8_pipeline_is_not_trained(bert: str, tmp_path: Path) -> None:
     found, _ = run(trained(bert), tmp_path, int8=True)
     with pytest.raises(ValueError, match=r"cannot be trained.*int8"):
@@ -460,6 +464,7 @@ ALONE: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", ALONE, ids=lambda o: "+".join(o) or "cut")
 def test_every_option_survives_saving(bert: str, tmp_path: Path, options: dict[str, Any]) -> None:
     nlp = trained(bert, {"tagger": mix(), "ner": mean(0, -4)})
@@ -476,6 +481,7 @@ def test_every_option_survives_saving(bert: str, tmp_path: Path, options: dict[s
         assert_same(nlp, found)
 
 
+@pytest.mark.slow
 def test_everything_together_in_processes_and_as_a_package(bert: str, tmp_path: Path) -> None:
     nlp = trained(bert, {"tagger": mix(), "ner": mean(0, -4)})
     found, _ = run(
@@ -535,6 +541,7 @@ def test_what_was_there_stays_if_the_result_is_broken(
     assert sorted(p.name for p in tmp_path.iterdir()) == ["model", "out"]
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_table(bert: str, tmp_path: Path) -> None:
     nlp = trained(bert, {"tagger": mix(), "ner": mean(0, -4)})
     source = saved(nlp, tmp_path / "model")

@@ -24,6 +24,8 @@ from dlfa_spacy.optimization.optimize import Options, optimize, options_for
 from dlfa_spacy.optimization.stock import stock_pipeline
 from dlfa_spacy.pipeline.readers import encoders_in_use
 
+pytestmark = pytest.mark.slow
+
 LINEAR = 4 * 6
 
 

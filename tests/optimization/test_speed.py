@@ -12,6 +12,8 @@ from dlfa_spacy.cli import app
 from dlfa_spacy.optimization.speed import own
 from dlfa_spacy.optimization.speed.own import PIPELINE, Speed, example_texts
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_pipeline_is_measured_against_its_own_encoder(bert: str, tmp_path: Path) -> None:
     trained(bert).to_disk(tmp_path / "nlp")

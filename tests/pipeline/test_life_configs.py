@@ -113,6 +113,7 @@ def test_debug_config(bert: str, corpus: Path, tmp_path: Path) -> None:
     assert "Config is valid" in output.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factory", FACTORIES)
 def test_spacy_train(bert: str, corpus: Path, tmp_path: Path, factory: str) -> None:
     blocks = {
@@ -130,6 +131,7 @@ def test_spacy_train(bert: str, corpus: Path, tmp_path: Path, factory: str) -> N
     assert [token.tag_ for token in nlp(TEXTS[0])]
 
 
+@pytest.mark.slow
 def test_spacy_train_is_reproducible(bert: str, corpus: Path, tmp_path: Path) -> None:
     settings = training_config(config(bert, ["tagger", "textcat"]), corpus)
     one = run_train(settings, tmp_path / "one")
@@ -138,6 +140,7 @@ def test_spacy_train_is_reproducible(bert: str, corpus: Path, tmp_path: Path) ->
     assert_same(one, two)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factory", FACTORIES)
 def test_sourced_frozen_annotating_encoder(
     bert: str, corpus: Path, tmp_path: Path, factory: str
@@ -170,6 +173,7 @@ def aggregator_weights(nlp: Language, name: str) -> dict[str, numpy.ndarray]:
     return {k: p.detach().numpy().copy() for m in modules for k, p in m.named_parameters()}
 
 
+@pytest.mark.slow
 def test_sourced_frozen_encoder_and_component_beside_a_new_one(
     bert: str, corpus: Path, tmp_path: Path
 ) -> None:
@@ -212,6 +216,7 @@ def test_fresh_frozen_encoder(
     assert [token.tag_ for token in nlp(TEXTS[0])]
 
 
+@pytest.mark.slow
 def test_frozen_component_beside_a_training_one(bert: str, corpus: Path, tmp_path: Path) -> None:
     source = trained(bert, ["tagger"], "attention")
     source.to_disk(tmp_path / "source")
@@ -224,6 +229,7 @@ def test_frozen_component_beside_a_training_one(bert: str, corpus: Path, tmp_pat
     assert not moved(aggregator_weights(source, "tagger"), aggregator_weights(nlp, "tagger"))
 
 
+@pytest.mark.slow
 def test_annotating_component_that_listens(bert: str, corpus: Path, tmp_path: Path) -> None:
     settings = training_config(
         config(bert, ["tagger", "ner"]),
@@ -234,6 +240,7 @@ def test_annotating_component_that_listens(bert: str, corpus: Path, tmp_path: Pa
     assert [token.tag_ for token in nlp(TEXTS[0])]
 
 
+@pytest.mark.slow
 def test_update_with_accumulated_gradients(bert: str, corpus: Path, tmp_path: Path) -> None:
     settings = training_config(config(bert, ["tagger"]), corpus, accumulate_gradient=2)
     settings["training"]["batcher"] = {

@@ -251,6 +251,7 @@ def test_processes_under_spawn(bert: str, tmp_path: Path, kind: str) -> None:
     assert done.stdout.strip() == "15"
 
 
+@pytest.mark.slow
 def test_loading_in_a_fresh_process_with_the_network_off(bert: str, tmp_path: Path) -> None:
     nlp = trained(bert, ["tagger"])
     nlp.to_disk(tmp_path)

@@ -53,6 +53,7 @@ def results(nlp: Language, name: str) -> Any:
     return found
 
 
+@pytest.mark.slow
 def test_they_give_what_they_gave_at_home_with_one_pass(bert: str, tmp_path: Path) -> None:
     paths = apart(bert, tmp_path)
     homes = expected(paths)
@@ -73,6 +74,7 @@ def test_they_give_what_they_gave_at_home_with_one_pass(bert: str, tmp_path: Pat
         assert results(again, name) == homes[name]
 
 
+@pytest.mark.slow
 def test_in_a_config_too_and_on_the_encoder_as_it_came(bert: str, tmp_path: Path) -> None:
     paths = apart(bert, tmp_path)
     homes = expected(paths)

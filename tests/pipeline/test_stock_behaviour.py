@@ -72,6 +72,7 @@ def test_a_pipeline_saved_with_the_stock_cleaner_loads(bert: str, tmp_path: Path
     assert [t.tag_ for t in loaded(TEXT)] == [t.tag_ for t in nlp(TEXT)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factory", ["dlfa_transformer", "transformer", "replaced"])
 def test_loading_registers_the_language(
     factory: str, bert: str, tmp_path: Path, no_language: None
@@ -96,6 +97,7 @@ def test_a_language_extension_of_the_user_stays(bert: str, no_language: None) ->
     assert nlp(TEXT)._.language == "theirs"
 
 
+@pytest.mark.slow
 def test_other_pipelines_register_nothing() -> None:
     # spaCy imports the factories of every installed package whatever the pipeline: in a process
     # that has not done so yet.

@@ -314,6 +314,7 @@ def farthest_layer_weight(folder: str, aggregation: str, optimizer: Any) -> floa
     return max(abs(x - y) for x, y in zip(start, end, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("aggregation", "optimizer"),
     [

@@ -222,6 +222,7 @@ def test_embeddings_cannot_train_in_a_frozen_encoder() -> None:
         make_config("ner", "last", train_embeddings=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "kept"),
     [

@@ -103,6 +103,7 @@ def test_every_script_is_listed_and_tested() -> None:
     assert {name for name in SCRIPTS if f'load("{name}")' in tests} == set(SCRIPTS)
 
 
+@pytest.mark.slow
 def test_sourced_ner_finds_the_same_beside_stock_components(model: str) -> None:
     example = load("compose")
     source = spacy.load(model)
@@ -121,6 +122,7 @@ def test_sourced_ner_finds_the_same_beside_stock_components(model: str) -> None:
     assert [t.head.text for t in doc if t.text == "She"] == ["works"]
 
 
+@pytest.mark.slow
 def test_composed_pipeline_survives_saving(model: str, tmp_path: Path) -> None:
     example = load("compose")
     nlp = example.compose(model, example.train_parser())
@@ -186,6 +188,7 @@ def test_mixed_languages_read_without_collecting(model: str) -> None:
     assert len(read) <= 2 * nlp.batch_size
 
 
+@pytest.mark.slow
 def test_five_components_trained_apart_share_one_encoder(bert: str, tmp_path: Path) -> None:
     example = load("one_encoder")
     corpus = tmp_path / "corpus"
@@ -240,6 +243,7 @@ def test_plain_pytorch_trains_the_layers_that_are_read(
     assert all(attention > 0 for _, attention in norms)
 
 
+@pytest.mark.slow
 def test_training_on_ones_own_corpus(
     bert: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -266,6 +270,7 @@ def test_training_on_ones_own_corpus(
     assert "| de " in printed and "| en " in printed
 
 
+@pytest.mark.slow
 def test_inference_keeps_the_sentences_that_support_a_claim(
     classifier: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,6 +24,8 @@ from dlfa_spacy.report.aligned.measure import measure
 from dlfa_spacy.report.aligned.report import Report, summary, to_markdown
 from dlfa_spacy.report.aligned.zero_shot import ZeroShot, gains, make_zero_shot_plan
 
+pytestmark = pytest.mark.slow
+
 
 def test_measures_are_those_of_the_analysis_tools(bert: str) -> None:
     nlp = open_source(bert)
@@ -118,7 +120,6 @@ def test_the_report_of_clbt_measures_its_maps(bert: str, tmp_path: Path) -> None
     assert after > before + 0.05
 
 
-@pytest.mark.slow
 def test_both_encoders_are_fine_tuned_by_one_sweep(bert: str, tmp_path: Path) -> None:
     make_corpus(tmp_path / "corpus")
     text = write_text(tmp_path / "ru-en.tsv")

@@ -133,6 +133,7 @@ def by_metric(comparisons):
     return {comparison.metric: comparison for comparison in comparisons}
 
 
+@pytest.mark.slow
 def test_the_table_and_the_files_of_a_sweep_give_the_same_runs(frame, sweep):
     from_frame = runs_of_table(frame)
     from_sqlite = read_sweep(sweep)
@@ -262,6 +263,7 @@ class Links(HTMLParser):
         assert self.open.pop() == tag
 
 
+@pytest.mark.slow
 def test_the_page_stands_alone_and_its_contents_lead_somewhere(report):
     text = (report / "report.html").read_text(encoding="utf-8")
     page = Links()
@@ -275,6 +277,7 @@ def test_the_page_stands_alone_and_its_contents_lead_somewhere(report):
         assert part in page.refs
 
 
+@pytest.mark.slow
 def test_every_figure_says_what_it_is_to_those_who_do_not_see_it(report):
     text = (report / "report.html").read_text(encoding="utf-8")
     figures = re.findall(r"<svg[^>]*>", text)
@@ -403,6 +406,7 @@ def all_capitals_are_per(doc: Doc) -> Doc:
     return doc
 
 
+@pytest.mark.slow
 def test_sentences_are_kept_and_shown_on_request_only(tmp_path):
     nlp = spacy.blank("xx")
     nlp.add_pipe("all_capitals_are_per")

@@ -34,6 +34,8 @@ from dlfa_spacy.runs import read_table
 from dlfa_spacy.runs.plan import Plan, plan_text
 from dlfa_spacy.runs.sweep import LOCK, SweepResult, run_sweep
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -275,7 +277,6 @@ def test_a_run_that_fails_is_reported_with_the_end_of_its_log_and_the_rest_is_do
     assert [path.parent.parent.parent.parent.name for path in out.rglob("model-best")] == ["ner"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0])
 def test_a_sweep_that_is_killed_at_any_moment_ends_with_the_same_table(
     done: Path, plan: Plan, tmp_path: Path, seed: int

@@ -340,6 +340,7 @@ print(json.dumps([sum(runs), losses], default=float))
 """
 
 
+@pytest.mark.slow
 def test_processes_share_a_folder(bert: str, tmp_path: Path) -> None:
     program = SHARED.format(
         tests=[str(Path(__file__).parent), str(UTIL)], bert=bert, cache=str(tmp_path)

@@ -215,6 +215,7 @@ for i in range(10**9):
 """
 
 
+@pytest.mark.slow
 def test_killed_writers_leave_a_folder_that_is_right(tmp_path: Path) -> None:
     for _ in range(2):
         command = [

@@ -93,6 +93,7 @@ def test_mixed_precision_survives(bert, part):
     torch.testing.assert_close(again.encode(docs, [4]).states[4], model.encode(docs, [4]).states[4])
 
 
+@pytest.mark.slow
 def test_a_cpu_without_bfloat16_computes_in_fp32(bert, monkeypatch):
     monkeypatch.setattr("dlfa_spacy.encoder.run.packed.has_bfloat16", lambda: False)
     exact, mixed = (find_encoder(pipeline(bert, flag)) for flag in (False, True))

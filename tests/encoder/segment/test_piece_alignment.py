@@ -109,6 +109,7 @@ def test_equals_stock_alignment_on_random_texts(tokenizer, texts, ours):
     check(tokenizer, texts, TOKENIZERS[ours])
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(words=st.lists(TEXTS.map(clean).filter(bool), min_size=1, max_size=10), data=st.data())
 def test_equals_stock_alignment_on_random_words(tokenizer, words, data):
@@ -297,6 +298,7 @@ def test_a_piece_that_the_words_alone_would_not_have_belongs_to_its_word(tmp_pat
     assert rows_of(windows.align) == [[1, 2], [3], [5, 6]]
 
 
+@pytest.mark.slow
 def test_each_character_is_a_piece_of_its_token_where_blanks_are_pieces_too():
     windows = Segmenter(PieceTokenizer(CanineTokenizer()), WordpieceSpans(60, 60), 62)(
         [NLP("Ann in")]

@@ -89,6 +89,7 @@ def test_a_token_longer_than_a_window_is_windowed_with_overlap():
 LENGTHS = st.lists(st.integers(0, 9) | st.just(1) | st.integers(20, 40), max_size=40)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(LENGTHS, st.integers(1, 14), st.integers(1, 14))
 def test_every_piece_is_in_a_window_and_windows_respect_tokens(lengths, window, stride):

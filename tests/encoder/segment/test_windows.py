@@ -102,6 +102,7 @@ def test_every_window_fits_and_every_token_has_its_rows(tokenizer, getter):
             assert count > 0 or token.is_space or not encoded, token.text
 
 
+@pytest.mark.slow
 def test_every_wordpiece_is_in_some_window(tokenizer):
     docs = docs_of(TEXTS)
     for getter in (WordpieceSpans(30, 20), WordpieceSpans(200, 200), WordpieceSpans(1, 1)):
@@ -226,6 +227,7 @@ def test_special_tokens_are_found(kind, bert_tokenizer):
     assert tokenizer.special_ids == ([known.cls_token_id], [known.sep_token_id])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["北京是中国的首都", "😀", "a"])
 def test_one_text_of_any_length_is_cut_in_linear_time(tokenizer, unit):
     tokenize = make_tokenizer(NLP)

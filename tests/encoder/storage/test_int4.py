@@ -344,6 +344,7 @@ def test_the_vocabulary_is_never_in_floats(
         _ = encoder(made).transformer.get_input_embeddings().weight
 
 
+@pytest.mark.slow
 def test_formats_of_before_load(bert: str, tmp_path: Path) -> None:
     nlp = trained(bert, {"tagger": listener("mean"), "senter": stock_listener()})
     nlp.to_disk(tmp_path / "model")
