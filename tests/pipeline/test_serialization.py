@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy
+import optimized
 import pytest
 import spacy
 import srsly
@@ -233,16 +234,21 @@ def run(code: str, *arguments: str, **environment: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [*FACTORIES, "int4"])
+@pytest.mark.parametrize("kind", [*FACTORIES, "int4", "int8"])
 def test_processes_under_spawn(bert: str, tmp_path: Path, kind: str) -> None:
     folder = packed_folder(tmp_path / "packed") if kind == "int4" else bert
-    factory = "dlfa_transformer" if kind == "int4" else kind
+    factory = kind if kind in FACTORIES else "dlfa_transformer"
     nlp = trained(folder, ["tagger", "ner", "textcat"], "attention", factory)
-    nlp.to_disk(tmp_path / "model")
+    model = tmp_path / "model"
+    if kind == "int8":
+        optimized.run(nlp, tmp_path, int8=True)
+        model = tmp_path / "out"
+    else:
+        nlp.to_disk(model)
     script = tmp_path / "spawned.py"
     script.write_text(SPAWNED, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, str(script), str(tmp_path / "model"), "|".join([*TEXTS, ""])],
+        [sys.executable, str(script), str(model), "|".join([*TEXTS, ""])],
         capture_output=True,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},

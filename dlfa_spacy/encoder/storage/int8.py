@@ -75,12 +75,15 @@ class Int8Linear(nn.Module):
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**{k: v for k, v in self.__dict__.items() if k != "_packed"}, "q": self._unpack()}
+        # Arrays travel as bytes. These tensors would be gone before a spawned process has opened
+        # the shared memory that torch sends in their place.
+        arrays = {name: tensor.detach().numpy() for name, tensor in self._unpack().items()}
+        return {**{k: v for k, v in self.__dict__.items() if k != "_packed"}, "q": arrays}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        tensors = state.pop("q")
+        found = {name: torch.as_tensor(array) for name, array in state.pop("q").items()}
         super().__setstate__(state)
-        self._pack(tensors["weight"], tensors["scale"], tensors["zero_point"], tensors.get("bias"))
+        self._pack(found["weight"], found["scale"], found["zero_point"], found.get("bias"))
 
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.out_features}, int8"
