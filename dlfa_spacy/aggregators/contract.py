@@ -150,11 +150,6 @@ class Aggregator(nn.Module):
         return self
 
 
-def resolved(layers: Sequence[int], num_layers: int) -> list[int]:
-    """RETURNS (List[int]): Layer numbers counted from the embeddings."""
-    return [layer + num_layers + 1 if layer < 0 else layer for layer in layers]
-
-
 def same_weights(module: nn.Module) -> dict[str, torch.Tensor]:
     """RETURNS (Dict[str, Tensor]): A copy of a module's weights."""
     return {name: tensor.clone() for name, tensor in module.state_dict().items()}

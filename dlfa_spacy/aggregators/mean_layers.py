@@ -7,7 +7,7 @@ from thinc.api import Model
 from torch import Tensor
 
 from ..types import LayerStates
-from .contract import Aggregator, Replacement, resolved, same_weights
+from .contract import Aggregator, Replacement, same_weights
 from .layer_index import resolve_layer
 from .model import aggregation_model
 
@@ -38,8 +38,7 @@ class MeanLayers(Aggregator):
             )
 
     def renumbered(self, num_layers: int, top: int, block: Mapping[str, Any]) -> Replacement:
-        numbers = sorted(set(resolved(self.layers, num_layers)))
-        return Replacement({**block, "layers": numbers}, same_weights(self))
+        return Replacement({**block, "layers": self.needs(num_layers)}, same_weights(self))
 
     def needs(self, num_layers: int) -> list[int]:
         resolved = {resolve_layer(x, num_layers, "aggregation.layers") for x in self.layers}

@@ -10,7 +10,7 @@ from thinc.api import Model
 from torch import Tensor
 
 from ..types import LayerStates
-from .contract import Aggregator, Replacement, resolved, same_weights
+from .contract import Aggregator, Replacement, same_weights
 from .layer_index import resolve_layer
 from .model import AggregationInput, aggregator_shim, forward
 from .shim import AggregatorShim, ModuleFactory
@@ -72,7 +72,7 @@ class SelectedLayers(Aggregator):
         return zeros.index_copy(-1, places, weights)
 
     def renumbered(self, num_layers: int, top: int, block: Mapping[str, Any]) -> Replacement:
-        numbers = resolved(self.layers, num_layers)
+        numbers = self._resolve(num_layers)
         return Replacement({**copy.deepcopy(dict(block)), "layers": numbers}, same_weights(self))
 
     def forward(self, states: LayerStates | Tensor, lengths: Tensor) -> Tensor:

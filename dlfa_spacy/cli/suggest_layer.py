@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .analyze.inputs import read_texts
+from .analyze.inputs import read_texts, wanted_languages
 from .analyze.options import Langs, Limit, Quiet, Source
 from .analyze.show import Rows, show, show_rows, write
-from .console import comma_list, output, plain_errors
+from .console import output, plain_errors
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -128,14 +128,8 @@ def _from_raw(nlp: "Language", raw: Path, langs: str, limit: int) -> "dict[str, 
     from ..pipeline.states import all_sentence_states
 
     files = raw_files(raw)
-    wanted = comma_list(langs) or list(files)
-    missing = [name for name in wanted if name not in files]
-    if missing:
-        raise ValueError(
-            f"{raw}: has no {', '.join(missing)}, only {', '.join(files)}. Fix: check --langs."
-        )
     states, names = [], []
-    for name in wanted:
+    for name in wanted_languages(raw, files, langs):
         found = all_sentence_states(nlp, read_raw(files[name], limit))
         states.append(found)
         names.extend([name] * found.shape[1])

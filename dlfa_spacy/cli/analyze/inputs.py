@@ -1,6 +1,6 @@
 """What the commands of `dlfa analyze` read."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,17 +13,27 @@ if TYPE_CHECKING:
     from ...parallel.text import ParallelText
 
 
+def wanted_languages(path: Path, files: Iterable[str], langs: str) -> list[str]:
+    """RETURNS (List[str]): Those of --langs, or all that have a file.
+
+    RAISES (ValueError): One of --langs has no file.
+    """
+    found = list(files)
+    wanted = comma_list(langs) or found
+    missing = [name for name in wanted if name not in found]
+    if missing:
+        raise ValueError(
+            f"{path}: has no {', '.join(missing)}, only {', '.join(found)}. Fix: check --langs."
+        )
+    return wanted
+
+
 def read_texts(path: Path, langs: str, limit: int, quiet: bool) -> "Iterator[ParallelText]":
     """YIELDS (ParallelText): The languages wanted, with a progress bar over them."""
     from ...parallel.text import parallel_files, read_parallel
 
     files = parallel_files(path)
-    wanted = comma_list(langs) or list(files)
-    missing = [name for name in wanted if name not in files]
-    if missing:
-        raise ValueError(
-            f"{path}: has no {', '.join(missing)}, only {', '.join(files)}. Fix: check --langs."
-        )
+    wanted = wanted_languages(path, files, langs)
     with progress(quiet=quiet) as bar:
         task = bar.add_task("Languages", total=len(wanted), detail="")
         for name in wanted:
