@@ -14,7 +14,8 @@ def report_cli(
         typer.Argument(
             metavar="SOURCE",
             help="Folder with runs, every scores.json below it, as written by [cyan]dlfa evaluate "
-            "--out[/]; or a [cyan]dlfa sweep[/]: its folder, results.sqlite or CSV file.",
+            "--out[/]; or a [cyan]dlfa sweep[/]: its folder, results.sqlite or CSV file; or a "
+            "folder of sweeps.",
         ),
     ],
     out: Annotated[

@@ -78,6 +78,14 @@ def sweep_cli(
     keep_models: Annotated[
         bool, typer.Option("--keep-models", help="Keep the weights of each run (disk!).")
     ] = False,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --frozen: where the layers of each text are kept. Several sweeps, and "
+            "[cyan]dlfa evaluate[/] and [cyan]dlfa analyze[/], may share one. Default: the "
+            "sweep's folder."
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print failures only.")] = False,
 ) -> None:
     """Train and score every task x encoder x method x seed of a plan, each in its own process.
@@ -144,11 +152,18 @@ def sweep_cli(
         if plan is None and (out / PLAN).is_file():
             plan = out / PLAN
         made = make_plan(changes) if plan is None else read_plan(plan, changes)
-        _run(made, out, jobs, threads, gpus, keep_models, quiet)
+        _run(made, out, jobs, threads, gpus, keep_models, store, quiet)
 
 
 def _run(
-    plan: Any, out: Path, jobs: int, threads: int, gpus: str, keep_models: bool, quiet: bool
+    plan: Any,
+    out: Path,
+    jobs: int,
+    threads: int,
+    gpus: str,
+    keep_models: bool,
+    store: Path | None,
+    quiet: bool,
 ) -> None:
     from ..runs.sweep import run_sweep
 
@@ -164,6 +179,7 @@ def _run(
             devices=devices,
             threads=threads or _threads(len(devices)),
             keep_models=keep_models,
+            store=store,
             console=messages(),
             quiet=quiet,
         )

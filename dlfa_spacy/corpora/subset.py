@@ -10,7 +10,8 @@ Item = TypeVar("Item")
 
 
 def sample(items: Iterable[Item], total: int, limit: int, seed: int) -> Iterator[Item]:
-    """Keep `limit` of `total` items, drawn without replacement, in their old order.
+    """Keep `limit` of `total` items, drawn without replacement, in their old order. A smaller draw
+    with the same seed is a part of a larger one, so that a learning curve grows by new texts only.
 
     items (Iterable[Item]): The items.
     total (int): How many there are.
@@ -21,7 +22,9 @@ def sample(items: Iterable[Item], total: int, limit: int, seed: int) -> Iterator
     if limit <= 0 or limit >= total:
         yield from items
         return
-    kept = set(random.Random(seed).sample(range(total), limit))
+    order = list(range(total))
+    random.Random(seed).shuffle(order)
+    kept = set(order[:limit])
     for number, item in enumerate(items):
         if number in kept:
             yield item

@@ -235,6 +235,13 @@ class TransformerModel(StockTransformerModel):
         outputs: Outputs = {layer: rows.to(self.packed.device) for layer, rows in found.items()}
         return LayerBatch(docs, windows, outputs, self.num_layers, self, frozen=True)
 
+    def missing(self, docs: Sequence[Doc], layers: list[int]) -> list[tuple[int, int]]:
+        """RETURNS (List[Tuple[int, int]]): Which of some Docs have layers that the cache does not
+        keep, and their wordpieces."""
+        self.load()
+        windows = self.segment(docs)
+        return self.cache.missing(windows, layers, self._cache_name(), self.packed.width)
+
     def _cache_name(self) -> str:
         # Half floats and bfloat16 are further from fp32 than what is kept.
         mixed = self.packed.uses_bfloat16 or self.shim._mixed_precision

@@ -187,7 +187,8 @@ class Comparison:
             + (f", at most {setting.limit} texts per language." if setting.limit else ".")
             + self._texts(),
             f"Training data: {setting.train_data or 'not stated'}. "
-            f"Encoder: {setting.encoder or 'not stated'}.",
+            f"Encoder: {setting.encoder or 'not stated'}"
+            + (f", {setting.regime}." if setting.regime else "."),
         ]
         if self.fallback_splits:
             shown = ", ".join(f"{code} ({split})" for code, split in self.fallback_splits.items())

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .comparison import Comparison
-from .variant import Variant
+from .curves import Curves
+from .variant import BASELINE, Variant
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -186,6 +187,49 @@ def layer_plot(comparison: Comparison) -> str:
     _plain(axes, "lower layer that is fused with the last", "targets' mean")
     _legend(axes)
     svg = _svg(figure, f"{comparison.metric} {comparison.setting.eval_data}: score by layer")
+    plt.close(figure)
+    return svg
+
+
+def curve_plot(made: Curves, regime: str) -> str:
+    """Draw the targets' mean by the number of texts trained on, one line per method; one of the
+    small multiples of a page, which share their axis of scores.
+
+    made (Curves): All regimes.
+    regime (str): The one to draw.
+    RETURNS (str): SVG; empty if no method ran at two numbers of texts.
+    """
+    lines = made.lines(regime)
+    if not lines:
+        return ""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(4.6, 3.6))
+    for number, (name, line) in enumerate(lines.items()):
+        color, marker = _COLORS[number % len(_COLORS)], _MARKERS[number % len(_MARKERS)]
+        xs = sorted(line)
+        means = [100 * line[x].mean for x in xs]
+        errors = [100 * (line[x].sd or 0.0) for x in xs]
+        ink = _INK if name == BASELINE else color
+        style = "--" if number >= len(_COLORS) else "-"
+        axes.errorbar(
+            xs, means, errors, fmt=style, marker=marker, color=ink, label=name, markersize=5,
+            elinewidth=1,
+        )  # fmt: skip
+    ticks = sorted({x for line in lines.values() for x in line})
+    axes.set_xscale("log")
+    axes.minorticks_off()
+    axes.set_xticks(ticks, [f"{x:,}" for x in ticks])
+    values = [100 * v.mean for x in made.regimes for line in made.lines(x).values()
+              for v in line.values()]  # fmt: skip
+    room = 0.06 * (max(values) - min(values)) + 0.5
+    axes.set_ylim(min(values) - room, max(values) + room)
+    _plain(axes, f"English texts trained on ({regime})", "targets' mean")
+    _legend(axes)
+    svg = _svg(figure, f"{made.title} {regime}: score by number of texts")
     plt.close(figure)
     return svg
 

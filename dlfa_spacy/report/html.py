@@ -12,7 +12,8 @@ from ..about import __version__
 from ..files.markdown import percent, points
 from ..statistics.significance import Significance
 from .comparison import Comparison, Row, Statistic
-from .figures import dot_plot, heat_map, layer_plot
+from .curves import Column, Curves, best_of, curves, is_bound
+from .figures import curve_plot, dot_plot, heat_map, layer_plot
 from .parts import confusion_tables, group_tables, language_name, layer_weight_figures, sentences
 from .published import beside_published
 from .scored_runs import Run
@@ -137,6 +138,33 @@ def _section(comparison: Comparison, figures: bool, with_sentences: bool) -> dic
     }
 
 
+def _curves(made: Curves, figures: bool) -> dict[str, Any]:
+    best = best_of(made)
+
+    def cell(name: str, column: Column) -> dict[str, Any]:
+        value = made.rows[name].get(column)
+        sd = percent(value.sd) if value and value.sd is not None else ""
+        mean = percent(value.mean if value else None)
+        return {"mean": mean, "sd": sd, "best": best.get(column) == name}
+
+    return {
+        "title": f"{made.title}, by texts and regime",
+        "note": made.note.replace("bold", "in bold"),
+        "columns": [{"regime": c.regime, "texts": f"{c.texts:,}"} for c in made.columns],
+        "rows": [
+            {
+                "variant": name,
+                "bound": is_bound(name),
+                "cells": [cell(name, column) for column in made.columns],
+            }
+            for name in made.rows
+        ],
+        "figures": [
+            Markup(svg) for regime in made.regimes if figures and (svg := curve_plot(made, regime))
+        ],
+    }
+
+
 def to_html(
     comparisons: Sequence[Comparison],
     runs: Sequence[Run],
@@ -170,6 +198,7 @@ def to_html(
         title=title,
         lead=f"Trained on {' and '.join(sources)}, tested without further training in "
         f"{n_targets}: {n_methods}, {len(runs)} runs.",
+        curves=[_curves(made, figures) for made in curves(comparisons)],
         comparisons=[_section(c, figures, with_sentences) for c in comparisons],
         beside=beside_published(comparisons),
         layer_weights=layer_weight_figures(runs) if figures else [],

@@ -13,11 +13,12 @@ from ..files.writing import write_text
 from ..metrics.names import task_of
 from .compare import compare
 from .comparison import Comparison, Statistic
+from .curves import curves, curves_markdown
 from .html import p_value, to_html
 from .model_card import model_card
 from .published import beside_markdown, beside_published
 from .scored_runs import Run, read_runs
-from .sweep_runs import is_sweep, read_sweep
+from .sweep_runs import read_sweeps
 
 
 def _with_sd(value: Statistic | None, *, signed: bool = False) -> str:
@@ -102,7 +103,8 @@ def report_markdown(comparisons: Sequence[Comparison], *, title: str) -> str:
     title (str): Heading.
     RETURNS (str): Markdown.
     """
-    parts = [f"# {title}\n", *(comparison_markdown(c) for c in comparisons)]
+    parts = [f"# {title}\n", *(curves_markdown(made) for made in curves(comparisons))]
+    parts += [comparison_markdown(c) for c in comparisons]
     beside = beside_published(comparisons)
     if beside is not None:
         parts.append(beside_markdown(beside))
@@ -122,8 +124,8 @@ def write_report(
 ) -> list[Path]:
     """Collect the runs of a sweep or of single evaluations and write report.html, .md and .csv.
 
-    source (Path): A folder with scores.json files below it; or the folder, `results.sqlite` or CSV
-        file of a sweep.
+    source (Path): A folder with scores.json files below it, or with sweeps; or the folder,
+        `results.sqlite` or CSV file of a sweep.
     out (Path): Folder of the report.
     title (str): Heading.
     readme (Optional[Path]): A Markdown file that gets the tables of the main metrics between its
@@ -137,7 +139,7 @@ def write_report(
     RAISES (ValueError): If there is nothing to report, a scores.json is damaged, or the README has
         no markers. Nothing is written then.
     """
-    runs = read_sweep(source, language) if is_sweep(source) else read_runs(source)
+    runs = read_sweeps(source, language) or read_runs(source)
     comparisons = compare(runs)
     content = {
         out / "report.csv": report_csv(runs),
@@ -150,7 +152,8 @@ def write_report(
         content[card] = model_card(comparisons, runs, title=title)
     written = list(content)
     if readme is not None:
-        main = [comparison_markdown(c) for c in comparisons if c.is_main]
+        main = [curves_markdown(made) for made in curves(comparisons)]
+        main += [comparison_markdown(c) for c in comparisons if c.is_main]
         insert_between_markers(readme, "\n".join(main))
         written.append(readme)
     for path, text in content.items():

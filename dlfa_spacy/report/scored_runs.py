@@ -20,6 +20,8 @@ class Setting:
     limit (int): Texts per language; 0 for all.
     encoder (Optional[str]): Name of the encoder.
     train_data (Optional[str]): What was trained on, in words.
+    regime (str): What of the encoder trained, if that is known.
+    texts (int): Texts trained on; 0 if that is not known.
     """
 
     eval_data: str
@@ -28,6 +30,8 @@ class Setting:
     limit: int
     encoder: str | None
     train_data: str | None
+    regime: str = ""
+    texts: int = 0
 
 
 @dataclass(frozen=True)

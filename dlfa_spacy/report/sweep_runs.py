@@ -25,6 +25,31 @@ def is_sweep(source: Path) -> bool:
     )
 
 
+def read_sweeps(source: Path, language: str = "en") -> list[Run]:
+    """Read one sweep, or all below a folder.
+
+    source (Path): As `read_sweep`, or a folder that has sweeps in it.
+    language (str): The language trained on, where a file does not say.
+    RETURNS (List[Run]): The runs; none if there is no sweep.
+    RAISES (ValueError): A file is no table of a sweep or has no scores, or two sweeps have the same
+        run.
+    """
+    if is_sweep(source):
+        return read_sweep(source, language)
+    found: dict[tuple[Any, ...], Run] = {}
+    for path in sorted(source.rglob(SQLITE)):
+        for run in read_sweep(path.parent, language):
+            key = run.setting, run.variant, run.seed
+            if key in found:
+                raise ValueError(
+                    f"{path}: found {run.name} trained on {run.setting.train_data}, which "
+                    f"{found[key].path} has, too; expected each run once. Fix: name one of the two "
+                    "sweeps alone, or move one away."
+                )
+            found[key] = run
+    return list(found.values())
+
+
 def read_sweep(source: Path, language: str = "en") -> list[Run]:
     """Read the table of a sweep, and what its SQLite file knows about the runs beside the scores.
 
@@ -98,7 +123,9 @@ def runs_of_table(
                     source=source,
                     limit=0,
                     encoder=str(values["encoder"]),
-                    train_data=_train_data(settings),
+                    train_data=_train_data(settings, source, int(values["texts"])),
+                    regime=str(values["regime"]),
+                    texts=int(values["texts"]),
                 ),
                 scores=scores,
                 splits=splits,
@@ -118,18 +145,18 @@ def runs_of_table(
     return runs
 
 
-def _train_data(settings: dict[str, Any]) -> str | None:
-    """RETURNS (Optional[str]): "en/train, 2000 texts": the name of the content has the draw."""
+def _train_data(settings: dict[str, Any], source: str, texts: int) -> str | None:
+    """RETURNS (Optional[str]): "en/train, 2,000 texts"."""
     train = settings.get("train")
-    if not train:
+    if not train and not texts:
         return None
-    limit = str(train.get("content", "")).split("-")
-    drawn = f", {limit[1]} texts" if len(limit) == 3 and limit[1].strip("0") else ""
-    return f"{train['language']}/{train['split']}{drawn}"
+    name = f"{train['language']}/{train['split']}" if train else f"{source}/train"
+    return f"{name}, {texts:,} texts" if texts else name
 
 
 def _record_key(values: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(int(values[name]) if name == "seed" else values[name] for name in RUN_COLUMNS)
+    numbers = ("texts", "seed")
+    return tuple(int(values[name]) if name in numbers else values[name] for name in RUN_COLUMNS)
 
 
 def _records(source: Path) -> dict[tuple[Any, ...], dict[str, Any]]:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import spacy
 from rich.console import Console
-from rich.progress import track
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from spacy.language import Language
 from spacy.tokens import Doc
+from spacy.util import minibatch
 from thinc.api import registry
 
 from ..aggregators.model import aggregator_shim, needed_layers
 from ..corpora.loading import read_docs
+from ..encoder.cache.rows_file import ROW_TYPE
+from ..encoder.model import TransformerModel
 from .run import run_config
 from .settings import DataFile, RunSettings
 
@@ -22,32 +33,45 @@ from .settings import DataFile, RunSettings
 BATCH = 128
 
 
+@dataclass
+class Part:
+    """What of one corpus file is still to be encoded.
+
+    name (str): Of its files in the store: "ner.de.test".
+    file (DataFile): The corpus file.
+    n_texts (int): Its texts.
+    missing (List[int]): The numbers of those that are not kept yet.
+    rows (int): Their wordpieces.
+    """
+
+    name: str
+    file: DataFile
+    n_texts: int
+    missing: list[int]
+    rows: int
+
+
 def encode_all(runs: Sequence[RunSettings], console: Console, quiet: bool = False) -> None:
-    """Fill the cache of a sweep with all layers that its runs read. What is there already is not
+    """Fill the store of a sweep with all layers that its runs read. What is there already is not
     encoded again, so that a sweep which was killed resumes where it stopped.
 
     runs (Sequence[RunSettings]): Those that are still to be done, all on frozen encoders.
-    console (Console): Where the progress is shown.
-    quiet (bool): Show none.
+    console (Console): Where size and progress are shown.
+    quiet (bool): Show nothing.
+    RAISES (ValueError): There is not so much room on the disk.
     """
     # What the plan overrides may differ by task.
     for key in dict.fromkeys((run.encoder_path, run.task) for run in runs):
         chosen = [run for run in runs if (run.encoder_path, run.task) == key]
         nlp = _pipeline(chosen[0])
-        model: Any = nlp.get_pipe("transformer").model  # type: ignore[attr-defined]
-        model.load()
-        layers = layers_read(chosen, model.packed.width, model.num_layers)
+        encoder: TransformerModel = nlp.get_pipe("transformer").model  # type: ignore[attr-defined]
+        encoder.load()
+        layers = layers_read(chosen, encoder.packed.width, encoder.num_layers)
         files = {file.path: file for run in chosen for file in (run.train, run.dev, *run.tests)}
-        batches = list(_batches(nlp, files.values()))
-        pieces = sum(len(doc.text) for batch in batches for doc in batch) // 4
-        if not quiet:
-            size = pieces * len(layers) * model.packed.width * 2 / 1e9
-            console.print(
-                f"Encoding {sum(map(len, batches)):,} texts, {len(layers)} layers: about "
-                f"{size:.1f} GB in {Path(chosen[0].cache).name}/ of the sweep's folder"
-            )
-        for batch in track(batches, "Encoding", console=console, disable=quiet, transient=True):
-            model.encode_frozen(batch, layers)
+        parts = [_part(key[1], file, nlp, encoder, layers) for file in files.values()]
+        row = len(layers) * encoder.packed.width * ROW_TYPE.itemsize
+        _say(parts, row, len(layers), chosen[0], console, quiet)
+        _encode(parts, row, nlp, encoder, layers, console, quiet)
 
 
 def layers_read(runs: Sequence[RunSettings], width: int, num_layers: int) -> list[int]:
@@ -60,6 +84,85 @@ def layers_read(runs: Sequence[RunSettings], width: int, num_layers: int) -> lis
     return sorted(found)
 
 
+def _say(
+    parts: Sequence[Part], row: int, n_layers: int, run: RunSettings, console: Console, quiet: bool
+) -> None:
+    n_texts = sum(part.n_texts for part in parts)
+    n_missing = sum(len(part.missing) for part in parts)
+    need = sum(part.rows for part in parts) * row
+    store = Path(run.cache)
+    store.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(store).free
+    if need > free:
+        raise ValueError(
+            f"{store}: found {free / 1e9:.1f} GB free, expected {need / 1e9:.1f} GB for {n_layers} "
+            f"layers of {n_missing:,} texts of {run.task}. Fix: --store FOLDER on another disk, "
+            "test_limit in the plan, or fewer methods (each reads layers of its own)."
+        )
+    if n_missing and not quiet:
+        console.print(
+            f"{run.task}: encoding {n_missing:,} of {n_texts:,} texts, {n_layers} layers, "
+            f"{need / 1e9:.2f} GB into {store} ({free / 1e9:.0f} GB free); "
+            f"{n_texts - n_missing:,} are there",
+            soft_wrap=True,
+        )
+
+
+def _encode(
+    parts: Sequence[Part],
+    row: int,
+    nlp: Language,
+    encoder: TransformerModel,
+    layers: list[int],
+    console: Console,
+    quiet: bool,
+) -> None:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    total = sum(part.rows for part in parts) * row
+    progress = Progress(*columns, console=console, disable=quiet or not total, transient=True)
+    with progress:
+        task = progress.add_task("", total=total)
+        for part in parts:
+            progress.update(task, description=part.name)
+            encoder.cache.part = part.name
+            for batch in _batches(part, nlp):
+                states = encoder.encode_frozen(batch, layers)
+                progress.advance(task, len(states.windows.ids) * row)
+    encoder.cache.part = ""
+
+
+def _part(
+    task: str, file: DataFile, nlp: Language, encoder: TransformerModel, layers: list[int]
+) -> Part:
+    part = Part(f"{task}.{file.language}.{file.split}", file, 0, [], 0)
+    for batch in minibatch(_docs(file, nlp), BATCH):
+        for number, rows in encoder.missing(batch, layers):
+            part.missing.append(part.n_texts + number)
+            part.rows += rows
+        part.n_texts += len(batch)
+    return part
+
+
+def _docs(file: DataFile, nlp: Language) -> Iterator[Doc]:
+    return read_docs(Path(file.path), vocab=nlp.vocab, language=file.language)
+
+
+def _batches(part: Part, nlp: Language) -> Iterator[list[Doc]]:
+    """YIELDS (List[Doc]): The texts that are missing, those of a length together."""
+    missing = set(part.missing)
+    if not missing:
+        return
+    docs = [doc for number, doc in enumerate(_docs(part.file, nlp)) if number in missing]
+    yield from minibatch(sorted(docs, key=lambda doc: len(doc.text)), BATCH)
+
+
 def _pipeline(run: RunSettings) -> Language:
     """RETURNS (Language): The encoder as the run has it, its cache included, and nothing behind
     it."""
@@ -68,15 +171,3 @@ def _pipeline(run: RunSettings) -> Language:
     settings = {key: value for key, value in block.items() if key != "factory"}
     nlp.add_pipe(block["factory"], name="transformer", config=settings)
     return nlp
-
-
-def _batches(nlp: Language, files: Iterable[DataFile]) -> Iterator[list[Doc]]:
-    """YIELDS (List[Doc]): The texts of some files, each once, those of a length together."""
-    seen: dict[str, Doc] = {}
-    for file in files:
-        for doc in read_docs(Path(file.path), vocab=nlp.vocab, language=file.language):
-            if len(doc):
-                seen.setdefault(doc.text, doc)
-    docs = sorted(seen.values(), key=lambda doc: len(doc.text))
-    for begin in range(0, len(docs), BATCH):
-        yield docs[begin : begin + BATCH]

@@ -42,6 +42,8 @@ class Plan:
     test_limit (PerTask): Texts of each test set, likewise.
     limit_seed (int): Seed of those draws: all runs share them.
     frozen (bool): No weight of the encoder trains, and each text is encoded once for all runs.
+    regime (str): What the table calls this: by default "frozen" or "fine-tuned". A plan whose
+        overrides freeze a part of the encoder has a better name.
     overrides (Dict[str, Any]): More settings of the training config, by their dotted keys; for one
         task only, with its name before them: `xnli:components.textcat.model.sequence`.
     """
@@ -62,6 +64,7 @@ class Plan:
     test_limit: PerTask = 0
     limit_seed: int = 0
     frozen: bool = False
+    regime: str = ""
     overrides: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

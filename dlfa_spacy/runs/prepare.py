@@ -17,13 +17,16 @@ from .settings import DataFile, RunSettings, hash_files
 _ENCODER_FILES = ("*.json", "*.safetensors", "*.bin", "*.txt", "*.model")
 DATA = "data"
 CACHE = "layers"
+# Regimes, where a plan has no name of its own for what it trains.
+FROZEN, FINE_TUNED = "frozen", "fine-tuned"
 
 
-def make_runs(plan: Plan, out: Path) -> list[RunSettings]:
+def make_runs(plan: Plan, out: Path, store: Path | None = None) -> list[RunSettings]:
     """List the runs of a plan, all methods of a seed before the next seed.
 
     plan (Plan): The plan.
     out (Path): The sweep's folder. Subsets are written below it.
+    store (Optional[Path]): Where layers of frozen encoders are kept; by default below it.
     RETURNS (List[RunSettings]): The runs.
     RAISES (ValueError): If a corpus, an encoder or a method is not there.
     """
@@ -54,9 +57,11 @@ def make_runs(plan: Plan, out: Path) -> list[RunSettings]:
             train=data[task][0],
             dev=data[task][1],
             tests=data[task][2],
+            regime=plan.regime or (FROZEN if plan.frozen else FINE_TUNED),
+            texts=count_docs(Path(data[task][0].path)),
             overrides=_overrides(plan, task),
             frozen=plan.frozen,
-            cache=str(out / CACHE) if plan.frozen else "",
+            cache=str(store or out / CACHE) if plan.frozen else "",
         )
         for seed in plan.seeds
         for task in plan.tasks
@@ -109,12 +114,12 @@ def _data_file(plan: Plan, task: str, files: LanguageFiles, limit: int, out: Pat
         )
     content = hash_files(list(docbin_files(path)))
     if limit > 0 and limit < (total := count_docs(path)):
-        name = f"{files.split}-{content}-{limit}-{plan.limit_seed}"
-        subset = out / DATA / task / files.language / f"{name}.spacy"
+        content = f"{content}-{plan.limit_seed}-{limit}"
+        subset = out / DATA / task / files.language / f"{files.split}-{content}.spacy"
         if not subset.exists():
             docs = read_docs(path, language=files.language)
             write_docs(sample(docs, total, limit, plan.limit_seed), subset)
-        path, content = subset, f"{content}-{limit}-{plan.limit_seed}"
+        path = subset
     return DataFile(files.language, files.split, str(path), content)
 
 

@@ -151,6 +151,9 @@ def run_config(settings: RunSettings, n_train: int, *, gpu: bool = False) -> Con
         config["components"]["transformer"]["cache"] = settings.cache
     for listener in listeners(config["components"]):
         listener["aggregation"] = dict(settings.block)
+    for corpus in config["corpora"].values():
+        # Reads a file several times as fast as spaCy's own.
+        corpus["@readers"] = "dlfa_spacy.StreamingCorpus.v1"
     training = config["training"]
     training["eval_frequency"] = per_epoch
     training["optimizer"]["learn_rate"]["warmup_steps"] = round(settings.warmup * steps)

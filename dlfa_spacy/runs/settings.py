@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-FORMAT = 1
+from .table import RUN_COLUMNS
+
+FORMAT = 2
 # The files of a run's folder. `metrics.json` is written last: where it is, the run is done.
 METRICS = "metrics.json"
 SETTINGS = "settings.json"
@@ -44,6 +46,8 @@ class RunSettings:
     train (DataFile): What is trained on.
     dev (DataFile): What chooses the checkpoint.
     tests (List[DataFile]): What is scored in the end, dev among it.
+    regime (str): What of the encoder trains, as the plan calls it.
+    texts (int): Texts of `train`.
     frozen (bool): No weight of the encoder trains.
     cache (str): Where the layers of a frozen encoder are kept, for all runs of a sweep.
     """
@@ -68,6 +72,8 @@ class RunSettings:
     train: DataFile
     dev: DataFile
     tests: list[DataFile]
+    regime: str
+    texts: int
     overrides: dict[str, Any] = field(default_factory=dict)
     frozen: bool = False
     cache: str = ""
@@ -81,16 +87,12 @@ class RunSettings:
     @property
     def key(self) -> dict[str, Any]:
         """What tells the run from the others of its sweep, by column of the table."""
-        names = ("task", "aggregator", "layer", "gate", "norm", "encoder", "seed")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in RUN_COLUMNS}
 
     def content(self) -> dict[str, Any]:
         """RETURNS (Dict[str, Any]): All that decides about the scores. Paths do not."""
         content = asdict(self)
         del content["encoder_path"], content["cache"]
-        if not self.frozen:
-            # Without the setting, so that runs recorded before it existed keep their names.
-            del content["frozen"]
         for files in (content["train"], content["dev"], *content["tests"]):
             del files["path"]
         return {"format": FORMAT, **content}

@@ -45,6 +45,7 @@ def run_sweep(
     devices: Sequence[int] = (-1,),
     threads: int = 1,
     keep_models: bool = False,
+    store: Path | None = None,
     console: Console | None = None,
     quiet: bool = False,
 ) -> SweepResult:
@@ -55,6 +56,8 @@ def run_sweep(
     devices (Sequence[int]): One item for each run at a time: a GPU, or -1 for the CPU.
     threads (int): Threads of each run.
     keep_models (bool): Keep the weights of each run.
+    store (Optional[Path]): Where the layers of frozen encoders are kept, by default in a folder of
+        the sweep. Several sweeps may use one.
     console (Optional[Console]): Where progress is shown.
     quiet (bool): Show failures only.
     RETURNS (SweepResult): How it ended. The table is complete except for the failures.
@@ -71,7 +74,7 @@ def run_sweep(
         ) from error
     with lock:
         table = ResultsTable(out / SQLITE)
-        runs = list({run.hash: run for run in make_runs(plan, out)}.values())
+        runs = list({run.hash: run for run in make_runs(plan, out, store)}.values())
         _check_same(runs, table, out)
         write_text(out / PLAN, plan_text(plan))
         scheduler = Scheduler(out, devices, threads=threads, keep_models=keep_models)
@@ -121,6 +124,11 @@ def _check_same(runs: Sequence[RunSettings], table: ResultsTable, out: Path) -> 
     ours = {tuple(run.key[name] for name in RUN_COLUMNS): run for run in runs}
     theirs = table.records()
     for hash_, record in theirs.items():
+        if not {*RUN_COLUMNS} <= {*record["key"]}:
+            raise ValueError(
+                f"{out}: found a sweep of an earlier version, expected one of this version, which "
+                "draws other texts. Fix: choose another folder."
+            )
         run = ours.get(tuple(record["key"][name] for name in RUN_COLUMNS))
         if run is None or run.hash == hash_:
             continue

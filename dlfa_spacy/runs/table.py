@@ -10,6 +10,8 @@
 | `gate` | str, may be `""` | of `dlfa` and `control`: `product`, `sigmoid` |
 | `norm` | str, may be `""` | of `dlfa` and `control`: `batch`, `layer`, `none` |
 | `encoder` | str | its name in the sweep's plan |
+| `regime` | str | what of the encoder trains, as the plan calls it: `frozen`, `fine-tuned`, ... |
+| `texts` | int | texts trained on |
 | `seed` | int | seed of training |
 | `language` | str | language code |
 | `split` | str | the split scored: `test`, or `dev` where a language has no test |
@@ -18,7 +20,8 @@
 | `count` | int | what `value` is a share of: gold tokens, gold entities or texts |
 
 The source language has two splits, `test` and `dev`. `dev` chose the checkpoint: it is not a
-result. A row with `<NA>` is dropped by `groupby` unless it says `dropna=False`.
+result. A row with `<NA>` is dropped by `groupby` unless it says `dropna=False`. In a file that was
+written before there were `regime` and `texts`, they are `""` and 0.
 """
 
 from __future__ import annotations
@@ -36,7 +39,10 @@ from ..files.writing import replacing
 if TYPE_CHECKING:
     import pandas
 
-RUN_COLUMNS = ("task", "aggregator", "layer", "gate", "norm", "encoder", "seed")
+_METHOD = ("task", "aggregator", "layer", "gate", "norm")
+RUN_COLUMNS = (*_METHOD, "encoder", "regime", "texts", "seed")
+# Columns that older files lack, and what they are then.
+_ADDED: dict[str, str | int] = {"regime": "", "texts": 0}
 SCORE_COLUMNS = ("language", "split", "metric", "value", "count")
 COLUMNS = (*RUN_COLUMNS, *SCORE_COLUMNS)
 SQLITE = "results.sqlite"
@@ -46,7 +52,8 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
     run TEXT PRIMARY KEY,
     task TEXT NOT NULL, aggregator TEXT NOT NULL, layer INTEGER, gate TEXT NOT NULL,
-    norm TEXT NOT NULL, encoder TEXT NOT NULL, seed INTEGER NOT NULL,
+    norm TEXT NOT NULL, encoder TEXT NOT NULL, regime TEXT NOT NULL DEFAULT '',
+    texts INTEGER NOT NULL DEFAULT 0, seed INTEGER NOT NULL,
     record TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS scores (
@@ -72,6 +79,13 @@ class ResultsTable:
         self.path = path
         with self._connection() as connection:
             connection.executescript(_SCHEMA)
+            known = {row[1] for row in connection.execute("PRAGMA table_info(runs)")}
+            for name, default in _ADDED.items():
+                if name not in known:
+                    kind = "TEXT" if default == "" else "INTEGER"
+                    connection.execute(
+                        f"ALTER TABLE runs ADD COLUMN {name} {kind} NOT NULL DEFAULT {default!r}"
+                    )
 
     def add(
         self,
@@ -90,7 +104,8 @@ class ResultsTable:
         text = json.dumps(record, ensure_ascii=False, sort_keys=True)
         with self._connection() as connection, connection:
             added = connection.execute(
-                f"INSERT OR IGNORE INTO runs VALUES (?, {_marks(RUN_COLUMNS)}, ?)",
+                f"INSERT OR IGNORE INTO runs (run, {', '.join(RUN_COLUMNS)}, record) "
+                f"VALUES (?, {_marks(RUN_COLUMNS)}, ?)",
                 (run, *(key[name] for name in RUN_COLUMNS), text),
             ).rowcount
             if added:
@@ -177,6 +192,9 @@ def read_table(path: str | Path) -> pandas.DataFrame:
         )
     if path.suffix == ".csv":
         frame = pandas.read_csv(path, keep_default_na=False, dtype=str)
+        if not {*COLUMNS} - {*frame.columns} - {*_ADDED}:
+            frame = frame.assign(**{n: v for n, v in _ADDED.items() if n not in frame.columns})
+            frame = frame[[*COLUMNS, *frame.columns.difference(list(COLUMNS))]]
     else:
         frame = pandas.DataFrame(ResultsTable(path).rows(), columns=list(COLUMNS))
     if list(frame.columns) != list(COLUMNS):
@@ -185,7 +203,7 @@ def read_table(path: str | Path) -> pandas.DataFrame:
             f"{', '.join(COLUMNS)}. Fix: read a file that `dlfa sweep` wrote."
         )
     layers = pandas.to_numeric(frame["layer"].replace("", None)).astype("Int64")
-    types = {"seed": int, "value": float, "count": int}
+    types = {"texts": int, "seed": int, "value": float, "count": int}
     return frame.assign(layer=layers).astype(types)
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import spacy
 from spacy.language import Language
 from spacy.schemas import ConfigSchemaTraining
 from spacy.training.initialize import init_nlp
@@ -22,6 +21,8 @@ from spacy.util import fix_random_seed, registry, resolve_dot_names
 from thinc.api import Config, set_gpu_allocator
 
 OnStep = Callable[[int, int], None]
+# What no step of a training changes.
+UNCHANGED = ("vocab", "tokenizer", "meta.json")
 
 
 @dataclass
@@ -47,8 +48,9 @@ class Trained:
 def train(config: Config, checkpoint: Path, *, gpu_id: int = -1, on_step: OnStep) -> Trained:
     """Train as `spacy train` does, with its own loop, from the same config to the same weights.
 
-    Two things are skipped that cost more than they are worth in a short run: scoring dev after
-    the very first step, and writing a checkpoint that nothing will read.
+    Three things are skipped that cost more than they are worth in a short run: scoring dev after
+    the very first step, reading dev anew for each score, and writing a checkpoint that nothing will
+    read, or components that stay as they are.
 
     config (Config): The training config, with paths.
     checkpoint (Path): Folder for the best weights while a later checkpoint may be worse.
@@ -66,7 +68,9 @@ def train(config: Config, checkpoint: Path, *, gpu_id: int = -1, on_step: OnStep
         set_gpu_allocator(allocator)
     T: dict[str, Any] = registry.resolve(settings["training"], schema=ConfigSchemaTraining)
     train_corpus, dev_corpus = resolve_dot_names(settings, [T["train_corpus"], T["dev_corpus"]])
-    score = create_evaluation_callback(nlp, dev_corpus, T["score_weights"])
+    frozen = T["frozen_components"]
+    dev_examples = list(dev_corpus(nlp))
+    score = create_evaluation_callback(nlp, lambda nlp: iter(dev_examples), T["score_weights"])
     result = Trained(nlp, initialize_seconds=time.perf_counter() - started)
     n_scored = 0
 
@@ -89,14 +93,14 @@ def train(config: Config, checkpoint: Path, *, gpu_id: int = -1, on_step: OnStep
         patience=T["patience"],
         max_steps=T["max_steps"],
         eval_frequency=T["eval_frequency"],
-        exclude=T["frozen_components"],
+        exclude=frozen,
         annotating_components=T["annotating_components"],
         before_update=T["before_update"],
     )
     begin, final = time.perf_counter(), int(T["max_steps"])
     saved = False
     for info, is_best in _checkpoints(steps, final, on_step):
-        with nlp.select_pipes(disable=T["frozen_components"]):
+        with nlp.select_pipes(disable=frozen):
             update_meta(T, nlp, info)
         result.history.append(
             {
@@ -111,11 +115,11 @@ def train(config: Config, checkpoint: Path, *, gpu_id: int = -1, on_step: OnStep
             saved = info["step"] != final
             if saved:
                 saving = time.perf_counter()
-                nlp.to_disk(checkpoint)
+                nlp.to_disk(checkpoint, exclude=[*frozen, *UNCHANGED])
                 result.dev_seconds += time.perf_counter() - saving
     result.train_seconds = time.perf_counter() - begin - result.dev_seconds
     if saved:
-        result.nlp = spacy.load(checkpoint)
+        nlp.from_disk(checkpoint, exclude=[*frozen, *UNCHANGED])
     return result
 
 

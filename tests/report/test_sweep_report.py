@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from typer.testing import CliRunner
 from dlfa_spacy.cli import app
 from dlfa_spacy.corpora import write_docs
 from dlfa_spacy.report.compare import compare
+from dlfa_spacy.report.curves import Column, best_of, curves, is_bound
 from dlfa_spacy.report.published import beside_published, published_figures
 from dlfa_spacy.report.report import comparison_markdown, write_report
-from dlfa_spacy.report.sweep_runs import read_sweep, runs_of_table
+from dlfa_spacy.report.sweep_runs import read_sweep, read_sweeps, runs_of_table
 from dlfa_spacy.report.variant import variant_name
 
 pandas = pytest.importorskip("pandas")
@@ -68,6 +70,8 @@ def make_rows(seeds: int = 5) -> list[dict]:
                                 "gate": gate,
                                 "norm": norm,
                                 "encoder": "tiny",
+                                "regime": "frozen",
+                                "texts": 2000,
                                 "seed": seed,
                                 "language": code,
                                 "split": split,
@@ -99,7 +103,7 @@ def sweep(tmp_path_factory) -> Path:
         weights = [0.1, 0.2, 0.7] if aggregator in ("attention", "scalar") else []
         confusion = {"PER": {"PER": 90, "LOC": 9, "–": 1}, "–": {"ORG": 4}}
         record = {
-            "settings": {"train": {"language": "en", "split": "train", "content": "a1-2000-0"}},
+            "settings": {"train": {"language": "en", "split": "train", "content": "a1-0-2000"}},
             "counts": {place: {"docs": 300} for place in places},
             "layer_weights": {"without_text": {"tagger": weights}} if weights else {},
             "confusions": {place: {"ner": confusion} for place in places} if task == "ner" else {},
@@ -144,8 +148,64 @@ def test_the_table_and_the_files_of_a_sweep_give_the_same_runs(frame, sweep):
         return {(run.setting.eval_data, run.variant, run.seed): run.scores for run in runs}
 
     assert scores(from_frame) == scores(from_sqlite) == scores(from_csv)
-    assert from_sqlite[0].setting.train_data == "en/train, 2000 texts"
+    assert from_sqlite[0].setting.train_data == "en/train, 2,000 texts"
     assert from_sqlite[0].n_docs["de"] == 300 and from_csv[0].n_docs == {}
+
+
+@pytest.fixture(scope="module")
+def sizes(tmp_path_factory) -> Path:
+    """Three sweeps: frozen on 100 and on 500 texts, fine-tuned on 100, where the baseline gains."""
+    folder = tmp_path_factory.mktemp("sizes")
+    places = [("frozen", 100, 0.0), ("frozen", 500, 0.1), ("fine-tuned", 100, 0.3)]
+    for number, (regime, texts, gain) in enumerate(places):
+        (folder / str(number)).mkdir()
+        table = table_module.ResultsTable(folder / str(number) / "results.sqlite")
+        runs: dict[tuple, list[dict]] = {}
+        for row in make_rows(seeds=2):
+            value = row["value"] + gain * (row["aggregator"] == "last")
+            row = {**row, "regime": regime, "texts": texts, "value": value}
+            key = tuple(row[c] for c in table_module.RUN_COLUMNS)
+            runs.setdefault(key, []).append(row)
+        for name, (key, rows) in enumerate(runs.items()):
+            keys = dict(zip(table_module.RUN_COLUMNS, key, strict=True))
+            table.add(f"{number}-{name}", keys, rows, {})
+    return folder
+
+
+def test_what_differs_in_regime_and_texts_is_side_by_side(sizes, tmp_path):
+    runs = read_sweeps(sizes)
+    found = {made.title: made for made in curves(compare(runs))}
+    assert set(found) == {"POS accuracy, pos", "NER span F1, ner", "Accuracy, xnli"}
+    pos = found["POS accuracy, pos"]
+    frozen, more, tuned = (
+        Column(*x) for x in (("frozen", 100), ("frozen", 500), ("fine-tuned", 100))
+    )
+    assert pos.columns == [frozen, more, tuned]
+    last = pos.rows["last"]
+    assert last[more].mean - last[frozen].mean == pytest.approx(0.1)
+    assert last[tuned].mean - last[frozen].mean == pytest.approx(0.3)
+    assert last[tuned].n == 2 and best_of(pos)[tuned] == "last"
+    # An oracle was chosen on test: it is never the best.
+    assert any(is_bound(name) for name in pos.rows) and not any(
+        map(is_bound, best_of(pos).values())
+    )
+    assert set(pos.lines("frozen")["last"]) == {100, 500} and not pos.lines("fine-tuned")
+    write_report(sizes, tmp_path)
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "| method | frozen, 100 | frozen, 500 | fine-tuned, 100 |" in text
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.count("score by number of texts") == 3 and "fine-tuned" in page
+
+
+def test_one_regime_and_one_size_make_no_curves(sweep):
+    assert curves(compare(read_sweep(sweep))) == []
+
+
+def test_the_same_run_in_two_sweeps_is_refused(sizes, tmp_path):
+    for name in "ab":
+        shutil.copytree(sizes / "0", tmp_path / name)
+    with pytest.raises(ValueError, match=r"expected each run once. Fix:"):
+        read_sweeps(tmp_path)
 
 
 def test_dev_of_the_source_language_chooses_and_is_no_score(frame):
@@ -346,7 +406,7 @@ def test_the_published_figures_say_where_they_are_from():
 def test_the_model_card_and_the_csv_hold_what_was_measured(report):
     card = (report / "card.md").read_text(encoding="utf-8")
     assert "* Encoder: tiny" in card and "* Runs: 135" in card
-    assert "Training data: en/train, 2000 texts." in card and "oracle" not in card
+    assert "Training data: en/train, 2,000 texts." in card and "oracle" not in card
     with (report / "report.csv").open(encoding="utf-8", newline="") as file_:
         rows = list(csv.DictReader(file_))
     n_cells = sum(len(LANGUAGES[task]) * len(METRICS[task]) for task in LANGUAGES)

@@ -3,6 +3,8 @@
 import inspect
 import json
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -432,7 +434,8 @@ def test_other_tasks_than_pos_and_ner_are_classes_of_texts() -> None:
 # The table
 
 KEY = dict(
-    task="pos", aggregator="dlfa", layer=3, gate="product", norm="batch", encoder="e", seed=0
+    **dict(task="pos", aggregator="dlfa", layer=3, gate="product", norm="batch", encoder="e"),
+    **dict(regime="frozen", texts=100, seed=0),
 )
 
 
@@ -457,6 +460,27 @@ def test_the_table_is_the_same_from_either_file(tmp_path: Path) -> None:
     assert frame["layer"].tolist() == [3, 3, pandas.NA]
     assert frame["gate"].tolist() == ["product", "product", ""]
     assert table.records() == {"a": {"speed": 1}, "b": {}}
+
+
+def test_a_table_of_before_has_no_regime_and_no_number_of_texts(tmp_path: Path) -> None:
+    old = [name for name in KEY if name not in ("regime", "texts")]
+    header = [*old, "language", "split", "metric", "value", "count"]
+    line = "pos,last,,,,e,0,de,test,pos_token_accuracy,0.5,7"
+    (tmp_path / "results.csv").write_text(f"{','.join(header)}\n{line}\n", encoding="utf-8")
+    with closing(sqlite3.connect(tmp_path / "results.sqlite")) as connection, connection:
+        connection.execute(
+            "CREATE TABLE runs (run TEXT PRIMARY KEY, task TEXT NOT NULL, aggregator TEXT NOT NULL,"
+            " layer INTEGER, gate TEXT NOT NULL, norm TEXT NOT NULL, encoder TEXT NOT NULL,"
+            " seed INTEGER NOT NULL, record TEXT NOT NULL)"
+        )
+        values = ("a", "pos", "last", None, "", "", "e", 0, "{}")
+        connection.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+    table = ResultsTable(tmp_path / "results.sqlite")
+    table.add("b", KEY, [score("de", 0.5)], {})
+    assert [key["regime"] for key in table.runs().values()] == ["", "frozen"]
+    frame = read_table(tmp_path / "results.csv")
+    assert tuple(frame.columns) == COLUMNS
+    assert frame[["regime", "texts", "seed", "value"]].values.tolist() == [["", 0, 0, 0.5]]
 
 
 def test_adding_a_run_again_changes_nothing(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
 """Layers in a folder that several processes share, and that outlives them.
 
-The folder holds, for each layer `NN` and each process that wrote (`WRITER`, a name that no other
-process has), two files:
+The folder holds, for each layer `NN`, each part of a corpus that was encoded as one (`PART`, such
+as `ner.de.test`; without one, it and its dot are missing) and each process that wrote (`WRITER`, a
+name that no other process has), two files:
 
-`layer_NN.WRITER.f16`
+`layer_NN.PART.WRITER.f16`
     Rows of E little-endian float16, one text after the other, without header and padding.
-`layer_NN.WRITER.idx`
+`layer_NN.PART.WRITER.idx`
     A header of 16 bytes: `DLFALYR1`, u32 E, u32 layer. Then records of 36 bytes, little endian:
 
     | bytes | what |
@@ -20,15 +21,17 @@ Only its writer ever changes a file, and only by appending; a record is written 
 it names. So a process that is killed loses nothing but what it was writing, and nobody waits for
 anybody: there are no locks. A reader takes whole records whose checksum is right, and rows that are
 there and whose checksum is right. Everything else counts as not kept: the text is encoded again.
+
+A reader opens the indexes of a layer when that layer is first asked for, and a record is checked
+when its text is: a run that reads one layer of a hundred thousand texts begins at once.
 """
 
 import os
-import re
 import secrets
 import struct
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -42,17 +45,56 @@ HEADER = struct.Struct("<8sII")
 ENTRY = struct.Struct(f"<{KEY_BYTES}sQII")
 CHECKSUM = struct.Struct("<I")
 RECORD_BYTES = ENTRY.size + CHECKSUM.size
-INDEX_NAME = re.compile(r"layer_(\d+)\.(.+)\.idx")
 
 
 @dataclass
-class Entry:
-    """Where the rows of one text are; `checksum` is None once it has been compared."""
+class Index:
+    """What is known of one `.idx` file, and the rows beside it.
+
+    file (RowsFile): The rows.
+    records (bytearray): Its whole records, RECORD_BYTES each.
+    checked (Set[int]): Those whose rows have been compared with their checksum.
+    """
 
     file: RowsFile
-    begin: int
-    count: int
-    checksum: int | None
+    records: bytearray = field(default_factory=bytearray)
+    checked: set[int] = field(default_factory=set)
+
+    def keys(self, begin: int) -> list[bytes]:
+        """RETURNS (List[bytes]): The keys of the records from a byte on."""
+        places = range(begin, len(self.records), RECORD_BYTES)
+        return [bytes(self.records[place : place + KEY_BYTES]) for place in places]
+
+    def rows(self, key: bytes, number: int) -> Rows | None:
+        """RETURNS (Optional[Rows]): The rows of a record; None if it or they are damaged."""
+        place = number * RECORD_BYTES
+        record = self.records[place : place + ENTRY.size]
+        found, begin, count, checksum = ENTRY.unpack(record)
+        if number not in self.checked:
+            (own,) = CHECKSUM.unpack_from(self.records, place + ENTRY.size)
+            if found != key or own != zlib.crc32(record):
+                return None
+        rows = self.file.read(begin, count)
+        if rows is None:
+            return None
+        if number not in self.checked and checksum != zlib.crc32(rows.data):
+            return None
+        self.checked.add(number)
+        return rows
+
+
+@dataclass
+class LayerIndex:
+    """Where the texts of one layer are.
+
+    places (Dict[bytes, Tuple[Index, int]]): The file and the number of the record, by key.
+    files (Dict[str, Index]): The index files of other writers.
+    own (Dict[str, Tuple[Index, BinaryIO]]): What this process writes, by part.
+    """
+
+    places: dict[bytes, tuple[Index, int]] = field(default_factory=dict)
+    files: dict[str, Index] = field(default_factory=dict)
+    own: dict[str, tuple[Index, BinaryIO]] = field(default_factory=dict)
 
 
 class FolderStore:
@@ -66,87 +108,93 @@ class FolderStore:
         self.folder = folder
         self.width = width
         self.writer = f"{os.getpid()}-{secrets.token_hex(8)}"
-        self._entries: dict[tuple[bytes, int], Entry] = {}
-        # Index file of another writer -> bytes that have been read.
-        self._read: dict[str, int] = {}
-        self._own: dict[int, tuple[RowsFile, BinaryIO]] = {}
-        self.refresh()
+        self._layers: dict[int, LayerIndex] = {}
 
     def get(self, key: bytes, layer: int) -> Rows | None:
-        entry = self._entries.get((key, layer))
-        if entry is None:
+        places = self._layer(layer).places
+        place = places.get(key)
+        if place is None:
             return None
-        rows = entry.file.read(entry.begin, entry.count)
-        if rows is not None and entry.checksum in (None, zlib.crc32(rows.data)):
-            entry.checksum = None
-            return rows
-        # Cut off or damaged: whoever encodes the text again keeps it again.
-        del self._entries[key, layer]
-        return None
+        index, number = place
+        rows = index.rows(key, number)
+        if rows is None:
+            # Cut off or damaged: whoever encodes the text again keeps it again.
+            del places[key]
+        return rows
 
-    def put(self, layer: int, rows: Mapping[bytes, Rows]) -> None:
+    def put(self, layer: int, rows: Mapping[bytes, Rows], part: str = "") -> None:
         new = {key: array for key, array in rows.items() if self.get(key, layer) is None}
         if not new:
             return
-        file, index = self._own_files(layer)
-        begin = file.append(numpy.concatenate(list(new.values())))
-        records = []
+        of_layer = self._layer(layer)
+        index, file = self._own_files(layer, part, of_layer)
+        begin = index.file.append(numpy.concatenate(list(new.values())))
+        number = len(index.records) // RECORD_BYTES
+        records = bytearray()
         for key, array in new.items():
             data = numpy.ascontiguousarray(array, ROW_TYPE)
             entry = ENTRY.pack(key, begin, len(data), zlib.crc32(data.data))
-            records.append(entry + CHECKSUM.pack(zlib.crc32(entry)))
-            self._entries[key, layer] = Entry(file, begin, len(data), None)
-            begin += len(data)
-        index.write(b"".join(records))
+            records += entry + CHECKSUM.pack(zlib.crc32(entry))
+            of_layer.places[key] = index, number
+            index.checked.add(number)
+            begin, number = begin + len(data), number + 1
+        index.records += records
+        file.write(records)
 
     def refresh(self) -> None:
-        """Read what has been added to the index files of other writers."""
-        if not self.folder.is_dir():
-            return
-        for path in sorted(self.folder.glob("layer_*.idx")):
-            match = INDEX_NAME.fullmatch(path.name)
-            if match is None or match[2] == self.writer:
-                continue
-            self._read_index(path, int(match[1]))
+        """Read what has been added to the index files of other writers, in the layers that have
+        been asked for."""
+        for layer, of_layer in self._layers.items():
+            self._read(layer, of_layer)
 
     def close(self) -> None:
-        for file, index in self._own.values():
-            file.close()
-            index.close()
-        for entry in self._entries.values():
-            entry.file.close()
-        self._own, self._entries = {}, {}
+        for of_layer in self._layers.values():
+            for index, file in of_layer.own.values():
+                index.file.close()
+                file.close()
+            for index in of_layer.files.values():
+                index.file.close()
+        self._layers = {}
 
-    def _own_files(self, layer: int) -> tuple[RowsFile, BinaryIO]:
-        if layer not in self._own:
+    def _layer(self, layer: int) -> LayerIndex:
+        if layer not in self._layers:
+            self._layers[layer] = LayerIndex()
+            self._read(layer, self._layers[layer])
+        return self._layers[layer]
+
+    def _own_files(self, layer: int, part: str, of_layer: LayerIndex) -> tuple[Index, BinaryIO]:
+        if part not in of_layer.own:
             self.folder.mkdir(parents=True, exist_ok=True)
-            stem = self.folder / f"layer_{layer:02d}.{self.writer}"
+            names = [f"layer_{layer:02d}", *filter(None, [part]), self.writer]
+            stem = self.folder / ".".join(names)
             # Unbuffered: a record is in the file when it has been written, or not at all.
-            index = cast(BinaryIO, open(f"{stem}.idx", "xb", buffering=0))
-            index.write(HEADER.pack(MAGIC, self.width, layer))
-            self._own[layer] = RowsFile(Path(f"{stem}.f16"), self.width), index
-        return self._own[layer]
+            file = cast(BinaryIO, open(f"{stem}.idx", "xb", buffering=0))
+            file.write(HEADER.pack(MAGIC, self.width, layer))
+            of_layer.own[part] = Index(RowsFile(Path(f"{stem}.f16"), self.width)), file
+        return of_layer.own[part]
 
-    def _read_index(self, path: Path, layer: int) -> None:
-        begin = self._read.get(path.name, 0)
-        if path.stat().st_size < begin + RECORD_BYTES:
+    def _read(self, layer: int, of_layer: LayerIndex) -> None:
+        if not self.folder.is_dir():
+            return
+        for path in sorted(self.folder.glob(f"layer_{layer:02d}.*.idx")):
+            if not path.stem.endswith(self.writer):
+                self._read_index(path, layer, of_layer)
+
+    def _read_index(self, path: Path, layer: int, of_layer: LayerIndex) -> None:
+        index = of_layer.files.get(path.name)
+        known = 0 if index is None else len(index.records)
+        begin = HEADER.size + known
+        # A record that is being written is read next time.
+        whole = (path.stat().st_size - begin) // RECORD_BYTES * RECORD_BYTES
+        if whole <= 0:
             return
         with path.open("rb") as file_:
-            if begin == 0:
+            if index is None:
                 if file_.read(HEADER.size) != HEADER.pack(MAGIC, self.width, layer):
                     return
-                begin = HEADER.size
+                index = Index(RowsFile(path.with_suffix(".f16"), self.width))
+                of_layer.files[path.name] = index
             file_.seek(begin)
-            content = file_.read()
-        file = RowsFile(path.with_suffix(".f16"), self.width)
-        # A record that is being written is read next time.
-        whole = len(content) // RECORD_BYTES * RECORD_BYTES
-        for start in range(0, whole, RECORD_BYTES):
-            record = content[start : start + ENTRY.size]
-            (checksum,) = CHECKSUM.unpack_from(content, start + ENTRY.size)
-            if checksum != zlib.crc32(record):
-                continue
-            key, first, count, rows_checksum = ENTRY.unpack(record)
-            if (key, layer) not in self._entries:
-                self._entries[key, layer] = Entry(file, first, count, rows_checksum)
-        self._read[path.name] = begin + whole
+            index.records += file_.read(whole)
+        for number, key in enumerate(index.keys(known), known // RECORD_BYTES):
+            of_layer.places.setdefault(key, (index, number))

@@ -39,6 +39,8 @@ class LayerCache:
         self._trains_frozen: bool | None = None
         # Whether a batch was trained on last: then the next is likely to be, too.
         self.expects_training = False
+        # In a folder, what is encoded next is kept in files of this part of a corpus.
+        self.part = ""
         # Bytes kept of texts that were only predicted, since something was trained on last.
         self._predicted = 0
         self._store: LayerStore | None = None
@@ -80,6 +82,27 @@ class LayerCache:
         with self._lock:
             self._trains_frozen, self.expects_training = False, False
             self._drop()
+
+    def missing(
+        self, windows: Windows, layers: list[int], name: str, width: int
+    ) -> list[tuple[int, int]]:
+        """
+        windows (Windows): Some texts.
+        layers (List[int]): The layers wanted of each.
+        name (str), width (int): Of the encoder, see `states`.
+        RETURNS (List[Tuple[int, int]]): The Docs of which some layer is not kept, and how many
+            rows of it. A text that is there twice is missing once.
+        """
+        keys = doc_keys(windows)
+        sizes = numpy.diff(windows.doc_rows).tolist()
+        with self._lock:
+            store = self._open(name, width)
+            absent = {
+                keys[i]: i
+                for i in reversed(range(len(keys)))
+                if windows.doc_windows[i] and any(store.get(keys[i], x) is None for x in layers)
+            }
+        return [(i, sizes[i]) for i in sorted(absent.values())]
 
     def states(
         self,
@@ -150,7 +173,7 @@ class LayerCache:
             with self._lock:
                 # Another thread may have had to release the store since.
                 if self._store is store and (training or self._has_room(kept)):
-                    store.put(layer, kept)
+                    store.put(layer, kept, self.part)
         return encoded
 
     def _has_room(self, rows: dict[bytes, Rows]) -> bool:

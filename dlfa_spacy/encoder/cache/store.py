@@ -22,9 +22,9 @@ class LayerStore(Protocol):
         there."""
         ...
 
-    def put(self, layer: int, rows: Mapping[bytes, Rows]) -> None:
-        """Keep H^layer of some texts. One that is there already may be left out, or put again with
-        the same rows."""
+    def put(self, layer: int, rows: Mapping[bytes, Rows], part: str = "") -> None:
+        """Keep H^layer of some texts, which belong to a part of a corpus ("ner.de.test"). One that
+        is there already may be left out, or put again with the same rows."""
         ...
 
     def refresh(self) -> None:
@@ -58,7 +58,7 @@ class MemoryStore:
             return self._file.read(*self._spilled[key, layer])
         return rows
 
-    def put(self, layer: int, rows: Mapping[bytes, Rows]) -> None:
+    def put(self, layer: int, rows: Mapping[bytes, Rows], part: str = "") -> None:
         for key, array in rows.items():
             if (key, layer) in self._rows or (key, layer) in self._spilled:
                 continue

@@ -109,6 +109,7 @@ def test_folder_is_read_by_another_store_now_and_later(tmp_path: Path) -> None:
     folder = tmp_path / "encoder"
     first, second = FolderStore(folder, WIDTH), FolderStore(folder, WIDTH)
     assert not folder.exists()
+    assert second.get(key(3), 0) is second.get(key(3), 7) is None
     fill(first, range(10))
     assert second.get(key(3), 0) is None
     second.refresh()
@@ -127,6 +128,26 @@ def test_what_is_there_already_is_not_written_again(tmp_path: Path) -> None:
     sizes = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
     fill(FolderStore(tmp_path, WIDTH), range(10))
     assert {path.name: path.stat().st_size for path in tmp_path.iterdir()} == sizes
+
+
+def test_a_part_has_files_of_its_own_and_only_layers_that_are_asked_for_are_opened(
+    tmp_path: Path,
+) -> None:
+    store = FolderStore(tmp_path, WIDTH)
+    for part, texts in (("ner.de.test", range(10)), ("ner.fr.test", range(10, 20))):
+        for layer in (0, 7):
+            store.put(layer, {key(i): rows(i, layer) for i in texts}, part)
+    names = sorted(path.name.replace(store.writer, "W") for path in tmp_path.glob("*.idx"))
+    parts = [f"layer_{n}.ner.{lang}.test.W.idx" for n in ("00", "07") for lang in ("de", "fr")]
+    assert names == parts
+    # Who deletes a language's files has it encoded again, and the other one not.
+    for path in tmp_path.glob("*.ner.de.test.*"):
+        path.unlink()
+    for path in tmp_path.glob("layer_07.*.idx"):
+        path.write_bytes(b"not read")
+    again = FolderStore(tmp_path, WIDTH)
+    assert_holds(again, range(10, 20), layers=(0,))
+    assert again.get(key(3), 0) is None
 
 
 def only(folder: Path, suffix: str) -> Path:

@@ -1,0 +1,151 @@
+"""The same methods after training on more texts, or with another part of the encoder trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..files.markdown import markdown_table, percent
+from ..metrics.names import SHORT
+from .comparison import Comparison, Statistic
+from .layer_choice import ORACLE
+from .variant import BASELINE, Variant
+
+# What a curve is drawn for if there are more methods than a figure can show.
+MAX_LINES = 8
+
+
+@dataclass(frozen=True)
+class Column:
+    """What one comparison was trained on: of the encoder, and how many texts."""
+
+    regime: str
+    texts: int
+
+
+@dataclass
+class Curves:
+    """One metric on one corpus, under several regimes or after several numbers of texts.
+
+    title (str): Metric and corpus.
+    encoder (str): Name of the encoder.
+    columns (List[Column]): By regime, then by texts.
+    rows (Dict[str, Dict[Column, Statistic]]): Method -> column -> the targets' mean over seeds.
+    n_languages (Dict[Column, int]): The target languages in it.
+    """
+
+    title: str
+    encoder: str
+    columns: list[Column]
+    rows: dict[str, dict[Column, Statistic]]
+    n_languages: dict[Column, int]
+
+    @property
+    def regimes(self) -> list[str]:
+        """The regimes, in order."""
+        return list(dict.fromkeys(column.regime for column in self.columns))
+
+    def lines(self, regime: str) -> dict[str, dict[int, Statistic]]:
+        """RETURNS (Dict[str, Dict[int, Statistic]]): Method -> texts -> value, of the methods that
+        ran at more than one number of texts; those at most numbers first where they are many."""
+        found: dict[str, dict[int, Statistic]] = {}
+        for name, values in self.rows.items():
+            line = {c.texts: v for c, v in values.items() if c.regime == regime}
+            if len(line) > 1:
+                found[name] = line
+        kept = sorted(found, key=lambda name: (name != BASELINE, -len(found[name])))[:MAX_LINES]
+        return {name: found[name] for name in found if name in kept}
+
+    @property
+    def note(self) -> str:
+        """What a reader of the table must know."""
+        low, high = min(self.n_languages.values()), max(self.n_languages.values())
+        seeds = [value.n for values in self.rows.values() for value in values.values()]
+        shown = str(low) if low == high else f"{low} to {high}"
+        least, most = min(seeds), max(seeds)
+        n_seeds = str(least) if least == most else f"{least} to {most}"
+        return (
+            f"{self.title}: mean over {shown} target languages, ± standard deviation over "
+            f"{n_seeds} seed{'s' * (most > 1)}. Encoder: {self.encoder}. Columns: what of it "
+            "trains, and English texts trained on. The best of a column is bold; an oracle, which "
+            "was chosen on test, is in italics and is no result."
+        )
+
+
+def curves(comparisons: Sequence[Comparison]) -> list[Curves]:
+    """Put side by side what differs only in the regime and in the number of texts.
+
+    comparisons (Sequence[Comparison]): The tables; those of the main metrics are used.
+    RETURNS (List[Curves]): One for each metric, corpus and encoder that has several of them.
+    """
+    groups: dict[tuple[Any, ...], list[Comparison]] = {}
+    for comparison in comparisons:
+        setting = comparison.setting
+        if comparison.is_main and setting.texts:
+            key = comparison.metric, setting.eval_data, setting.tokens, setting.source
+            groups.setdefault((*key, setting.encoder), []).append(comparison)
+    made = []
+    for (metric, data, *_, encoder), found in groups.items():
+        columns = {Column(c.setting.regime, c.setting.texts): c for c in found}
+        # The same texts and regime, scored on other splits: nothing that a curve could show.
+        if len(columns) < 2 or len(columns) < len(found):
+            continue
+        ordered = sorted(columns, key=lambda c: (c.regime != "frozen", c.regime, c.texts))
+        names = {row.variant for c in found for row in c.rows if row.is_bound or not row.note}
+        names |= {row.variant for c in found for row in c.rows if ": " in row.variant}
+        several = [x for x in names if sum(x in {r.variant for r in c.rows} for c in found) > 1]
+        rows: dict[str, dict[Column, Statistic]] = {}
+        for name in sorted(several, key=lambda x: Variant.parse(x).rank):
+            rows[name] = {
+                column: row.targets
+                for column in ordered
+                for row in columns[column].rows
+                if row.variant == name
+            }
+        title = f"{SHORT[metric][0].upper()}{SHORT[metric][1:]}, {data}"
+        n_languages = {
+            column: len([code for code in c.languages if code != c.setting.source])
+            for column, c in columns.items()
+        }
+        made.append(Curves(title, encoder or "not stated", ordered, rows, n_languages))
+    return made
+
+
+def curves_markdown(made: Curves) -> str:
+    """RETURNS (str): A heading, the table of methods by regime and texts, and a note."""
+    header = ["method", *(f"{c.regime}, {c.texts:,}" for c in made.columns)]
+    best = best_of(made)
+    rows = []
+    for name, values in made.rows.items():
+        cells = [name]
+        for column in made.columns:
+            value = values.get(column)
+            shown = percent(value.mean if value else None)
+            shown += f" ± {percent(value.sd)}" if value and value.sd is not None else ""
+            if name == best.get(column):
+                shown = f"**{shown}**"
+            elif is_bound(name) and value:
+                shown = f"*{shown}*"
+            cells.append(shown)
+        rows.append(cells)
+    return f"**{made.title}, by texts and regime**\n\n{markdown_table(header, rows)}\n{made.note}\n"
+
+
+def best_of(made: Curves) -> dict[Column, str]:
+    """RETURNS (Dict[Column, str]): The method with the best mean in each column, oracles apart."""
+    found = {}
+    for column in made.columns:
+        means = {
+            name: values[column].mean
+            for name, values in made.rows.items()
+            if column in values and not is_bound(name)
+        }
+        if means:
+            found[column] = max(means, key=lambda name: means[name])
+    return found
+
+
+def is_bound(name: str) -> bool:
+    """RETURNS (bool): Whether a row was chosen on test."""
+    return name.endswith(ORACLE)
