@@ -251,7 +251,7 @@ def test_a_run_whose_process_is_killed_fails_alone_and_is_done_again(
 def test_a_run_that_fails_is_reported_with_the_end_of_its_log_and_the_rest_is_done(
     corpus: Path, bert: str, tmp_path: Path
 ) -> None:
-    broken = make_corpus(tmp_path / "corpus", "ner") / "ner" / "en" / "train.spacy"
+    broken = make_corpus(tmp_path / "corpus", "ner") / "ner" / "en" / "test.spacy"
     make_corpus(tmp_path / "corpus")
     broken.write_bytes(b"no DocBin")
     path = tmp_path / "plan.cfg"
