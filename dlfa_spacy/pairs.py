@@ -105,10 +105,16 @@ def split_pair(doc: Doc) -> tuple[Span, Span]:
     return doc[:index], doc[index + 1 :]
 
 
+def separator_token(doc: Doc) -> int | None:
+    """RETURNS (Optional[int]): The index of the token between two texts; None if there is none."""
+    key = doc.vocab.strings[SEPARATOR]
+    return next((token.i for token in doc if token.orth == key), None)
+
+
 def _separator_index(doc: Doc) -> int:
-    for token in doc:
-        if token.text == SEPARATOR:
-            return token.i
+    place = separator_token(doc)
+    if place is not None:
+        return place
     if SEPARATOR in doc.text:
         raise ValueError(
             "[nlp.tokenizer] does not keep the separator of pairs (U+241E) as a token of its own. "

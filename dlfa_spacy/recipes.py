@@ -15,7 +15,7 @@ LISTENER = "dlfa_spacy.TransformerListener.v1"
 # Peak learning rates of what trains on a frozen encoder.
 FROZEN_RATE, FROZEN_TEXTCAT_RATE = 1e-3, 1e-2
 POOLERS = ("pretrained", "new", "none")
-SEQUENCES = ("cls", "mean")
+SEQUENCES = ("cls", "mean", "pair")
 
 
 def config_folder() -> Path:

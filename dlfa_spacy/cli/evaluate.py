@@ -64,6 +64,13 @@ def evaluate_cli(
         int,
         typer.Option(min=0, help="Texts per language to score, drawn with seed 0; 0: all."),
     ] = 0,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep the encoder's layers of each text in this folder, and take those that are "
+            "there, as [cyan]dlfa sweep --store[/]: for several pipelines on one frozen encoder."
+        ),
+    ] = None,
     multiword: Annotated[
         Multiword, typer.Option(help="How .conllu files are read, see [cyan]dlfa convert[/].")
     ] = Multiword.surface,
@@ -124,7 +131,7 @@ def evaluate_cli(
             spacy.util.import_file("python_code", code)
         if gpu_id >= 0:
             spacy.require_gpu(gpu_id)
-        nlp = open_pipeline(model)
+        nlp = open_pipeline(model, store)
         with progress(quiet=quiet) as bar:
             task = bar.add_task("Loading", total=None, detail="texts")
 

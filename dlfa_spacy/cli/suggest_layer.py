@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .analyze.inputs import read_texts, wanted_languages
-from .analyze.options import Langs, Limit, Quiet, Source
+from .analyze.options import Langs, Limit, Quiet, Source, Store
 from .analyze.show import Rows, show, show_rows, write
 from .console import output, plain_errors
 
@@ -40,6 +40,7 @@ def suggest_layer_cli(
         typer.Option(help="A sweep over DLFA's layers: the regret of each choice."),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the CSV.")] = None,
+    store: Store = None,
     quiet: Quiet = False,
 ) -> None:
     """Choose which lower layer DLFA reads, without labels in the target languages.
@@ -72,7 +73,7 @@ def suggest_layer_cli(
             )
         from ..pipeline.sources import open_source, source_name
 
-        nlp = open_source(source)
+        nlp = open_source(source, store)
         if parallel is not None:
             found = _from_parallel(nlp, parallel, langs, limit, quiet)
         else:

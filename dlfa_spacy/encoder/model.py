@@ -235,6 +235,13 @@ class TransformerModel(StockTransformerModel):
         outputs: Outputs = {layer: rows.to(self.packed.device) for layer, rows in found.items()}
         return LayerBatch(docs, windows, outputs, self.num_layers, self, frozen=True)
 
+    def read(self, docs: Sequence[Doc], layers: list[int]) -> LayerBatch:
+        """RETURNS (LayerBatch): Some layers of some Docs, without gradients: those that are kept
+        where a folder keeps them, else as `encode`."""
+        if self.serves_from_cache:
+            return self.encode_frozen(docs, layers, training=False)
+        return self.encode(docs, layers)
+
     def missing(self, docs: Sequence[Doc], layers: list[int]) -> list[tuple[int, int]]:
         """RETURNS (List[Tuple[int, int]]): Which of some Docs have layers that the cache does not
         keep, and their wordpieces."""

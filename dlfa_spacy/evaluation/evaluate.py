@@ -16,6 +16,7 @@ from ..corpora.loading import ReadingOptions, read_docs, topics_of
 from ..corpora.sentence import ReadingNotes
 from ..corpora.subset import sample
 from ..language import set_language
+from ..pipeline.encoders import find_encoder
 from .examples import wrong_text
 from .model_info import model_info, training_seed, variant
 from .results import Evaluation, LanguageResult
@@ -203,9 +204,12 @@ def evaluate(
             "multiword": options.multiword,
         },
     )
+    encoder = find_encoder(nlp)
     for files in find_languages(folder, splits, languages):
         if on_language is not None:
             on_language(files)
+        if encoder is not None:
+            encoder.cache.part = f"{folder.name}.{files.language}.{files.split}"
         result.languages.append(
             evaluate_language(
                 nlp,

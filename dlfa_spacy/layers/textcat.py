@@ -12,7 +12,7 @@ from thinc.types import Floats2d
 from ..encoder.model import TransformerModel
 from ..encoder.pooler import pooler_weights
 from .listener import TransformerListener
-from .sequence import CLS, MEAN, encoder_read, read_sequence
+from .sequence import CLS, MEAN, PAIR, encoder_read, read_sequence
 from .textcat_head import dense_tanh, fixed_dropout
 
 KEY = "[components.textcat.model]"
@@ -42,7 +42,9 @@ def build_textcat_v1(
     exclusive_classes (bool): True: softmax, for `textcat`. False: each class on its own, for
         `textcat_multilabel`.
     sequence (str): "cls", the first wordpiece of a window, the mean over the windows of a long Doc;
-        or "mean", the mean of all wordpieces. An empty Doc has a vector of zeros.
+        "mean", the mean of all wordpieces; or "pair", for pairs of texts on an encoder that is not
+        fine-tuned: the mean of each text, their distance and their product (see `read_sequence`).
+        An empty Doc has a vector of zeros.
     pooler (Optional[str]): "pretrained", a dense layer and tanh that start as a copy of the
         encoder's own; "new", the same with random weights; or None.
     dropout (float): On the pooled vector, in training. `[training] dropout` does not change it.
@@ -146,9 +148,15 @@ def _check(tok2vec: Model, sequence: str, pooler: Any, dropout: Any, nO: Any) ->
             'dlfa_spacy.Tok2VecTransformer.v1. Fix: @architectures = "dlfa_spacy.'
             'TransformerListener.v1", or a text classifier of spaCy.'
         )
-    if sequence not in (CLS, MEAN):
+    if sequence not in (CLS, MEAN, PAIR):
         raise ValueError(
-            f'{KEY} sequence = "{sequence}": expected "{CLS}" or "{MEAN}". Fix: sequence = "{CLS}".'
+            f'{KEY} sequence = "{sequence}": expected "{CLS}", "{MEAN}" or "{PAIR}". '
+            f'Fix: sequence = "{CLS}".'
+        )
+    if sequence == PAIR and pooler == PRETRAINED:
+        raise ValueError(
+            f'{KEY} pooler = "{PRETRAINED}": the encoder\'s pooler reads one vector, and '
+            f'sequence = "{PAIR}" gives four. Expected "{NEW}" or null. Fix: pooler = null.'
         )
     if pooler not in (PRETRAINED, NEW, None):
         raise ValueError(

@@ -9,6 +9,7 @@ import spacy
 from spacy.language import Language
 from spacy.util import is_package
 
+from ..encoder.cache import LayerCache
 from ..encoder.storage.loading import encoder_location
 from ..files.leftovers import recover
 from .encoders import encoder_of
@@ -17,11 +18,12 @@ from .encoders import encoder_of
 BEST, LAST = "model-best", "model-last"
 
 
-def open_source(name: str) -> Language:
+def open_source(name: str, store: Path | None = None) -> Language:
     """Load a pipeline, or put a blank one around an encoder.
 
     name (str): Folder or package of a trained pipeline; or an encoder's folder, as
         `save_pretrained` writes it, or its name on the Hugging Face Hub.
+    store (Optional[Path]): See `keep_layers`.
     RETURNS (Language): A pipeline that has a dlfa_spacy encoder, loaded.
     RAISES (ValueError): There is nothing of that name, or the pipeline has no dlfa_spacy encoder.
     """
@@ -31,13 +33,28 @@ def open_source(name: str) -> Language:
         _refuse_training(name)
         nlp = encoder_pipeline(encoder_location(name))
     encoder_of(nlp, where=name)
+    keep_layers(nlp, store, name)
     return nlp
 
 
-def open_pipeline(name: str) -> Language:
+def keep_layers(nlp: Language, store: Path | None, name: str = "") -> None:
+    """Have the layers of each text kept, and taken where they are kept already.
+
+    nlp (Language): A pipeline.
+    store (Optional[Path]): A folder, which sweeps and analyses of the same encoder may share; None
+        changes nothing.
+    name (str): What the pipeline was loaded from, for the error.
+    RAISES (ValueError): The pipeline has no dlfa_spacy encoder.
+    """
+    if store is not None:
+        encoder_of(nlp, where=name).cache = LayerCache(str(store))
+
+
+def open_pipeline(name: str, store: Path | None = None) -> Language:
     """Load a pipeline.
 
     name (str): Its folder or package.
+    store (Optional[Path]): See `keep_layers`.
     RETURNS (Language): It.
     RAISES (ValueError): There is none of that name.
     """
@@ -50,6 +67,7 @@ def open_pipeline(name: str) -> Language:
             f"{name}: found {what} of that name, expected the folder that nlp.to_disk or spacy "
             "train writes, or the name of an installed package. Fix: correct the name."
         )
+    keep_layers(nlp, store, name)
     return nlp
 
 

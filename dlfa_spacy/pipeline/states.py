@@ -34,7 +34,7 @@ def encoded_batches(
     """
     wanted = resolve_layers(layers, encoder.num_layers)
     for batch in minibatch(docs, batch_size):
-        yield encoder.encode(list(batch), sorted(set(wanted)))
+        yield encoder.read(list(batch), sorted(set(wanted)))
 
 
 def resolve_layers(layers: Sequence[int] | None, num_layers: int) -> list[int]:
@@ -120,7 +120,7 @@ def sentence_states(
         vectors = numpy.zeros((len(wanted), len(batch), encoder.packed.width), dtype="float32")
         if full:
             filled = [i for i, doc in enumerate(batch) if len(doc)]
-            encoded = encoder.encode(full, sorted(set(wanted)))
+            encoded = encoder.read(full, sorted(set(wanted)))
             vectors[:, filled] = doc_means(encoded, wanted, encoder)
         yield vectors
 

@@ -102,8 +102,8 @@ def _say(
     if n_missing and not quiet:
         console.print(
             f"{run.task}: encoding {n_missing:,} of {n_texts:,} texts, {n_layers} layers, "
-            f"{need / 1e9:.2f} GB into {store} ({free / 1e9:.0f} GB free); "
-            f"{n_texts - n_missing:,} are there",
+            f"{need / 1e9:.2f} GB into {store} ({free / 1e9:.0f} GB free); the other "
+            f"{n_texts - n_missing:,} are there or occur twice",
             soft_wrap=True,
         )
 

@@ -8,9 +8,11 @@ import numpy
 import pytest
 from life import trained
 from spacy.tokens import Doc, DocBin
+from sweeps import make_corpus
 from typer.testing import CliRunner
 
 from dlfa_spacy.cli import app
+from dlfa_spacy.encoder.run.packed import PackedEncoder
 from dlfa_spacy.metrics.retrieval import retrieval
 from dlfa_spacy.parallel.text import read_parallel
 from dlfa_spacy.pipeline.sources import encoder_pipeline
@@ -68,6 +70,45 @@ def test_cka(bert: str, parallel: Path, tmp_path: Path) -> None:
     first = (tmp_path / "cka.svg").read_bytes(), (tmp_path / "cka.csv").read_bytes()
     run("analyze", "cka", bert, parallel, "--size", "8", "--out", tmp_path, "--quiet")
     assert first == ((tmp_path / "cka.svg").read_bytes(), (tmp_path / "cka.csv").read_bytes())
+
+
+def test_a_store_keeps_layers_for_every_analysis(
+    bert: str, parallel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("analyze", "retrieval", bert, parallel, "-o", tmp_path / "without", "-q")
+    more = ["-q", "--store", tmp_path / "store"]
+    run("analyze", "retrieval", bert, parallel, "-o", tmp_path / "with", *more)
+    names = {path.name.split(".")[0] for path in (tmp_path / "store").glob("*/*.f16")}
+    assert names == {f"layer_0{layer}" for layer in range(5)}
+    for exact, kept in zip(
+        rows_of(tmp_path / "without" / "retrieval.csv"),
+        rows_of(tmp_path / "with" / "retrieval.csv"),
+        strict=True,
+    ):
+        assert float(kept["mean_cosine"]) == pytest.approx(float(exact["mean_cosine"]), abs=1e-3)
+    # What was read once is not encoded again, whoever asks.
+    monkeypatch.setattr(PackedEncoder, "forward", None)
+    run("analyze", "retrieval", bert, parallel, "-o", tmp_path / "again", *more)
+    run("analyze", "cka", bert, parallel, "--size", "8", "-o", tmp_path, *more)
+    again, first = (tmp_path / name / "retrieval.csv" for name in ("again", "with"))
+    assert again.read_bytes() == first.read_bytes()
+
+
+def test_evaluate_reads_the_layers_of_a_store(
+    bert: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained(bert).to_disk(tmp_path / "model")
+    corpus = make_corpus(tmp_path, "pos") / "pos"
+    arguments = ["evaluate", tmp_path / "model", corpus, "--split", "test,dev", "--out"]
+    run(*arguments, tmp_path / "without")
+    run(*arguments, tmp_path / "with", "--store", tmp_path / "store")
+    files = [path.name for path in (tmp_path / "store").glob("*/*.f16")]
+    parts = {".".join(name.split(".")[1:4]) for name in files}
+    assert parts == {"pos.en.test", "pos.de.test", "pos.fr.dev"}
+    monkeypatch.setattr(PackedEncoder, "forward", None)
+    run(*arguments, tmp_path / "again", "--store", tmp_path / "store")
+    texts = [(tmp_path / x / "scores.csv").read_text() for x in ("without", "with", "again")]
+    assert texts[0] == texts[1] == texts[2]
 
 
 def test_retrieval_of_sentences_and_words(bert: str, parallel: Path, tmp_path: Path) -> None:

@@ -111,14 +111,16 @@ def test_the_draw_of_a_limit_is_the_same_every_time_and_keeps_the_order(tmp_path
     rows = "".join(f"w{i}\tO\n\n" for i in range(50))
     path = write(tmp_path / "a.iob2", rows)
 
-    def drawn(seed: int) -> list[str]:
+    def drawn(seed: int, limit: int = 10) -> list[str]:
         output = tmp_path / "out.spacy"
-        convert_files([path], output, Part("de", "a"), limit=10, seed=seed)
+        convert_files([path], output, Part("de", "a"), limit=limit, seed=seed)
         return [doc.text for doc in load(output)]
 
     first = drawn(0)
     assert len(first) == 10 and first == drawn(0) != drawn(1)
     assert first == sorted(first, key=lambda text: int(text[1:]))
+    # A learning curve grows by new texts only.
+    assert set(drawn(0, 3)) < set(first) < set(drawn(0, 40))
 
 
 def test_a_limit_beyond_the_end_keeps_everything():

@@ -6,9 +6,10 @@ import numpy
 import pytest
 import torch
 from pipelines import FACTORIES, MORE_TEXTS, TEXTS, gradient_norms
-from textcats import LONG, TextcatBench, bench, build, classifier
+from textcats import LONG, TextcatBench, bench, build, classifier, scores
 
 from dlfa_spacy.layers.textcat_head import dense_tanh
+from dlfa_spacy.pairs import join_pair
 
 both_factories = pytest.mark.parametrize("factory", FACTORIES)
 both_sequences = pytest.mark.parametrize("sequence", ["cls", "mean"])
@@ -39,6 +40,23 @@ def test_poolers_and_both_kinds_of_classes(
     b = bench(bert, "attention", factory, sequence=sequence, pooler=pooler, exclusive=exclusive)
     b.update(TEXTS)
     b.assert_same(TEXTS)
+
+
+_TWO = (TEXTS[:2], ("", "Berlin"), ("the", ""), (LONG[0], TEXTS[0]), TEXTS[2:4])
+PAIRS = [*(join_pair(*two)[0] for two in _TWO), "", TEXTS[0]]
+
+
+@both_factories
+@pytest.mark.parametrize("pairs", ["together", "apart"])
+@pytest.mark.parametrize(("kind", "pooler"), [("last", None), ("attention", "new")])
+def test_what_compares_the_two_texts_of_a_pair(
+    bert: str, kind: str, pooler: str | None, pairs: str, factory: str
+) -> None:
+    settings = {"sequence": "pair", "pooler": pooler, "pairs": pairs, "window": 50, "stride": 40}
+    b = bench(bert, kind, factory, **settings)
+    b.update(PAIRS)
+    b.assert_same(PAIRS)
+    torch.testing.assert_close(scores(b.nlp, PAIRS), b.scores(PAIRS), atol=1e-5, rtol=0)
 
 
 @both_factories
@@ -180,9 +198,9 @@ def test_whole_classifier_against_finite_differences(bert: str) -> None:
     def loss() -> float:
         with torch.no_grad():
             docs = [b.nlp.make_doc(text) for text in texts]
-            states, lengths, _, windows = b._states(docs)
+            states, lengths, rows, windows = b._states(docs)
             vectors = b.module(states, lengths)
-            return float(b._classification_loss(b.logits(vectors, windows), texts))
+            return float(b._classification_loss(b.logits(vectors, windows, docs, rows), texts))
 
     torch.set_default_dtype(torch.float64)
     try:

@@ -5,12 +5,15 @@ import json
 import multiprocessing
 import os
 import random
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas
@@ -326,3 +329,44 @@ def test_a_frozen_sweep_encodes_each_text_once_and_trains_nothing_of_the_encoder
         trained = nlp.get_pipe("transformer").model.transformer.state_dict()
         before = AutoModel.from_pretrained(bert).state_dict()
         assert all(torch.equal(trained[name], before[name]) for name in trained)
+
+
+def test_sweeps_share_a_store_and_say_what_they_put_there(
+    corpus: Path, bert: str, tmp_path: Path
+) -> None:
+    settings = {"methods": ["last", "layer:2"], "frozen": True, "epochs": 1, "seeds": [0]}
+    store = tmp_path / "store"
+    plan = make_plan(corpus, bert, **settings)
+    first, said = sweep(plan, tmp_path / "first", store=store)
+    assert not first.failures and not (tmp_path / "first" / "layers").exists()
+    files = sorted(store.glob("*/*.f16"))
+    assert {".".join(path.name.split(".")[:4]) for path in files} == {
+        f"layer_{layer}.pos.{part}"
+        for layer in ("02", "04")
+        for part in ("en.train", "en.dev", "en.test", "de.test", "fr.dev")
+    }
+    size = sum(path.stat().st_size for path in files)
+    assert re.search(r"pos: encoding (\d+) of 120 texts, 2 layers, ([\d.]+) GB into", said)
+    # Another sweep reads what is there, and adds the one layer that nobody has read.
+    before = {path: path.stat().st_mtime_ns for path in files}
+    more = make_plan(corpus, bert, **{**settings, "methods": ["last", "layer:2", "layer:3"]})
+    second, said = sweep(more, tmp_path / "second", store=store)
+    assert not second.failures
+    assert {path: path.stat().st_mtime_ns for path in files} == before
+    added = [path for path in store.glob("*/*.f16") if path not in before]
+    assert {path.name.split(".")[0] for path in added} == {"layer_03"}
+    assert 2 * sum(path.stat().st_size for path in added) == size
+    table = read_table(tmp_path / "second")
+    table = table[table["layer"].fillna(0) != 3].reset_index(drop=True)
+    pandas.testing.assert_frame_equal(table, read_table(tmp_path / "first"), check_exact=True)
+    assert set(table["regime"]) == {"frozen"} and set(table["texts"]) == {24}
+
+
+def test_a_store_that_does_not_fit_is_refused_before_anything_is_encoded(
+    corpus: Path, bert: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = make_plan(corpus, bert, frozen=True)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
+    with pytest.raises(ValueError, match=r"found 0.0 GB free, expected .* GB for 2 layers.*Fix:"):
+        sweep(plan, tmp_path / "out", store=tmp_path / "store")
+    assert not list((tmp_path / "store").iterdir())

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy
 import pipelines
 import spacy
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from dlfa_spacy.encoder.model import TransformerModel
 from dlfa_spacy.layers.listener import TransformerListener
+from dlfa_spacy.pairs import SEPARATOR
 
 LABELS = ["A", "B", "C"]
 # Several windows of 12 wordpieces, overlapping.
@@ -86,6 +88,7 @@ def config(
     beside: Sequence[str] = (),
     window: int = 60,
     stride: int = 60,
+    pairs: str = "together",
     **settings: Any,
 ) -> Config:
     """A classifier; `beside` may name "tagger" and "ner", which come before it."""
@@ -93,6 +96,7 @@ def config(
     text = pipelines.config(folder, taggers, factory, window=window, stride=stride).to_str()
     text += (NER if "ner" in beside else "") + block(kind, **settings)
     settled = Config().from_str(text, interpolate=False)
+    settled["components"]["transformer"]["model"]["get_spans"]["pairs"] = pairs
     settled["nlp"]["pipeline"] = ["transformer", *beside, "textcat"]
     return settled
 
@@ -183,8 +187,17 @@ class TextcatBench(pipelines.Bench):
         settings.setdefault("sgd", False)
         return self.nlp.update(make_examples(self.nlp, texts), **settings)
 
-    def logits(self, vectors: Tensor, windows: list[list[int]]) -> Tensor:
-        """`(N, E)`, the lengths of each Doc's windows -> `(B, 3)`"""
+    def logits(
+        self,
+        vectors: Tensor,
+        windows: list[list[int]],
+        docs: Sequence[Doc],
+        rows: list[list[list[int]]],
+    ) -> Tensor:
+        """`(N, E)`, the lengths of each Doc's windows, the rows of its tokens -> `(B, 3)`"""
+        if self.sequence == "pair":
+            compared = [self._compared(vectors, *pair) for pair in zip(docs, rows, strict=True)]
+            return self._classified(torch.stack(compared))
         read = []
         begin = 0
         for lengths in windows:
@@ -194,7 +207,20 @@ class TextcatBench(pipelines.Bench):
                 parts.append(rows[:1] if self.sequence == "cls" else rows)
                 begin += length
             read.append(torch.cat(parts).mean(dim=0) if parts else torch.zeros(vectors.shape[1]))
-        pooled = torch.stack(read)
+        return self._classified(torch.stack(read))
+
+    def _compared(self, vectors: Tensor, doc: Doc, rows: list[list[int]]) -> Tensor:
+        """InferSent's four vectors of a pair."""
+        words = [token.text for token in doc]
+        place = words.index(SEPARATOR) if SEPARATOR in words else len(words)
+        means = []
+        for part in (rows[:place], rows[place + 1 :]):
+            read = sorted({row for token in part for row in token})
+            means.append(vectors[read].mean(dim=0) if read else torch.zeros(vectors.shape[1]))
+        u, v = means
+        return torch.cat([u, v, (u - v).abs(), u * v])
+
+    def _classified(self, pooled: Tensor) -> Tensor:
         if self.pooler is not None:
             pooled = torch.tanh(self.pooler(pooled))
         return self.output(pooled)
@@ -204,8 +230,9 @@ class TextcatBench(pipelines.Bench):
         self.transformer.eval()
         self.module.eval()
         with torch.no_grad():
-            states, lengths, _, windows = self._states([self.nlp.make_doc(t) for t in texts])
-            logits = self.logits(self.module(states, lengths), windows)
+            docs = [self.nlp.make_doc(text) for text in texts]
+            states, lengths, rows, windows = self._states(docs)
+            logits = self.logits(self.module(states, lengths), windows, docs, rows)
         return logits.softmax(dim=1) if self.exclusive else logits.sigmoid()
 
     def repeat(self, *batches: Sequence[str]) -> None:
@@ -226,7 +253,7 @@ class TextcatBench(pipelines.Bench):
                 losses += [(token * d).sum() for token, d in pairs if len(token)]
             f = self.grad_factor
             scaled = f * states + (1 - f) * states.detach()
-            logits = self.logits(self.module(scaled, lengths), windows)
+            logits = self.logits(self.module(scaled, lengths), windows, docs, rows)
             losses.append(self._classification_loss(logits, texts))
             torch.stack(losses).sum().backward()
 
@@ -248,8 +275,12 @@ class TextcatBench(pipelines.Bench):
             return states, lengths, rows, [[next(counts)] if len(doc) else [] for doc in docs]
         windows = self.encoder_model.segment(docs)
         layers = []
-        for ids in torch.from_numpy(windows.ids).split(windows.lengths.tolist()):
-            output = self.transformer(input_ids=ids[None], output_hidden_states=True)
+        types = numpy.zeros_like(windows.ids) if windows.types is None else windows.types
+        both = torch.from_numpy(numpy.stack([windows.ids, types]))
+        for ids, kinds in both.split(windows.lengths.tolist(), dim=1):
+            output = self.transformer(
+                input_ids=ids[None], token_type_ids=kinds[None], output_hidden_states=True
+            )
             layers.append(torch.stack(output.hidden_states)[:, 0])
         counts = iter(windows.lengths.tolist())
         per_doc = [[next(counts) for _ in range(n)] for n in windows.doc_windows.tolist()]

@@ -7,7 +7,7 @@ import typer
 from ..console import plain_errors
 from .app import analyze_app
 from .inputs import read_texts
-from .options import Batch, Langs, Limit, Out, Parallel, Plot, Quiet, Source
+from .options import Batch, Langs, Limit, Out, Parallel, Plot, Quiet, Source, Store
 from .show import Rows, by_language, layer_curves, mean_line, show, write
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def cka_cli(
     ] = 125,
     seed: Annotated[int, typer.Option(help="Seed of the shuffled control.")] = 0,
     batch_size: Batch = 64,
+    store: Store = None,
     out: Out = None,
     plot: Plot = True,
     quiet: Quiet = False,
@@ -42,7 +43,7 @@ def cka_cli(
         from ...analysis.curves import CkaOptions, KnownStates, cka_rows
         from ...pipeline.sources import open_source, source_name
 
-        nlp = open_source(source)
+        nlp = open_source(source, store)
         english = KnownStates(nlp, batch_size=batch_size)
         options = CkaOptions(size=size, seed=seed)
         rows: Rows = []

@@ -29,5 +29,12 @@ Out = Annotated[
     Path | None, typer.Option("--out", "-o", help="Folder for the table (CSV) and plot (SVG).")
 ]
 Plot = Annotated[bool, typer.Option("--plot/--no-plot", help="Draw a plot too (matplotlib).")]
+Store = Annotated[
+    Path | None,
+    typer.Option(
+        help="Keep the layers of each text in this folder, and take those that are there: as "
+        "[cyan]dlfa sweep --store[/]."
+    ),
+]
 Batch = Annotated[int, typer.Option(min=1, help="Sentences encoded at once.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")]

@@ -7,7 +7,7 @@ import typer
 from ..console import plain_errors
 from .app import analyze_app
 from .inputs import read_texts
-from .options import Batch, Langs, Limit, Out, Parallel, Plot, Quiet, Source
+from .options import Batch, Langs, Limit, Out, Parallel, Plot, Quiet, Source, Store
 from .show import Rows, by_language, layer_curves, mean_line, show, write
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def retrieval_cli(
     k: Annotated[int, typer.Option(min=1, help="Neighbors of CSLS.")] = 10,
     seed: Annotated[int, typer.Option(help="Seed of the controls.")] = 0,
     batch_size: Batch = 64,
+    store: Store = None,
     out: Out = None,
     plot: Plot = True,
     quiet: Quiet = False,
@@ -49,7 +50,7 @@ def retrieval_cli(
         from ...analysis.curves import KnownStates, retrieval_rows
         from ...pipeline.sources import open_source, source_name
 
-        nlp = open_source(source)
+        nlp = open_source(source, store)
         english = KnownStates(nlp, batch_size=batch_size)
         rows: Rows = []
         for text in read_texts(parallel, langs, limit, quiet):

@@ -7,7 +7,7 @@ import typer
 from ..console import output, plain_errors
 from .app import analyze_app
 from .inputs import read_texts
-from .options import Langs, Out, Parallel, Plot, Quiet, Source
+from .options import Langs, Out, Parallel, Plot, Quiet, Source, Store
 from .show import Rows, write
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def tsne_cli(
         bool, typer.Option("--center/--no-center", help="Subtract each language's mean.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Seed of its initialization.")] = 0,
+    store: Store = None,
     out: Out = None,
     plot: Plot = True,
     quiet: Quiet = False,
@@ -51,7 +52,7 @@ def tsne_cli(
         from ...pipeline.sources import open_source, source_name
         from ...report import plots
 
-        nlp = open_source(source)
+        nlp = open_source(source, store)
         for text in read_texts(parallel, langs, 0 if words else limit, quiet):
             labels = None
             if words:

@@ -7,7 +7,7 @@ import typer
 from ..console import plain_errors
 from .app import analyze_app
 from .inputs import read_texts
-from .options import Batch, Langs, Limit, Out, Parallel, Quiet, Source
+from .options import Batch, Langs, Limit, Out, Parallel, Quiet, Source, Store
 from .show import Rows, show_rows, write
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def vectors_cli(
     limit: Limit = 1000,
     k: Annotated[int, typer.Option(min=1, help="Neighbors of CSLS.")] = 10,
     batch_size: Batch = 64,
+    store: Store = None,
     out: Out = None,
     quiet: Quiet = False,
 ) -> None:
@@ -39,7 +40,7 @@ def vectors_cli(
         from ...analysis.vector_recipes import Known, recipe_rows
         from ...pipeline.sources import open_source
 
-        nlp = open_source(source)
+        nlp = open_source(source, store)
         known: Known = {}
         rows: Rows = []
         for text in read_texts(parallel, langs, limit, quiet):

@@ -10,6 +10,9 @@ from ...types import IntArray
 from .alignment import TokenTable, tokens_of_pieces
 from .pieces import PieceTokenizer
 
+# How the two texts of a pair are encoded.
+TOGETHER, APART = "together", "apart"
+
 
 class WordpieceSpans:
     """A span getter that counts wordpieces, not tokens.
@@ -17,19 +20,26 @@ class WordpieceSpans:
     window (int): Wordpieces in a span at the most, special tokens not counted.
     stride (int): Wordpieces between the starts of two spans; less than the window makes spans
         overlap, so that every token has context on both sides.
+    pairs (str): "together" or "apart", see `wordpiece_spans_v1`.
 
     `dlfa_spacy.TransformerModel.v1` binds its tokenizer to the getter, encodes each Doc once and
     cuts the encoding, instead of encoding the text of every span.
     """
 
-    def __init__(self, window: int = 126, stride: int = 96):
+    def __init__(self, window: int = 126, stride: int = 96, pairs: str = TOGETHER):
         if not 0 < stride <= window:
             raise ValueError(
                 f"[components.transformer.model.get_spans] window = {window}, stride = {stride}: "
                 "expected 0 < stride <= window (in wordpieces). Fix: window = 126, stride = 96."
             )
+        if pairs not in (TOGETHER, APART):
+            raise ValueError(
+                f'[components.transformer.model.get_spans] pairs = "{pairs}": expected '
+                f'"{TOGETHER}" or "{APART}". Fix: pairs = "{TOGETHER}".'
+            )
         self.window = window
         self.stride = stride
+        self.pairs = pairs
         self.tokenizer: PieceTokenizer | None = None
 
     def bind(self, tokenizer: PieceTokenizer) -> None:
@@ -63,14 +73,19 @@ class WordpieceSpans:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Without the tokenizer: whoever loads the getter binds its own.
-        return (WordpieceSpans, (self.window, self.stride))
+        return (WordpieceSpans, (self.window, self.stride, self.pairs))
 
 
-def wordpiece_spans_v1(window: int = 126, stride: int = 96) -> WordpieceSpans:
+def wordpiece_spans_v1(
+    window: int = 126, stride: int = 96, pairs: str = TOGETHER
+) -> WordpieceSpans:
     """Spans of at most `window` wordpieces, cut between tokens.
 
     window (int): Wordpieces in a span, special tokens not counted. 126 is XTREME's 128.
     stride (int): Wordpieces between two spans' starts; equal to the window means no overlap.
+    pairs (str): "together" encodes the two texts of a pair in one window, as Hugging Face does:
+        what an encoder that is fine-tuned on pairs needs. "apart" encodes each as a text of its
+        own, for `sequence = "pair"` on an encoder that compares texts by their vectors.
     CREATES: A span getter for `dlfa_spacy.TransformerModel.v1`. A single token over the budget is
         windowed inside the encoder: nothing is truncated.
 
@@ -81,7 +96,7 @@ def wordpiece_spans_v1(window: int = 126, stride: int = 96) -> WordpieceSpans:
     stride = 96
     ```
     """
-    return WordpieceSpans(window, stride)
+    return WordpieceSpans(window, stride, pairs)
 
 
 def cut(first: IntArray, last: IntArray, window: int, stride: int) -> list[tuple[int, int]]:

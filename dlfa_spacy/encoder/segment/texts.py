@@ -9,7 +9,7 @@ from spacy.tokens import Doc, Span
 from ...pairs import REPLACEMENT, SEPARATOR, pair_bounds
 from ...types import IntArray
 from .frames import FIRST, SECOND, SINGLE
-from .spans import WordpieceSpans
+from .spans import APART, WordpieceSpans
 
 SpanGetter = Callable[[list[Doc]], list[list[Span]]]
 
@@ -36,7 +36,7 @@ def get_texts(docs: list[Doc], get_spans: SpanGetter) -> Texts:
     """Choose the texts of a batch.
 
     A span getter of ours counts wordpieces, which are cut later: a Doc's text stays whole. Any
-    other getter names the spans. A pair is encoded together, whatever the getter says.
+    other getter names the spans. A pair is encoded together, unless our getter says otherwise.
     """
     doc_texts = [doc.text for doc in docs]
     separators = {i: text.index(SEPARATOR) for i, text in enumerate(doc_texts) if SEPARATOR in text}
@@ -47,23 +47,25 @@ def get_texts(docs: list[Doc], get_spans: SpanGetter) -> Texts:
         spans = [[(0, text)] for text in doc_texts]
     else:
         spans = _spans(docs, separators, get_spans)
+    apart = isinstance(get_spans, WordpieceSpans) and get_spans.pairs == APART
     rows: list[tuple[str, int, int, int]] = []
     for i, doc_spans in enumerate(spans):
         if i in separators:
-            rows.extend(_pair(doc_texts[i], i))
+            rows.extend(_pair(doc_texts[i], i, apart))
         else:
             rows.extend((text, i, begin, SINGLE) for begin, text in doc_spans)
     columns = [numpy.asarray([row[k] for row in rows], dtype="int64") for k in (1, 2, 3)]
     return Texts([row[0] for row in rows], columns[0], columns[1], columns[2], separators)
 
 
-def _pair(text: str, doc: int) -> list[tuple[str, int, int, int]]:
+def _pair(text: str, doc: int, apart: bool) -> list[tuple[str, int, int, int]]:
     bounds = pair_bounds(text)
     assert bounds is not None
     end, begin = bounds
     # Another separator is no boundary: it is what `make_pair` would have made of it.
     second = text[begin:].replace(SEPARATOR, REPLACEMENT)
-    return [(text[:end], doc, 0, FIRST), (second, doc, begin, SECOND)]
+    frames = (SINGLE, SINGLE) if apart else (FIRST, SECOND)
+    return [(text[:end], doc, 0, frames[0]), (second, doc, begin, frames[1])]
 
 
 def _spans(
