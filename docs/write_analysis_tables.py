@@ -1,18 +1,14 @@
-"""Write the tables of analysis.md, and what they show, from the measured files in results/analysis.
+"""Write the tables of analysis.md from the measured files in results/analysis.
 
 python docs/write_analysis_tables.py
 """
 
 import csv
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 DOCS = Path(__file__).parent
-sys.path.insert(0, str(DOCS))
-import analysis_prose as prose  # noqa: E402
-
 MEASURED = DOCS / "results" / "analysis"
 PAGE = DOCS / "analysis.md"
 Row = dict[str, str]
@@ -100,81 +96,83 @@ def vectors_lines() -> dict[str, list[float]]:
     return lines
 
 
+def where(rows: Sequence[Row], **wanted: str) -> list[Row]:
+    """RETURNS (List[Dict[str, str]]): The rows with these values."""
+    return [row for row in rows if all(row[key] == value for key, value in wanted.items())]
+
+
 def cka_part() -> str:
     """RETURNS (str): The table of CKA below what it is."""
-    return f"{prose.cka_caption(rows_of('cka'))}\n\n{cka_table()}"
+    batches, n = (int(rows_of("cka")[0][key]) for key in ("batches", "n"))
+    return (
+        f"Debiased linear CKA, in percent; the mean over {batches} batches of {n // batches} "
+        f"sentences.\n\n{cka_table()}"
+    )
 
 
 def retrieval_part() -> str:
     """RETURNS (str): The table of retrieval below what it is."""
-    return f"{prose.retrieval_caption(rows_of('retrieval'))}\n\n{retrieval_table()}"
+    n = int(rows_of("retrieval")[0]["n"])
+    return (
+        "Accuracy of sentence retrieval by CSLS, the mean of both directions, in percent; one "
+        f"sentence of {n}\nis right by chance in {100 / n:.1f} percent.\n\n{retrieval_table()}"
+    )
 
 
 def vectors_part() -> str:
-    """RETURNS (str): The table of sentence vectors between what it is and what it shows."""
-    lines = vectors_lines()
+    """RETURNS (str): The table of sentence vectors below what it is."""
+    rows = rows_of("vectors")
+    n, languages = int(rows[0]["n"]), len({row["language"] for row in rows})
     header = ["vectors", "cosine", "cosine, centred", "CSLS", "CSLS, centred"]
-    caption = prose.vectors_caption(rows_of("vectors"))
-    return f"{caption}\n\n{table(header, lines)}\n\n{prose.vectors(lines)}"
+    return (
+        f"Accuracy of sentence retrieval in percent, the mean of {languages} languages and both "
+        f"directions,\nover {n} sentences. The means were learned from as many other ones.\n\n"
+        f"{table(header, vectors_lines())}"
+    )
 
 
-def curves_part() -> str:
-    """RETURNS (str): What CKA and retrieval show."""
-    return prose.curves(rows_of("cka"), rows_of("retrieval"))
-
-
-def pipelines_part() -> str:
-    """RETURNS (str): What two trained pipelines do with the layers, and what it shows."""
-    weights, gates = rows_of("layer_weights"), rows_of("gates")
-    drifts = {name: rows_of(f"drift_{name}") for name in ("attention", "dlfa")}
+def weights_part() -> str:
+    """RETURNS (str): What learned weights read, by task and aggregation."""
+    rows = rows_of("layer_weights")
     lines = {}
-    for component in ("tagger", "ner"):
-        rows = prose.where(weights, component=component, language="all", upos="all")
-        lines[f"weight of the layer, {component}"] = by_layer(rows, "weight")
-    for name, rows in drifts.items():
-        lines[f"drift, {name}"] = by_layer(rows, "drift")
-        lines[f"CKA before and after, {name}"] = by_layer(rows, "cka_linear")
-    header = ["in percent", *(str(layer) for layer in range(len(lines["drift, dlfa"])))]
-    return f"{table(header, lines)}\n\n{prose.pipelines(weights, gates, drifts)}"
+    for task, name in dict.fromkeys((row["task"], row["aggregator"]) for row in rows):
+        found = where(rows, task=task, aggregator=name)
+        lines[f"{task}, {name}"] = by_layer(found, "weight")
+    depth = 1 + max(int(row["layer"]) for row in rows)
+    seeds = len({row["seed"] for row in rows})
+    return (
+        f"Weight of each layer in percent, the mean over all languages and {seeds} seeds.\n\n"
+        + table(["layer", *map(str, range(depth))], lines)
+    )
 
 
 METRICS = {"ner": "ner_span_f1", "pos": "pos_token_accuracy"}
 
 
-def blocks_part() -> str:
-    """RETURNS (str): What drawing blocks anew costs, and what it shows."""
-    rows = rows_of("random_init")
-    lines = {}
-    for task, metric in METRICS.items():
-        for group in sorted({row["group"] for row in rows}):
-            found = prose.where(rows, task=task, metric=metric, group=group)
-            by_language = {row["language"]: float(row["delta"]) for row in found}
-            name = f"{task}, blocks {group.partition(':')[2]}"
-            lines[name] = [by_language[which] for which in ("en", "targets", "gap")]
-    return f"{table(['points', 'en', 'targets', 'gap'], lines)}\n\n{prose.blocks(lines)}"
+def _reader(row: Row) -> str:
+    return f"DLFA, {row['gate']} gate" if row["aggregator"] == "dlfa" else "the layer alone"
 
 
 def choice_part() -> str:
     """RETURNS (str): What choosing a layer costs, by criterion."""
     rows = [row for row in rows_of("layer_regret") if row["metric"] in METRICS.values()]
-    out = ["| criterion | task | layer | score | best layer | its score | regret |"]
-    out.append("|:---|:---|---:|---:|---:|---:|---:|")
+    out = ["| criterion | task | what reads it | layer | score | best layer | its score | regret |"]
+    out.append("|:---|:---|:---|---:|---:|---:|---:|---:|")
     for row in rows:
         score, oracle, regret = (100 * float(row[key]) for key in ("score", "oracle", "regret"))
         out.append(
-            f"| {row['criterion']} | {row['task']} | {row['layer'] or '–'} | {score:.1f} | "
+            f"| {row['criterion']} | {row['task']} | {_reader(row)} | {row['layer'] or '–'} | "
+            f"{score:.1f} | "
             f"{row['oracle_layer']} | {oracle:.1f} | {regret:.1f} |"
         )
-    return "\n".join(out) + f"\n\n{prose.choice(rows)}"
+    return "\n".join(out)
 
 
 PARTS = {
-    "choice": choice_part,
-    "pipelines": pipelines_part,
-    "blocks": blocks_part,
     "cka": cka_part,
     "retrieval": retrieval_part,
-    "curves": curves_part,
+    "weights": weights_part,
+    "choice": choice_part,
     "vectors": vectors_part,
 }
 

@@ -121,14 +121,15 @@ def layer_regret(
     targets (the oracle, unknown in practice).
 
     table (pandas.DataFrame): Of a sweep over the layers of DLFA: task, aggregator, layer, encoder,
-        seed, language, split, metric, value; gate and norm if there are several.
+        seed, language, split, metric, value; regime, texts, gate and norm if there are several.
     choices (Mapping[str, int]): Name of a criterion -> its layer. Added to them are "source dev",
         the layer best on the source language's dev split (if it is in the table), and "random",
         the mean over all layers.
     source (str): The language trained on.
-    aggregator (str): Whose layers.
-    RETURNS (pandas.DataFrame): task, encoder, gate, norm, metric, criterion, layer, score,
-        oracle_layer, oracle, regret (oracle - score, of the mean over targets and seeds), seeds.
+    aggregator (str): Whose layers: "dlfa", or "layer" of each layer alone.
+    RETURNS (pandas.DataFrame): task, encoder, regime, texts, aggregator, gate, norm, metric,
+        criterion, layer, score, oracle_layer, oracle, regret (oracle - score, of the mean over
+        targets and seeds), seeds.
     RAISES (ValueError): The table has no such runs, or not at the layer chosen.
     """
     import pandas
@@ -139,10 +140,9 @@ def layer_regret(
             f"The table has no runs with aggregator = {aggregator!r} and a layer. Expected a sweep "
             "over the layers. Fix: dlfa sweep with dlfa:all."
         )
-    missing = [name for name in ("gate", "norm") if name not in table]
-    table = table.assign(**{name: "" for name in missing})
     rows = []
-    keys = ["task", "encoder", "gate", "norm", "metric"]
+    keys = ["task", "encoder", "regime", "texts", "aggregator", "gate", "norm", "metric"]
+    table = table.assign(**{name: "" for name in keys if name not in table})
     for key, part in table.groupby(keys, sort=True):
         targets = part[part["language"] != source]
         if targets.empty:

@@ -37,7 +37,9 @@ def suggest_layer_cli(
     limit: Limit = 500,
     table: Annotated[
         Path | None,
-        typer.Option(help="A sweep over DLFA's layers: the regret of each choice."),
+        typer.Option(
+            help="A sweep over DLFA's layers, or each layer alone too: the regret of each choice."
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the CSV.")] = None,
     store: Store = None,
@@ -144,8 +146,14 @@ def _regret(table: Path, found: "dict[str, Suggestion]", out: Path | None, quiet
     from ..runs import read_table
 
     choices = {name: suggestion.layer for name, suggestion in found.items()}
-    regret = layer_regret(read_table(table), choices)
-    rows: Rows = [{str(k): v for k, v in row.items()} for row in regret.to_dict("records")]
+    scores = read_table(table)
+    # A sweep need not have each layer alone as well.
+    alone = ["layer"] if (scores["aggregator"] == "layer").any() else []
+    rows: Rows = [
+        {str(k): v for k, v in row.items()}
+        for name in ("dlfa", *alone)
+        for row in layer_regret(scores, choices, aggregator=name).to_dict("records")
+    ]
     if not quiet:
         show_rows("The regret of each choice", rows)
     write(out, "layer_regret", rows, False, None, quiet)

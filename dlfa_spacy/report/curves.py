@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from ..files.markdown import markdown_table, percent
 from ..metrics.names import SHORT
-from .comparison import Comparison, Statistic
+from .comparison import Comparison, Statistic, statistic
 from .layer_choice import ORACLE
 from .variant import BASELINE, Variant
 
@@ -31,15 +32,18 @@ class Curves:
     title (str): Metric and corpus.
     encoder (str): Name of the encoder.
     columns (List[Column]): By regime, then by texts.
-    rows (Dict[str, Dict[Column, Statistic]]): Method -> column -> the targets' mean over seeds.
-    n_languages (Dict[Column, int]): The target languages in it.
+    rows (Dict[str, Dict[Column, Statistic]]): Method -> column -> over seeds, the mean over the
+        target languages that all columns have.
+    targets (List[str]): Those languages.
+    left_out (List[str]): Target languages that only some columns have.
     """
 
     title: str
     encoder: str
     columns: list[Column]
     rows: dict[str, dict[Column, Statistic]]
-    n_languages: dict[Column, int]
+    targets: list[str]
+    left_out: list[str]
 
     @property
     def regimes(self) -> list[str]:
@@ -60,13 +64,13 @@ class Curves:
     @property
     def note(self) -> str:
         """What a reader of the table must know."""
-        low, high = min(self.n_languages.values()), max(self.n_languages.values())
         seeds = [value.n for values in self.rows.values() for value in values.values()]
-        shown = str(low) if low == high else f"{low} to {high}"
         least, most = min(seeds), max(seeds)
         n_seeds = str(least) if least == most else f"{least} to {most}"
+        left_out = f" (without {', '.join(self.left_out)}: only some columns have them)"
         return (
-            f"{self.title}: mean over {shown} target languages, ± standard deviation over "
+            f"{self.title}: mean over {len(self.targets)} target languages"
+            f"{left_out if self.left_out else ''}, ± standard deviation over "
             f"{n_seeds} seed{'s' * (most > 1)}. Encoder: {self.encoder}. Columns: what of it "
             "trains, and English texts trained on. The best of a column is bold; an oracle, which "
             "was chosen on test, is in italics and is no result."
@@ -92,23 +96,25 @@ def curves(comparisons: Sequence[Comparison]) -> list[Curves]:
         if len(columns) < 2 or len(columns) < len(found):
             continue
         ordered = sorted(columns, key=lambda c: (c.regime != "frozen", c.regime, c.texts))
+        languages = [{*c.languages} - {c.setting.source} for c in found]
+        targets = sorted(set.intersection(*languages))
+        if not targets:
+            continue
         names = {row.variant for c in found for row in c.rows if row.is_bound or not row.note}
         names |= {row.variant for c in found for row in c.rows if ": " in row.variant}
         several = [x for x in names if sum(x in {r.variant for r in c.rows} for c in found) > 1]
         rows: dict[str, dict[Column, Statistic]] = {}
         for name in sorted(several, key=lambda x: Variant.parse(x).rank):
             rows[name] = {
-                column: row.targets
+                column: statistic(
+                    [fmean(run.scores[metric][code] for code in targets) for run in runs]
+                )
                 for column in ordered
-                for row in columns[column].rows
-                if row.variant == name
+                if (runs := columns[column].runs.get(name))
             }
         title = f"{SHORT[metric][0].upper()}{SHORT[metric][1:]}, {data}"
-        n_languages = {
-            column: len([code for code in c.languages if code != c.setting.source])
-            for column, c in columns.items()
-        }
-        made.append(Curves(title, encoder or "not stated", ordered, rows, n_languages))
+        left_out = sorted(set.union(*languages) - {*targets})
+        made.append(Curves(title, encoder or "not stated", ordered, rows, targets, left_out))
     return made
 
 

@@ -20,6 +20,9 @@ from .published import beside_markdown, beside_published
 from .scored_runs import Run, read_runs
 from .sweep_runs import read_sweeps
 
+# Languages in a Markdown table.
+MAX_COLUMNS = 16
+
 
 def _with_sd(value: Statistic | None, *, signed: bool = False) -> str:
     if value is None:
@@ -43,7 +46,11 @@ def comparison_markdown(comparison: Comparison) -> str:
     header += [f"gap to {source}"] * with_gap
     header += ["to last layer"] * with_baseline + ["p (Holm)"] * comparison.tested
     header += ["to control"] * with_control
-    header += comparison.languages
+    # More of them than a page is wide stand in the CSV and on the HTML page.
+    languages = comparison.languages if len(comparison.languages) <= MAX_COLUMNS else []
+    if not languages and with_gap:
+        languages = [source]
+    header += languages
     rows = []
     for row in comparison.rows:
         cells = [row.variant, str(row.targets.n), _with_sd(row.targets)]
@@ -52,13 +59,27 @@ def comparison_markdown(comparison: Comparison) -> str:
         against = row.against_baseline
         cells += [p_value(against.p) if against else "–"] * comparison.tested
         cells += [_with_sd(row.to_control, signed=True)] * with_control
-        cells += [percent(row.languages[code].mean) for code in comparison.languages]
+        cells += [percent(row.languages[code].mean) for code in languages]
         rows.append(cells)
     short = comparison.in_short() if comparison.tested else ""
     notes = " ".join([short, *comparison.statements()] if short else comparison.statements())
     if comparison.tested:
         notes += " p is the larger one of two tests, see docs/statistics.md."
-    return f"**{comparison.title}**\n\n{markdown_table(header, rows)}\n{notes}\n"
+    table = f"**{comparison.title}**\n\n{markdown_table(header, rows)}\n{notes}\n"
+    return table + ("" if languages == comparison.languages else _groups_markdown(comparison))
+
+
+def _groups_markdown(comparison: Comparison) -> str:
+    """RETURNS (str): The means over scripts and over families, in place of many languages."""
+    shown = [row for row in comparison.rows if not row.note]
+    lines = [
+        [f"{name}: {' '.join(codes)}", *(percent(row.groups[way][name].mean) for row in shown)]
+        for way, groups in comparison.groups.items()
+        if way != "paper"
+        for name, codes in groups.items()
+    ]
+    header = ["script or family", *(row.variant for row in shown)]
+    return f"\n{markdown_table(header, lines)}\n" if lines else ""
 
 
 def report_csv(runs: Sequence[Run]) -> str:

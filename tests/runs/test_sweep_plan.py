@@ -283,9 +283,10 @@ def test_a_committed_plan_reads_and_names_methods_of_the_bundled_encoder(path: P
             block: Any = config
             for name in place:
                 block = block[name]
-            if "@architectures" in block:
-                architecture = registry.architectures.get(block["@architectures"])
-                assert last in inspect.signature(architecture).parameters
+            kinds = [kind for kind in block if kind.startswith("@")]
+            if kinds:
+                made = registry.get(kinds[0][1:], block[kinds[0]])
+                assert last in inspect.signature(made).parameters
             else:
                 assert last in ("dropout", "L2", "after_init")
     # Its first line is the command, with its own name.
