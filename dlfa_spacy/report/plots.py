@@ -35,6 +35,7 @@ def curves(
     title: str,
     label: str,
     controls: Mapping[str, Mapping[int, float]] | None = None,
+    mean: bool = True,
 ) -> Figure:
     """Draw one line per language over the layers, their mean, and the controls.
 
@@ -42,6 +43,7 @@ def curves(
     title (str): Above.
     label (str): Of the axis of values.
     controls (Mapping[str, Mapping[int, float]]): Dashed lines, such as shuffled pairs.
+    mean (bool): Whether there is a line for the mean of several.
     RETURNS (Figure): The figure.
     RAISES (ImportError): There is no matplotlib.
     """
@@ -58,9 +60,9 @@ def curves(
             linewidth=1.1,
             label=name,
         )
-    if len(series) > 1:
-        mean = [numpy.mean([v[layer] for v in series.values() if layer in v]) for layer in layers]
-        axes.plot(layers, mean, color=_INK, linewidth=2.6, label="mean")
+    if mean and len(series) > 1:
+        means = [numpy.mean([v[layer] for v in series.values() if layer in v]) for layer in layers]
+        axes.plot(layers, means, color=_INK, linewidth=2.6, label="mean")
     for i, (name, values) in enumerate((controls or {}).items()):
         style = ("--", ":", "-.")[i % 3]
         axes.plot(list(values), list(values.values()), style, color=_INK, linewidth=1.3, label=name)

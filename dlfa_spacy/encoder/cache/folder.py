@@ -30,10 +30,10 @@ import os
 import secrets
 import struct
 import zlib
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import numpy
 
@@ -45,6 +45,8 @@ HEADER = struct.Struct("<8sII")
 ENTRY = struct.Struct(f"<{KEY_BYTES}sQII")
 CHECKSUM = struct.Struct("<I")
 RECORD_BYTES = ENTRY.size + CHECKSUM.size
+# Files of rows that are open at once, those written to twice: some systems allow a process 256.
+MAX_OPEN = 64
 
 
 @dataclass
@@ -89,12 +91,12 @@ class LayerIndex:
 
     places (Dict[bytes, Tuple[Index, int]]): The file and the number of the record, by key.
     files (Dict[str, Index]): The index files of other writers.
-    own (Dict[str, Tuple[Index, BinaryIO]]): What this process writes, by part.
+    own (Dict[str, Index]): What this process writes, by part.
     """
 
     places: dict[bytes, tuple[Index, int]] = field(default_factory=dict)
     files: dict[str, Index] = field(default_factory=dict)
-    own: dict[str, tuple[Index, BinaryIO]] = field(default_factory=dict)
+    own: dict[str, Index] = field(default_factory=dict)
 
 
 class FolderStore:
@@ -109,6 +111,8 @@ class FolderStore:
         self.width = width
         self.writer = f"{os.getpid()}-{secrets.token_hex(8)}"
         self._layers: dict[int, LayerIndex] = {}
+        # Least recently used first.
+        self._open: OrderedDict[int, RowsFile] = OrderedDict()
 
     def get(self, key: bytes, layer: int) -> Rows | None:
         places = self._layer(layer).places
@@ -116,6 +120,7 @@ class FolderStore:
         if place is None:
             return None
         index, number = place
+        self._use(index.file)
         rows = index.rows(key, number)
         if rows is None:
             # Cut off or damaged: whoever encodes the text again keeps it again.
@@ -127,7 +132,8 @@ class FolderStore:
         if not new:
             return
         of_layer = self._layer(layer)
-        index, file = self._own_files(layer, part, of_layer)
+        index = self._own_index(layer, part, of_layer)
+        self._use(index.file)
         begin = index.file.append(numpy.concatenate(list(new.values())))
         number = len(index.records) // RECORD_BYTES
         records = bytearray()
@@ -139,7 +145,9 @@ class FolderStore:
             index.checked.add(number)
             begin, number = begin + len(data), number + 1
         index.records += records
-        file.write(records)
+        # Unbuffered: a record is in the file when it has been written, or not at all.
+        with open(index.file.path.with_suffix(".idx"), "ab", buffering=0) as file:
+            file.write(records)
 
     def refresh(self) -> None:
         """Read what has been added to the index files of other writers, in the layers that have
@@ -148,13 +156,17 @@ class FolderStore:
             self._read(layer, of_layer)
 
     def close(self) -> None:
-        for of_layer in self._layers.values():
-            for index, file in of_layer.own.values():
-                index.file.close()
-                file.close()
-            for index in of_layer.files.values():
-                index.file.close()
+        for file in self._open.values():
+            file.close()
+        self._open.clear()
         self._layers = {}
+
+    def _use(self, file: RowsFile) -> None:
+        self._open[id(file)] = file
+        self._open.move_to_end(id(file))
+        if len(self._open) > MAX_OPEN:
+            # What was handed out of it keeps its own part of the file in memory.
+            self._open.popitem(last=False)[1].close()
 
     def _layer(self, layer: int) -> LayerIndex:
         if layer not in self._layers:
@@ -162,15 +174,14 @@ class FolderStore:
             self._read(layer, self._layers[layer])
         return self._layers[layer]
 
-    def _own_files(self, layer: int, part: str, of_layer: LayerIndex) -> tuple[Index, BinaryIO]:
+    def _own_index(self, layer: int, part: str, of_layer: LayerIndex) -> Index:
         if part not in of_layer.own:
             self.folder.mkdir(parents=True, exist_ok=True)
             names = [f"layer_{layer:02d}", *filter(None, [part]), self.writer]
-            stem = self.folder / ".".join(names)
-            # Unbuffered: a record is in the file when it has been written, or not at all.
-            file = cast(BinaryIO, open(f"{stem}.idx", "xb", buffering=0))
-            file.write(HEADER.pack(MAGIC, self.width, layer))
-            of_layer.own[part] = Index(RowsFile(Path(f"{stem}.f16"), self.width)), file
+            path = self.folder / (".".join(names) + ".f16")
+            with path.with_suffix(".idx").open("xb") as file:
+                file.write(HEADER.pack(MAGIC, self.width, layer))
+            of_layer.own[part] = Index(RowsFile(path, self.width))
         return of_layer.own[part]
 
     def _read(self, layer: int, of_layer: LayerIndex) -> None:

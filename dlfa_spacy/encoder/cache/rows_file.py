@@ -27,7 +27,7 @@ class RowsFile:
     def append(self, rows: Rows) -> int:
         """RETURNS (int): The row at which they begin. They are in the file when this returns."""
         if self._file is None:
-            self._file = cast(BinaryIO, self.path.open("xb"))
+            self._file = cast(BinaryIO, self.path.open("r+b" if self._written else "xb"))
         # A write that failed before may have left a part of itself.
         self._file.seek(self._written * self.width * ROW_TYPE.itemsize)
         self._file.write(numpy.ascontiguousarray(rows, ROW_TYPE).tobytes())
@@ -44,10 +44,11 @@ class RowsFile:
         return self._mapped[begin : begin + count]
 
     def close(self) -> None:
-        """Release the file, so that its folder can be removed."""
+        """Release the file, so that its folder can be removed. It opens again when it is used."""
         self._mapped = numpy.zeros((0, self.width), ROW_TYPE)
         if self._file is not None:
             self._file.close()
+            self._file = None
 
     def _map(self) -> None:
         row = self.width * ROW_TYPE.itemsize

@@ -11,7 +11,7 @@ import numpy
 import pytest
 from places import UTIL
 
-from dlfa_spacy.encoder.cache.folder import HEADER, RECORD_BYTES, FolderStore
+from dlfa_spacy.encoder.cache.folder import HEADER, MAX_OPEN, RECORD_BYTES, FolderStore
 from dlfa_spacy.encoder.cache.setting import parse_cache
 from dlfa_spacy.encoder.cache.store import MemoryStore
 
@@ -148,6 +148,25 @@ def test_a_part_has_files_of_its_own_and_only_layers_that_are_asked_for_are_open
     again = FolderStore(tmp_path, WIDTH)
     assert_holds(again, range(10, 20), layers=(0,))
     assert again.get(key(3), 0) is None
+
+
+def test_more_files_than_a_process_may_open(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    store = FolderStore(tmp_path, WIDTH)
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (len(os.listdir("/dev/fd")) + 2 * MAX_OPEN + 20, hard)
+    )
+    try:
+        # Twice, so that files which were closed are written to again.
+        for texts in (range(300), range(300, 600)):
+            for i in texts:
+                store.put(7, {key(i): rows(i, 7)}, f"part{i % 300}")
+        for opened in (store, FolderStore(tmp_path, WIDTH)):
+            assert_holds(opened, range(600), layers=(7,))
+            assert_holds(opened, range(600), layers=(7,))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def only(folder: Path, suffix: str) -> Path:
