@@ -72,14 +72,17 @@ def comparison_markdown(comparison: Comparison) -> str:
 def _groups_markdown(comparison: Comparison) -> str:
     """RETURNS (str): The means over scripts and over families, in place of many languages."""
     shown = [row for row in comparison.rows if not row.note]
-    lines = [
-        [f"{name}: {' '.join(codes)}", *(percent(row.groups[way][name].mean) for row in shown)]
-        for way, groups in comparison.groups.items()
-        if way != "paper"
-        for name, codes in groups.items()
-    ]
-    header = ["script or family", *(row.variant for row in shown)]
-    return f"\n{markdown_table(header, lines)}\n" if lines else ""
+    tables = []
+    for way, groups in comparison.groups.items():
+        if way == "paper":
+            continue
+        header = [way, "languages", *(row.variant for row in shown)]
+        lines = [
+            [name, " ".join(codes), *(percent(row.groups[way][name].mean) for row in shown)]
+            for name, codes in groups.items()
+        ]
+        tables.append(f"\n{markdown_table(header, lines)}")
+    return "".join(tables)
 
 
 def report_csv(runs: Sequence[Run]) -> str:

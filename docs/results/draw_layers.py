@@ -1,5 +1,5 @@
-"""Scores by layer, a picture per task: each layer alone, DLFA at each lower layer, and what needs no
-choice of a layer.
+"""Scores by layer, a picture per task: each layer alone, DLFA at each lower layer, and what needs
+no choice of a layer.
 
     python docs/results/draw_layers.py docs/results/frozen_layers.csv docs/results
 """

@@ -197,6 +197,17 @@ def test_what_differs_in_regime_and_texts_is_side_by_side(sizes, tmp_path):
     assert page.count("score by number of texts") == 3 and "fine-tuned" in page
 
 
+def test_more_languages_than_fit_stand_in_groups(sweep, monkeypatch):
+    (pos,) = [c for c in compare(read_sweep(sweep)) if c.title == "POS accuracy, pos"]
+    table = comparison_markdown(pos)
+    assert "| en | ar | de | hi | ru | zh |" in table and "family" not in table
+    monkeypatch.setattr("dlfa_spacy.report.report.MAX_COLUMNS", 5)
+    table = comparison_markdown(pos)
+    assert "| to control | en |" in table
+    script, family = (table.split(f"| {way} | languages |")[1] for way in ("script", "family"))
+    assert "| Cyrillic | ru |" in script and "| Germanic | de |" in family
+
+
 def test_one_regime_and_one_size_make_no_curves(sweep):
     assert curves(compare(read_sweep(sweep))) == []
 
