@@ -80,6 +80,22 @@ def test_what_is_said_of_frozen_encoders_is_what_was_measured(
     assert f"(± {pos}, {ner}, {uner})" in text
 
 
+def test_what_the_front_page_says_is_what_was_measured(frozen: list[pandas.DataFrame]) -> None:
+    text = said("README.md")
+    found = text.split("What layers bring")[1].split("What `make run` itself")[0]
+    assert found.count(" - ") == 5 and len(frozen[0]) == 3 and "three seeds" in found
+    pos, ner, _ = (f"{gain(table, SINGLE, 'last'):.1f}" for table in frozen)
+    assert f"Layer 7 alone is {pos} points of tag accuracy and {ner} points of PAN-X F1" in found
+    away = max(abs(gain(table, "scalar", SINGLE)) for table in frozen)
+    assert f"to within {away:.1f} points" in found
+    ahead = [gain(table, DLFA, CONTROL) for table in frozen]
+    assert f"is {min(ahead):.1f} to {max(ahead):.1f} points ahead of its control" in found
+    over = [gain(table, DLFA, SINGLE) for table in frozen]
+    assert f"only on PAN-X ({over[1]:.1f})" in found and over[1] == max(over) and over[0] < 0
+    spread = [(table["attention"] - table["last"]).std() for table in frozen]
+    assert f"from {min(spread):.1f} to {max(spread):.1f} points of standard deviation" in found
+
+
 def test_what_is_said_of_the_shipped_pipeline_s_layers_is_what_chose_them() -> None:
     chosen = json.loads((ROOT / "assets" / "xx_dlfa_ner" / "chosen.json").read_text("utf-8"))
     for task in ("ner", "pos"):
