@@ -191,11 +191,16 @@ class EncoderShim(HFShim):
                 parameter.grad = None
         if any(parameter.grad is not None for parameter in self._model.parameters()):
             super().finish_update(optimizer)
-            self._model.bfloat16_blocks.forget()
-            self._fingerprint = self._name = None
-            # What was learned now does not fit into half floats.
-            self.storage = "float32"
+            self.weights_changed()
         self.use.rest()
+
+    def weights_changed(self) -> None:
+        """Forget what was derived from weights that are others now."""
+        if self._model is not None:
+            self._model.bfloat16_blocks.forget()
+        self._fingerprint = self._name = None
+        # What was learned now does not fit into half floats.
+        self.storage = "float32"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "EncoderShim":
         # The ledger may hold the graph of a batch, which cannot be copied.

@@ -30,7 +30,18 @@ from ..files.writing import write_text
 from ..pipeline.encoders import find_encoder
 from ..pipeline.inspection import layer_weights
 from ..recipes import listeners, make_config
-from .settings import CONFIG, LOG, METRICS, MODEL, PROGRESS, SETTINGS, DataFile, RunSettings
+from .resume import TrainingState
+from .settings import (
+    CONFIG,
+    LOG,
+    METRICS,
+    MODEL,
+    PROGRESS,
+    SETTINGS,
+    STATE,
+    DataFile,
+    RunSettings,
+)
 from .training import Trained, train
 
 # What a score of each task is a share of, by the names in `names.COUNTS`.
@@ -85,7 +96,8 @@ def run(folder: Path, settings: RunSettings, *, gpu_id: int = -1, keep_model: bo
     config = run_config(settings, n_texts(settings.train), gpu=gpu_id >= 0)
     write_text(folder / CONFIG, config.to_str(interpolate=False))
     checkpoint = folder / MODEL
-    trained = train(config, checkpoint, gpu_id=gpu_id, on_step=progress.step)
+    state = TrainingState(folder / STATE, settings.hash)
+    trained = train(config, checkpoint, gpu_id=gpu_id, on_step=progress.step, state=state)
     for point in trained.history:
         print(f"step {point['step']:>6}  dev {point['score']:.4f}  {point['losses']}", flush=True)
     begin = time.perf_counter()

@@ -18,6 +18,8 @@ PROGRESS = "progress.json"
 CONFIG = "config.cfg"
 LOG = "log.txt"
 MODEL = "model-best"
+# Of a training that is long, while it lasts.
+STATE = "training.state"
 
 
 @dataclass(frozen=True)

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from spacy.language import Language
 from spacy.schemas import ConfigSchemaTraining
+from spacy.training import Example
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import (
     create_evaluation_callback,
-    create_train_batches,
     train_while_improving,
     update_meta,
 )
 from spacy.util import fix_random_seed, registry, resolve_dot_names
-from thinc.api import Config, set_gpu_allocator
+from thinc.api import Config, Optimizer, set_gpu_allocator
+
+from .resume import (
+    Batches,
+    TrainingState,
+    chance,
+    moments,
+    set_chance,
+    set_moments,
+    set_weights,
+    weights,
+)
 
 OnStep = Callable[[int, int], None]
 # What no step of a training changes.
@@ -45,7 +56,14 @@ class Trained:
     dev_seconds: float = 0.0
 
 
-def train(config: Config, checkpoint: Path, *, gpu_id: int = -1, on_step: OnStep) -> Trained:
+def train(
+    config: Config,
+    checkpoint: Path,
+    *,
+    gpu_id: int = -1,
+    on_step: OnStep,
+    state: TrainingState | None = None,
+) -> Trained:
     """Train as `spacy train` does, with its own loop, from the same config to the same weights.
 
     Three things are skipped that cost more than they are worth in a short run: scoring dev after
@@ -56,6 +74,8 @@ def train(config: Config, checkpoint: Path, *, gpu_id: int = -1, on_step: OnStep
     checkpoint (Path): Folder for the best weights while a later checkpoint may be worse.
     gpu_id (int): GPU, or -1 for the CPU.
     on_step (Callable[[int, int], None]): Called with each step and their number.
+    state (Optional[TrainingState]): Where a long training goes on from if its process is killed: on
+        a CPU to the same weights as without.
     RETURNS (Trained): The pipeline.
     """
     started = time.perf_counter()
@@ -71,7 +91,13 @@ def train(config: Config, checkpoint: Path, *, gpu_id: int = -1, on_step: OnStep
     frozen = T["frozen_components"]
     dev_examples = list(dev_corpus(nlp))
     score = create_evaluation_callback(nlp, lambda nlp: iter(dev_examples), T["score_weights"])
-    result = Trained(nlp, initialize_seconds=time.perf_counter() - started)
+    state = state or TrainingState(None)
+    run = _Run(nlp, T["optimizer"], Batches(list(train_corpus(nlp)), T["batcher"]), frozen)
+    before = state.read()
+    if before is not None:
+        run.set_state(before)
+    run.result.initialize_seconds += time.perf_counter() - started
+    result = run.result
     n_scored = 0
 
     def scored() -> tuple[float, dict[str, float]]:
@@ -83,23 +109,28 @@ def train(config: Config, checkpoint: Path, *, gpu_id: int = -1, on_step: OnStep
         result.dev_seconds += time.perf_counter() - begin
         return answer
 
+    def before_update(nlp: Language, place: dict[str, Any]) -> None:
+        # The first step of a loop that goes on is none: its batch is empty.
+        if place["step"] or not run.begin:
+            T["before_update"](nlp, {**place, "step": place["step"] + run.begin})
+
+    final = int(T["max_steps"])
     steps = train_while_improving(
         nlp,
-        T["optimizer"],
-        create_train_batches(nlp, train_corpus, T["batcher"], T["max_epochs"]),
+        run.optimizer,
+        run.batches(),
         scored,
         dropout=T["dropout"],
         accumulate_gradient=T["accumulate_gradient"],
         patience=T["patience"],
-        max_steps=T["max_steps"],
+        max_steps=final - run.begin,
         eval_frequency=T["eval_frequency"],
         exclude=frozen,
         annotating_components=T["annotating_components"],
-        before_update=T["before_update"],
+        before_update=before_update if T["before_update"] else None,
     )
-    begin, final = time.perf_counter(), int(T["max_steps"])
-    saved = False
-    for info, is_best in _checkpoints(steps, final, on_step):
+    begin, spent, saved_dev = time.perf_counter(), result.train_seconds, result.dev_seconds
+    for info in _checkpoints(steps, run.begin, final, on_step):
         with nlp.select_pipes(disable=frozen):
             update_meta(T, nlp, info)
         result.history.append(
@@ -110,25 +141,85 @@ def train(config: Config, checkpoint: Path, *, gpu_id: int = -1, on_step: OnStep
                 "losses": {name: float(loss) for name, loss in info["losses"].items()},
             }
         )
+        saving = time.perf_counter()
+        # Of equals the last, as in spaCy's own loop.
+        is_best = info["score"] == max(point["score"] for point in result.history)
         if is_best:
             result.best_step = info["step"]
-            saved = info["step"] != final
-            if saved:
-                saving = time.perf_counter()
+            run.saved = info["step"] != final
+            if run.saved:
                 nlp.to_disk(checkpoint, exclude=[*frozen, *UNCHANGED])
-                result.dev_seconds += time.perf_counter() - saving
-    result.train_seconds = time.perf_counter() - begin - result.dev_seconds
-    if saved:
+        if info["step"] != final and state.is_due(is_best):
+            now = time.perf_counter()
+            result.train_seconds = spent + now - begin - (result.dev_seconds - saved_dev)
+            state.write(run.state(info["step"]))
+        result.dev_seconds += time.perf_counter() - saving
+    result.train_seconds = spent + time.perf_counter() - begin - (result.dev_seconds - saved_dev)
+    if run.saved:
         nlp.from_disk(checkpoint, exclude=[*frozen, *UNCHANGED])
+    state.remove()
     return result
 
 
+class _Run:
+    """A training at a place: the beginning, or where one was killed."""
+
+    def __init__(
+        self, nlp: Language, optimizer: Optimizer, batches: Batches, frozen: Sequence[str]
+    ):
+        self.nlp = nlp
+        self.optimizer = optimizer
+        self.frozen = frozen
+        self.result = Trained(nlp)
+        # The step that it goes on after; 0 from the beginning.
+        self.begin = 0
+        # Whether the best checkpoint is in a folder, and not the last one in memory.
+        self.saved = False
+        self._batches = batches
+
+    def batches(self) -> Iterator[tuple[int, list[Example]]]:
+        """YIELDS (Tuple[int, List[Example]]): Epoch and batch. spaCy's loop counts steps from 0,
+        and evaluates by that number: one that goes on takes an empty batch for the step before."""
+        if self.begin:
+            yield self._batches.epoch, []
+        yield from self._batches
+
+    def state(self, step: int) -> dict[str, Any]:
+        """RETURNS (Dict[str, Any]): All of it, for `set_state` in another process."""
+        result = self.result
+        return {
+            "step": step,
+            "weights": weights(self.nlp, self.frozen),
+            "moments": moments(self.nlp, self.frozen, self.optimizer),
+            "chance": chance(),
+            "batches": self._batches.state(),
+            "best_step": result.best_step,
+            "saved": self.saved,
+            "history": result.history,
+            "seconds": [result.initialize_seconds, result.train_seconds, result.dev_seconds],
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        result = self.result
+        self.begin, self.saved = state["step"], state["saved"]
+        set_weights(self.nlp, self.frozen, state["weights"])
+        set_moments(self.nlp, self.frozen, self.optimizer, state["moments"])
+        # The empty batch makes one step of the schedules, too.
+        for _ in range(self.begin):
+            self.optimizer.step_schedules()
+        self._batches.set_state(state["batches"])
+        result.best_step, result.history = state["best_step"], list(state["history"])
+        result.initialize_seconds, result.train_seconds, result.dev_seconds = state["seconds"]
+        set_chance(state["chance"])
+
+
 def _checkpoints(
-    steps: Iterator[Any], final: int, on_step: OnStep
-) -> Iterator[tuple[dict[str, Any], bool]]:
-    """YIELDS (Tuple[Dict[str, Any], bool]): Of each checkpoint, what is known and whether it is
-    the best so far; not the first step's, which nobody scored."""
+    steps: Iterator[Any], begin: int, final: int, on_step: OnStep
+) -> Iterator[dict[str, Any]]:
+    """YIELDS (Dict[str, Any]): Of each checkpoint, what is known; not the first step's, which
+    nobody scored."""
     for _, info, is_best in steps:
-        on_step(info["step"], final)
+        on_step(begin + info["step"], final)
         if is_best is not None and info["step"] > 0:
-            yield info, is_best
+            yield {**info, "step": begin + info["step"]}
