@@ -76,6 +76,26 @@ def test_what_is_said_of_retrieval_is_what_was_measured() -> None:
     assert picked == [11, 11]
 
 
+def test_what_is_said_of_learned_weights_is_what_was_measured() -> None:
+    runs: dict[tuple[str, str, str], list[float]] = {}
+    for row in rows_of("layer_weights"):
+        key = row["task"], row["aggregator"], row["seed"]
+        runs.setdefault(key, []).append(100 * float(row["weight"]))
+    scalar = {key: values for key, values in runs.items() if key[1] == "scalar"}
+    entities = min(sum(values[6:9]) for key, values in scalar.items() if key[0] != "pos")
+    tags = min(sum(values[3:6]) for key, values in scalar.items() if key[0] == "pos")
+    assert f"at least {entities:.0f} percent of its weight lie on layers 6 to 8" in said()
+    assert f"at least {tags:.0f} percent on layers 3 to 5" in said()
+    odd = {
+        key[0]: values[12]
+        for key, values in runs.items()
+        if key[1] == "attention" and min(values[:6]) < -4 and values[12] > 100
+    }
+    assert set(odd) == {"pos", "ner-uner"}
+    assert f"the last with {odd['pos']:.0f} and {odd['ner-uner']:.0f} percent" in said()
+    assert len({key[2] for key in runs}) == 3
+
+
 @pytest.mark.parametrize("name", ["cka", "retrieval", "vectors"])
 def test_no_text_of_a_corpus_is_committed(name: str) -> None:
     with (MEASURED / f"{name}.csv").open(encoding="utf-8") as file_:
