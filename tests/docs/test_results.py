@@ -80,6 +80,36 @@ def test_what_is_said_of_frozen_encoders_is_what_was_measured(
     assert f"(± {pos}, {ner}, {uner})" in text
 
 
+def test_what_is_said_of_every_layer_is_what_was_measured() -> None:
+    text = said("docs", "results", "frozen.md").split("## Every layer")[1]
+    ner, pos = (targets("frozen_layers", task).mean() for task in ("ner", "pos"))
+    single = [{x: table[f"layer//{x}"] for x in range(1, 13)} for table in (ner, pos)]
+    assert [max(layers, key=layers.__getitem__) for layers in single] == [6, 6]
+    assert f"is 6 for both, with {single[0][6]:.1f} F1 and {single[1][6]:.1f} percent" in text
+    assert f"the last has {ner['last']:.1f} and {pos['last']:.1f}." in text
+    assert f"the scalar mix has {ner['scalar']:.1f} and {pos['scalar']:.1f}." in text
+    assert f"with {ner['mean_upper']:.1f} and {pos['mean_upper']:.1f}; attention" in text
+    assert f"with {ner['attention']:.1f} and {pos['attention']:.1f}, does not" in text
+    fused = {gate: [f"dlfa/{gate}/{x}" for x in range(1, 12)] for gate in ("sigmoid", "product")}
+    best = ner[fused["sigmoid"]]
+    assert best.idxmax() == "dlfa/sigmoid/8" and best.max() > max(single[0].values())
+    assert f"English dev chooses, too, has {best.max():.1f}." in text
+    tags = pos[[*fused["sigmoid"], *fused["product"]]].max()
+    assert tags < max(single[1].values()) and f"at best {tags:.1f}." in text
+    behind = [single[0][x] - ner[f"dlfa/product/{x}"] for x in range(8, 12)]
+    assert min(behind) > 0 and f"from layer 8 on for entities (there by {behind[0]:.1f})" in text
+    assert all(pos[f"dlfa/product/{x}"] < single[1][x] for x in range(1, 12))
+    regret = pandas.read_csv(RESULTS / "analysis" / "layer_regret.csv", keep_default_na=False)
+    alone = regret[(regret.aggregator == "layer") & regret.metric.isin(MAIN.values())]
+    found = alone.set_index(["criterion", "task"])
+    chosen = [int(found.layer["source dev", task]) for task in ("ner", "pos")]
+    assert chosen == [8, 6] and set(found.layer["cka"].astype(int)) == {6}
+    near = 100 * max(found.regret["source dev"].max(), found.regret["cka"].max())
+    far = [100 * found.regret["retrieval", task] for task in ("ner", "pos")]
+    assert f"at most {near:.1f} points behind" in text
+    assert f"{far[0]:.1f} and {far[1]:.1f} behind" in text
+
+
 def test_what_the_front_page_says_is_what_was_measured(frozen: list[pandas.DataFrame]) -> None:
     text = said("README.md")
     found = text.split("What layers bring")[1].split("What `make run` itself")[0]
