@@ -287,7 +287,7 @@ def test_a_committed_plan_reads_and_names_methods_of_the_bundled_encoder(path: P
                 made = registry.get(kinds[0][1:], block[kinds[0]])
                 assert last in inspect.signature(made).parameters
             else:
-                assert last in ("dropout", "L2", "after_init")
+                assert last in ("dropout", "L2", "after_init", "eval_frequency")
     # Its first line is the command, with its own name.
     first = path.read_text(encoding="utf-8").splitlines()[0]
     place = path.relative_to(ROOT).as_posix()
