@@ -10,11 +10,10 @@ from typing import Any
 from ..files.markdown import markdown_table, percent
 from ..metrics.names import SHORT
 from .comparison import Comparison, Statistic, statistic
-from .layer_choice import ORACLE
 from .variant import BASELINE, Variant
 
 # What a curve is drawn for if there are more methods than a figure can show.
-MAX_LINES = 8
+MAX_LINES = 10
 
 
 @dataclass(frozen=True)
@@ -72,8 +71,7 @@ class Curves:
             f"{self.title}: mean over {len(self.targets)} target languages"
             f"{left_out if self.left_out else ''}, ± standard deviation over "
             f"{n_seeds} seed{'s' * (most > 1)}. Encoder: {self.encoder}. Columns: what of it "
-            "trains, and English texts trained on. The best of a column is bold; an oracle, which "
-            "was chosen on test, is in italics and is no result."
+            "trains, and English texts trained on. The best of a column is bold."
         )
 
 
@@ -100,8 +98,8 @@ def curves(comparisons: Sequence[Comparison]) -> list[Curves]:
         targets = sorted(set.intersection(*languages))
         if not targets:
             continue
-        names = {row.variant for c in found for row in c.rows if row.is_bound or not row.note}
-        names |= {row.variant for c in found for row in c.rows if ": " in row.variant}
+        # A layer chosen out of many, or an oracle, is of other layers in each sweep.
+        names = {row.variant for c in found for row in c.rows if ": " not in row.variant}
         several = [x for x in names if sum(x in {r.variant for r in c.rows} for c in found) > 1]
         rows: dict[str, dict[Column, Statistic]] = {}
         for name in sorted(several, key=lambda x: Variant.parse(x).rank):
@@ -129,29 +127,18 @@ def curves_markdown(made: Curves) -> str:
             value = values.get(column)
             shown = percent(value.mean if value else None)
             shown += f" ± {percent(value.sd)}" if value and value.sd is not None else ""
-            if name == best.get(column):
-                shown = f"**{shown}**"
-            elif is_bound(name) and value:
-                shown = f"*{shown}*"
-            cells.append(shown)
+            cells.append(f"**{shown}**" if name == best.get(column) else shown)
         rows.append(cells)
     return f"**{made.title}, by texts and regime**\n\n{markdown_table(header, rows)}\n{made.note}\n"
 
 
 def best_of(made: Curves) -> dict[Column, str]:
-    """RETURNS (Dict[Column, str]): The method with the best mean in each column, oracles apart."""
-    found = {}
-    for column in made.columns:
-        means = {
-            name: values[column].mean
-            for name, values in made.rows.items()
-            if column in values and not is_bound(name)
-        }
-        if means:
-            found[column] = max(means, key=lambda name: means[name])
-    return found
-
-
-def is_bound(name: str) -> bool:
-    """RETURNS (bool): Whether a row was chosen on test."""
-    return name.endswith(ORACLE)
+    """RETURNS (Dict[Column, str]): The method with the best mean in each column."""
+    return {
+        column: max(
+            (name for name in made.rows if column in made.rows[name]),
+            key=lambda name: made.rows[name][column].mean,
+        )
+        for column in made.columns
+        if any(column in values for values in made.rows.values())
+    }

@@ -12,7 +12,7 @@ from ..about import __version__
 from ..files.markdown import percent, points
 from ..statistics.significance import Significance
 from .comparison import Comparison, Row, Statistic
-from .curves import Column, Curves, best_of, curves, is_bound
+from .curves import Column, Curves, best_of, curves
 from .figures import curve_plot, dot_plot, heat_map, layer_plot
 from .parts import confusion_tables, group_tables, language_name, layer_weight_figures, sentences
 from .published import beside_published
@@ -154,7 +154,6 @@ def _curves(made: Curves, figures: bool) -> dict[str, Any]:
         "rows": [
             {
                 "variant": name,
-                "bound": is_bound(name),
                 "cells": [cell(name, column) for column in made.columns],
             }
             for name in made.rows

@@ -153,7 +153,7 @@ def write_report(
     out (Path): Folder of the report.
     title (str): Heading.
     readme (Optional[Path]): A Markdown file that gets the tables of the main metrics between its
-        two markers `<!-- dlfa:scores -->`.
+        two markers `<!-- dlfa:scores -->`; of runs that differ in regime or texts, their curves.
     card (Optional[Path]): A model card to write: what was trained on what, how it transfers.
     figures (bool): Whether the page has figures (needs matplotlib).
     sentences (bool): Whether the page shows the texts that `dlfa evaluate --examples` kept. Only
@@ -177,7 +177,8 @@ def write_report(
     written = list(content)
     if readme is not None:
         main = [curves_markdown(made) for made in curves(comparisons)]
-        main += [comparison_markdown(c) for c in comparisons if c.is_main]
+        # Each of its columns is a table of its own: those are for the page.
+        main = main or [comparison_markdown(c) for c in comparisons if c.is_main]
         insert_between_markers(readme, "\n".join(main))
         written.append(readme)
     for path, text in content.items():
