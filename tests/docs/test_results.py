@@ -110,6 +110,31 @@ def test_what_is_said_of_every_layer_is_what_was_measured() -> None:
     assert f"{far[0]:.1f} and {far[1]:.1f} behind" in text
 
 
+def test_what_is_said_of_learning_curves_is_what_was_measured() -> None:
+    text = said("docs", "results", "curves.md")
+    table = pandas.read_csv(RESULTS / "frozen_curves.csv", keep_default_na=False, dtype=str)
+    table = table[(table.language != "en") & table.metric.isin(MAIN.values())]
+    method = table.aggregator + "/" + table.gate + "/" + table.layer
+    mean = 100 * table.value.astype(float).groupby([table.task, table.texts, method]).mean()
+    pos = {texts: mean["pos", texts] for texts in ("100", "500", "2000")}
+    ner = {texts: mean["ner", texts] for texts in ("100", "500", "2000")}
+    layer, last, scalar = "layer//7", "last//", "scalar//"
+    assert f"has {pos['100'][layer]:.1f} percent after 100 sentences" in text
+    assert f"last layer {pos['2000'][last]:.1f} after 2,000" in text
+    assert pos["100"][layer] > pos["2000"][last] and ner["100"][layer] > ner["500"][last]
+    assert f"{ner['100'][layer]:.1f} after 100, the last {ner['500'][last]:.1f}" in text
+    for found in (ner, pos):
+        assert found["100"].idxmax() == scalar
+    assert f"({ner['100'][scalar]:.1f} and {pos['100'][scalar]:.1f})" in text
+    assert (ner["2000"].idxmax(), pos["2000"].idxmax()) == (DLFA, layer)
+    assert f"entities ({ner['2000'][DLFA]:.1f}), and layer 7" in text
+    assert f"for tags ({pos['2000'][layer]:.1f})" in text
+    ahead = [[y[x][DLFA] - y[x][CONTROL] for x in y] for y in (ner, pos)]
+    assert f"by {min(ahead[0]):.1f} to {max(ahead[0]):.1f} F1" in text
+    assert f"by {min(ahead[1]):.1f} to {max(ahead[1]):.1f} points of accuracy" in text
+    assert set(table.seed) == {"0"} and "one seed" in text
+
+
 def test_what_the_front_page_says_is_what_was_measured(frozen: list[pandas.DataFrame]) -> None:
     text = said("README.md")
     found = text.split("What layers bring")[1].split("What `make run` itself")[0]
