@@ -161,7 +161,7 @@ def sizes(tmp_path_factory) -> Path:
         (folder / str(number)).mkdir()
         table = table_module.ResultsTable(folder / str(number) / "results.sqlite")
         runs: dict[tuple, list[dict]] = {}
-        for row in make_rows(seeds=2):
+        for row in (row for row in make_rows(seeds=2) if row["task"] == "pos"):
             value = row["value"] + gain * (row["aggregator"] == "last")
             row = {**row, "regime": regime, "texts": texts, "value": value}
             key = tuple(row[c] for c in table_module.RUN_COLUMNS)
@@ -175,7 +175,7 @@ def sizes(tmp_path_factory) -> Path:
 def test_what_differs_in_regime_and_texts_is_side_by_side(sizes, tmp_path):
     runs = read_sweeps(sizes)
     found = {made.title: made for made in curves(compare(runs))}
-    assert set(found) == {"POS accuracy, pos", "NER span F1, ner", "Accuracy, xnli"}
+    assert set(found) == {"POS accuracy, pos"}
     pos = found["POS accuracy, pos"]
     frozen, more, tuned = (
         Column(*x) for x in (("frozen", 100), ("frozen", 500), ("fine-tuned", 100))
@@ -192,7 +192,7 @@ def test_what_differs_in_regime_and_texts_is_side_by_side(sizes, tmp_path):
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "| method | frozen, 100 | frozen, 500 | fine-tuned, 100 |" in text
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert page.count("score by number of texts") == 3 and "fine-tuned" in page
+    assert page.count("score by number of texts") == 1 and "fine-tuned" in page
 
 
 def test_more_languages_than_fit_stand_in_groups(sweep, monkeypatch):
