@@ -135,6 +135,23 @@ def test_what_is_said_of_learning_curves_is_what_was_measured() -> None:
     assert set(table.seed) == {"0"} and "one seed" in text
 
 
+def test_what_is_said_of_topics_is_what_was_measured() -> None:
+    text = said("docs", "results", "classification.md")
+    table = targets("topics", "topic")
+    assert len(table) == 3 and not table.isna().any().any()
+    mean = table.mean()
+    assert mean.idxmax() == "last" and f"with {mean['last']:.1f} percent" in text
+    assert f"tags and entities, has {mean[SINGLE]:.1f}." in text
+    behind = [-gain(table, name, "last") for name in ("mean_upper", "scalar", DLFA, "attention")]
+    upper, scalar, dlfa, attention = (f"{value:.1f}" for value in behind)
+    assert f"is {upper} points behind, the scalar mix {scalar}, DLFA on layer 7 {dlfa}" in text
+    assert f"attention {attention}." in text
+    dev = pandas.read_csv(RESULTS / "topics.csv", keep_default_na=False, dtype={"layer": str})
+    dev = dev[(dev.language == "en") & (dev.split == "dev") & (dev.aggregator == "layer")]
+    assert dev[dev.metric == MAIN["topic"]].groupby("layer").value.mean().idxmax() == "11"
+    assert f"which is {-gain(table, 'layer//11', 'last'):.1f} points behind" in text
+
+
 def test_what_the_front_page_says_is_what_was_measured(frozen: list[pandas.DataFrame]) -> None:
     text = said("README.md")
     found = text.split("What layers bring")[1].split("What `make run` itself")[0]
