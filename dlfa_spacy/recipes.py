@@ -116,6 +116,9 @@ def make_config(
     if frozen and TEXTCAT in config["components"]:
         # [CLS] of an encoder that is not fine-tuned says little, and a pooler on it less.
         pooler, sequence = pooler or "none", sequence or "mean"
+    elif TEXTCAT in config["components"] and is_bundled(transformer["name"]):
+        # It comes without a trained one.
+        pooler = pooler or "new"
     _set_classifier(config, pooler, sequence, multilabel)
     if train_embeddings and config["training"].get("frozen_components"):
         raise ValueError(

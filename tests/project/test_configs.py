@@ -16,7 +16,7 @@ from thinc.api import Config
 from typer.testing import CliRunner
 
 from dlfa_spacy.cli import app
-from dlfa_spacy.recipes import available, listeners, make_config
+from dlfa_spacy.recipes import BUNDLED, available, listeners, make_config
 
 TASKS = available("tasks")
 AGGREGATIONS = available("aggregations")
@@ -261,3 +261,13 @@ def test_what_init_config_freezes_stays_also_in_a_training_that_goes_on(
     blocks = {name for name in states[0] if name.startswith("encoder.")}
     assert (rows in same) == ("embeddings" in kept)
     assert (blocks <= same) == ("encoder" in kept)
+
+
+@pytest.mark.parametrize(("frozen", "pooler"), [(True, None), (False, "new")])
+def test_a_classifier_asks_the_bundled_encoder_for_no_pooler(
+    frozen: bool, pooler: str | None
+) -> None:
+    own = make_config("textcat", "last", encoder=BUNDLED, frozen=frozen)
+    assert own["components"]["textcat"]["model"]["pooler"] == pooler
+    other = make_config("textcat", "last", encoder="bert-base-multilingual-cased", frozen=False)
+    assert other["components"]["textcat"]["model"]["pooler"] == "pretrained"
