@@ -1,6 +1,6 @@
 """What the commands of reproduce.md did on this machine: runs and times, by task.
 
-    python docs/results/reproduced.py sweeps/xtreme docs/reproduce.md
+python docs/results/reproduced.py sweeps/xtreme docs/reproduce.md
 """
 
 import sys
