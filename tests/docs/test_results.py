@@ -137,7 +137,7 @@ def test_what_is_said_of_learning_curves_is_what_was_measured() -> None:
 
 def test_what_is_said_of_topics_is_what_was_measured() -> None:
     text = said("docs", "results", "classification.md")
-    table = targets("topics", "topic")
+    table = targets("classification", "topic")
     assert len(table) == 3 and not table.isna().any().any()
     mean = table.mean()
     assert mean.idxmax() == "last" and f"with {mean['last']:.1f} percent" in text
@@ -146,10 +146,28 @@ def test_what_is_said_of_topics_is_what_was_measured() -> None:
     upper, scalar, dlfa, attention = (f"{value:.1f}" for value in behind)
     assert f"is {upper} points behind, the scalar mix {scalar}, DLFA on layer 7 {dlfa}" in text
     assert f"attention {attention}." in text
-    dev = pandas.read_csv(RESULTS / "topics.csv", keep_default_na=False, dtype={"layer": str})
-    dev = dev[(dev.language == "en") & (dev.split == "dev") & (dev.aggregator == "layer")]
+    dev = pandas.read_csv(
+        RESULTS / "classification.csv", keep_default_na=False, dtype={"layer": str}
+    )
+    dev = dev[
+        (dev.task == "topic")
+        & (dev.language == "en")
+        & (dev.split == "dev")
+        & (dev.aggregator == "layer")
+    ]
     assert dev[dev.metric == MAIN["topic"]].groupby("layer").value.mean().idxmax() == "11"
     assert f"which is {-gain(table, 'layer//11', 'last'):.1f} points behind" in text
+
+
+def test_what_is_said_of_sentiment_is_what_was_measured() -> None:
+    text = said("docs", "results", "classification.md")
+    table = targets("classification", "sentiment")
+    assert len(table) == 3 and not table.isna().any().any()
+    mean = table[["last", "mean_upper", "scalar", "attention", DLFA, CONTROL]].mean()
+    assert (mean.idxmin(), mean.idxmax()) == (CONTROL, "mean_upper")
+    assert f"from {mean.min():.1f} (the control) to {mean.max():.1f} percent" in text
+    assert f"with {mean['last']:.1f} for the last layer" in text
+    assert "No method differs significantly from the last layer" in text
 
 
 def test_what_the_front_page_says_is_what_was_measured(frozen: list[pandas.DataFrame]) -> None:
