@@ -207,8 +207,8 @@ def folder_size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-# int8 increases speed, the other two reduce size, and none costs more than noise
-# (docs/deployment.md). Trimming needs texts, and ONNX Runtime an extra: ask for them.
+# int8 is for speed, the other two are for size (docs/deployment.md). Trimming needs texts, and ONNX
+# Runtime an extra: ask for them.
 TARGETS = {"cpu": Options(int8=True, int8_embeddings=True, half="float16")}
 
 

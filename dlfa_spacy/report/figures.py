@@ -171,7 +171,7 @@ def layer_plot(comparison: Comparison) -> str:
 
     figure, axes = plt.subplots(figsize=(6.4, 3.4))
     for number, (name, layers) in enumerate(lines.items()):
-        color, marker = _COLORS[number % len(_COLORS)], _MARKERS[number % len(_MARKERS)]
+        color, marker = _style(number)
         xs = sorted(layers)
         means = [100 * sum(layers[x]) / len(layers[x]) for x in xs]
         axes.plot(xs, means, "-", marker=marker, color=color, label=name, markersize=6)
@@ -209,7 +209,7 @@ def curve_plot(made: Curves, regime: str) -> str:
 
     figure, axes = plt.subplots(figsize=(4.6, 3.6))
     for number, (name, line) in enumerate(lines.items()):
-        color, marker = _COLORS[number % len(_COLORS)], _MARKERS[number % len(_MARKERS)]
+        color, marker = _style(number)
         xs = sorted(line)
         means = [100 * line[x].mean for x in xs]
         errors = [100 * (line[x].sd or 0.0) for x in xs]
@@ -250,7 +250,7 @@ def weights_plot(weights: Mapping[str, Sequence[Sequence[float]]], title: str) -
     figure, axes = plt.subplots(figsize=(6.4, 3.0))
     depth = 0
     for number, (name, rows) in enumerate(weights.items()):
-        color, marker = _COLORS[number % len(_COLORS)], _MARKERS[number % len(_MARKERS)]
+        color, marker = _style(number)
         layers = range(len(rows[0]))
         depth = max(depth, len(rows[0]))
         mean = [sum(row[layer] for row in rows) / len(rows) for layer in layers]
@@ -264,6 +264,11 @@ def weights_plot(weights: Mapping[str, Sequence[Sequence[float]]], title: str) -
     svg = _svg(figure, title)
     plt.close(figure)
     return svg
+
+
+def _style(number: int) -> tuple[str, str]:
+    """RETURNS (Tuple[str, str]): Color and marker of a line."""
+    return _COLORS[number % len(_COLORS)], _MARKERS[number % len(_MARKERS)]
 
 
 def _legend(axes: Any) -> None:

@@ -31,6 +31,7 @@ def make_runs(plan: Plan, out: Path, store: Path | None = None) -> list[RunSetti
     RAISES (ValueError): If a corpus, an encoder or a method is not there.
     """
     data = {task: _task_files(plan, task, out) for task in plan.tasks}
+    texts = {task: count_docs(Path(train.path)) for task, (train, _, _) in data.items()}
     encoders = {name: (path, *_look_at(path)) for name, path in plan.encoders.items()}
     methods = {
         name: expand_methods(plan.methods, depth) for name, (_, depth, _) in encoders.items()
@@ -58,7 +59,7 @@ def make_runs(plan: Plan, out: Path, store: Path | None = None) -> list[RunSetti
             dev=data[task][1],
             tests=data[task][2],
             regime=plan.regime or (FROZEN if plan.frozen else FINE_TUNED),
-            texts=count_docs(Path(data[task][0].path)),
+            texts=texts[task],
             overrides=_overrides(plan, task),
             frozen=plan.frozen,
             cache=str(store or out / CACHE) if plan.frozen else "",

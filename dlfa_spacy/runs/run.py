@@ -93,7 +93,7 @@ def run(folder: Path, settings: RunSettings, *, gpu_id: int = -1, keep_model: bo
     write_text(folder / SETTINGS, _json(settings.content()))
     progress = Progress(folder / PROGRESS)
     progress.say("loading")
-    config = run_config(settings, n_texts(settings.train), gpu=gpu_id >= 0)
+    config = run_config(settings, settings.texts, gpu=gpu_id >= 0)
     write_text(folder / CONFIG, config.to_str(interpolate=False))
     checkpoint = folder / MODEL
     state = TrainingState(folder / STATE, settings.hash)
@@ -224,13 +224,6 @@ def weights_by_language(nlp: Language, tests: list[DataFile]) -> dict[str, Any]:
         first = [doc for _, doc in zip(range(_N_WEIGHT_DOCS), docs, strict=False)]
         by_language[f"{test.language}/{test.split}"] = layer_weights(nlp, first)
     return {"without_text": fixed, "by_language": by_language}
-
-
-def n_texts(data: DataFile) -> int:
-    """RETURNS (int): Docs in a file."""
-    from ..corpora.docbin import count_docs
-
-    return count_docs(Path(data.path))
 
 
 class Progress:

@@ -16,13 +16,14 @@ from places import ROOT
 from spacy import registry
 from sweeps import make_corpus, make_plan, write_docs
 
+from dlfa_spacy.corpora.docbin import count_docs
 from dlfa_spacy.recipes import listeners, make_config
 from dlfa_spacy.runs import COLUMNS, read_table
 from dlfa_spacy.runs.methods import expand_methods, make_method, upper_third
 from dlfa_spacy.runs.plan import Plan, plan_text, read_plan
 from dlfa_spacy.runs.prepare import base_of, make_runs
 from dlfa_spacy.runs.progress import Estimate
-from dlfa_spacy.runs.run import n_texts, run_config
+from dlfa_spacy.runs.run import run_config
 from dlfa_spacy.runs.settings import RunSettings
 from dlfa_spacy.runs.table import ResultsTable
 
@@ -333,9 +334,9 @@ def test_a_limit_draws_the_same_texts_for_every_run(
     plan = make_plan(corpus, bert, train_limit=5, dev_limit=4, test_limit=3)
     (run, *others) = runs_of(plan, tmp_path)
     assert all((run.train, run.dev, run.tests) == (o.train, o.dev, o.tests) for o in others)
-    counts = {f"{file.language}/{file.split}": n_texts(file) for file in run.tests}
+    counts = {f"{file.language}/{file.split}": count_docs(Path(file.path)) for file in run.tests}
     assert counts == {"de/test": 3, "en/test": 3, "fr/dev": 3, "en/dev": 4}
-    assert n_texts(run.train) == 5
+    assert count_docs(Path(run.train.path)) == 5
     written = Path(run.train.path).read_bytes()
     Path(run.train.path).unlink()
     assert runs_of(plan, tmp_path)[0] == run and Path(run.train.path).read_bytes() == written
