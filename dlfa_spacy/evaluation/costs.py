@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from ..corpora.folder import find_languages
 from ..corpora.loading import read_docs
 from ..metrics.names import MAIN
 from ..optimization.optimize import Options, folder_size, optimize
+from ..optimization.speed.rounds import measure
 from ..optimization.stock import stock_pipeline
 from ..pipeline.sources import open_pipeline
 from .evaluate import evaluate
@@ -226,16 +228,16 @@ def _words(nlp: Language, corpus: Corpus) -> Iterator[list[str]]:
 def _speeds(
     pipelines: dict[str, Language], words: list[list[str]], rounds: int
 ) -> dict[str, float]:
-    """RETURNS (Dict[str, float]): Words per second, medians of interleaved rounds, so that a busy
-    machine disturbs all alike."""
-    seconds: dict[str, list[float]] = {name: [] for name in pipelines}
-    for i in range(rounds + 1):
-        for name, nlp in pipelines.items():
-            docs = [Doc(nlp.vocab, words=text) for text in words]
-            start = time.perf_counter()
-            for _ in nlp.pipe(docs):
-                pass
-            if i > 0:
-                seconds[name].append(time.perf_counter() - start)
+    """RETURNS (Dict[str, float]): Words per second, medians of interleaved rounds."""
+    runs = {name: partial(_annotate, nlp, words) for name, nlp in pipelines.items()}
     total = sum(len(text) for text in words)
-    return {name: total / statistics.median(values) for name, values in seconds.items()}
+    return {name: total / statistics.median(taken) for name, taken in measure(runs, rounds).items()}
+
+
+def _annotate(nlp: Language, words: list[list[str]]) -> float:
+    """RETURNS (float): Seconds, those for making the Docs left out."""
+    docs = [Doc(nlp.vocab, words=text) for text in words]
+    start = time.perf_counter()
+    for _ in nlp.pipe(docs):
+        pass
+    return time.perf_counter() - start

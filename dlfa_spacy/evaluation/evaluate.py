@@ -15,6 +15,7 @@ from ..corpora.folder import LanguageFiles, find_languages
 from ..corpora.loading import ReadingOptions, read_docs, topics_of
 from ..corpora.sentence import ReadingNotes
 from ..corpora.subset import sample
+from ..encoder.cache import part_name
 from ..language import set_language
 from ..pipeline.encoders import find_encoder
 from .examples import wrong_text
@@ -209,7 +210,7 @@ def evaluate(
         if on_language is not None:
             on_language(files)
         if encoder is not None:
-            encoder.cache.part = f"{folder.name}.{files.language}.{files.split}"
+            encoder.cache.part = part_name(folder.name, files.language, files.split)
         result.languages.append(
             evaluate_language(
                 nlp,

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import spacy
 from spacy.language import Language
+from spacy.util import walk_dict
 from thinc.api import Model
 
 from ..aggregators.shim import AggregatorShim
 from ..pipeline.inspection import layer_weights
-
-
-def _blocks(config: Any) -> Iterator[Mapping[str, Any]]:
-    if isinstance(config, Mapping):
-        yield config
-        for value in config.values():
-            yield from _blocks(value)
+from ..pipeline.readers import aggregation_blocks
 
 
 def aggregators(nlp: Language) -> dict[str, dict[str, Any]]:
@@ -30,10 +25,8 @@ def aggregators(nlp: Language) -> dict[str, dict[str, Any]]:
     """
     found: dict[str, dict[str, Any]] = {}
     for name in nlp.pipe_names:
-        for block in _blocks(nlp.config["components"].get(name)):
-            # What lies inside another aggregation belongs to it.
-            if name not in found and "@layers" in block.get("aggregation", {}):
-                found[name] = dict(block["aggregation"])
+        for block in aggregation_blocks(nlp.config["components"].get(name)):
+            found.setdefault(name, dict(block))
     return found
 
 
@@ -44,10 +37,11 @@ def encoder_name(nlp: Language) -> str | None:
     RETURNS (Optional[str]): The `name` of the transformer model, if the config has one; of an
         absolute path the last part.
     """
-    for component in nlp.config["components"].values():
-        for block in _blocks(component):
-            if "TransformerModel" in str(block.get("@architectures")) and block.get("name"):
-                name = str(block["name"])
+    values = {tuple(path): value for path, value in walk_dict(nlp.config["components"])}
+    for path, value in values.items():
+        if path[-1] == "@architectures" and "TransformerModel" in str(value):
+            name = str(values.get((*path[:-1], "name")) or "")
+            if name:
                 # An absolute path would carry the layout of one machine into published tables.
                 return Path(name).name if Path(name).is_absolute() else name
     return None

@@ -141,22 +141,22 @@ def _sides(docs: Sequence[Doc], data: Sequence[TransformerData]) -> list[tuple[A
         place = separator_token(doc)
         first = doc[: len(doc) if place is None else place]
         second = doc[len(doc) if place is None else place + 1 :]
+        aligned, ends = _aligned(d)
         for (rows, counts), text in zip(sides, (first, second), strict=True):
             # A wordpiece of two tokens is a row of both.
-            own = numpy.unique(_aligned(d, text.start, text.end))
+            own = numpy.unique(aligned[ends[text.start] : ends[text.end]])
             rows.append(own + begin)
             counts.append(len(own))
         begin += _rows(d)
     return [(numpy.concatenate(rows), counts) for rows, counts in sides]
 
 
-def _aligned(data: TransformerData, begin: int, end: int) -> IntArray:
-    """RETURNS (IntArray): The rows of the tokens from one to another."""
-    if not _rows(data):
-        return numpy.zeros((0,), dtype="int64")
+def _aligned(data: TransformerData) -> tuple[IntArray, IntArray]:
+    """RETURNS (Tuple[IntArray, IntArray]): The rows of all tokens, and where those of each token
+    begin in them; the end last."""
     lengths = numpy.asarray(data.align.lengths, dtype="int64")
     rows = numpy.asarray(data.align.dataXd, dtype="int64").reshape(-1)
-    return rows[lengths[:begin].sum() : lengths[:end].sum()]
+    return rows, numpy.concatenate([[0], numpy.cumsum(lengths)])
 
 
 def _readers(model: Model) -> list[Model]:

@@ -1,6 +1,7 @@
 """Who reads which encoder of a pipeline, and how another aggregation is put in."""
 
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -111,7 +112,7 @@ def _shared(name: str, component: Transformer, model: TransformerModel) -> Encod
 
 def aggregation_block(nlp: Language, reading: Reading) -> dict[str, Any]:
     """RETURNS (Dict[str, Any]): The [...aggregation] block of the config, to be changed."""
-    blocks = list(_find_blocks(nlp._pipe_configs[reading.component]))
+    blocks = list(aggregation_blocks(nlp._pipe_configs[reading.component]))
     if len(blocks) != 1:
         raise ValueError(
             f"[components.{reading.component}] has {len(blocks)} blocks called aggregation, so it "
@@ -121,14 +122,16 @@ def aggregation_block(nlp: Language, reading: Reading) -> dict[str, Any]:
     return blocks[0]
 
 
-def _find_blocks(block: Any) -> Any:
-    if isinstance(block, dict):
-        for key, value in block.items():
+def aggregation_blocks(config: Any) -> Iterator[dict[str, Any]]:
+    """YIELDS (Dict[str, Any]): The [...aggregation] blocks of a component's config, to be
+    changed."""
+    if isinstance(config, dict):
+        for key, value in config.items():
             if key == "aggregation" and isinstance(value, dict) and "@layers" in value:
                 # What lies inside a SelectedLayers belongs to it.
                 yield value
             else:
-                yield from _find_blocks(value)
+                yield from aggregation_blocks(value)
 
 
 def replace_aggregation(

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..files.markdown import markdown_table, percent
 from ..metrics.names import SHORT
+from ..runs.table import FROZEN
 from .comparison import Comparison, Statistic, statistic
 from .variant import BASELINE, Variant
 
@@ -93,7 +94,7 @@ def curves(comparisons: Sequence[Comparison]) -> list[Curves]:
         # The same texts and regime, scored on other splits: nothing that a curve could show.
         if len(columns) < 2 or len(columns) < len(found):
             continue
-        ordered = sorted(columns, key=lambda c: (c.regime != "frozen", c.regime, c.texts))
+        ordered = sorted(columns, key=lambda c: (c.regime != FROZEN, c.regime, c.texts))
         languages = [{*c.languages} - {c.setting.source} for c in found]
         targets = sorted(set.intersection(*languages))
         if not targets:

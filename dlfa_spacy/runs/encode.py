@@ -24,6 +24,7 @@ from thinc.api import registry
 
 from ..aggregators.model import aggregator_shim, needed_layers
 from ..corpora.loading import read_docs
+from ..encoder.cache import part_name
 from ..encoder.cache.rows_file import ROW_TYPE
 from ..encoder.model import TransformerModel
 from .run import run_config
@@ -141,7 +142,7 @@ def _encode(
 def _part(
     task: str, file: DataFile, nlp: Language, encoder: TransformerModel, layers: list[int]
 ) -> Part:
-    part = Part(f"{task}.{file.language}.{file.split}", file, 0, [], 0)
+    part = Part(part_name(task, file.language, file.split), file, 0, [], 0)
     for batch in minibatch(_docs(file, nlp), BATCH):
         for number, rows in encoder.missing(batch, layers):
             part.missing.append(part.n_texts + number)

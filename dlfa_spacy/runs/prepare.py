@@ -12,13 +12,12 @@ from ..corpora.subset import sample
 from .methods import expand_methods
 from .plan import Plan
 from .settings import DataFile, RunSettings, hash_files
+from .table import FINE_TUNED, FROZEN
 
 # What of an encoder's folder decides about its vectors. A README does not.
 _ENCODER_FILES = ("*.json", "*.safetensors", "*.bin", "*.txt", "*.model")
 DATA = "data"
 CACHE = "layers"
-# Regimes, where a plan has no name of its own for what it trains.
-FROZEN, FINE_TUNED = "frozen", "fine-tuned"
 
 
 def make_runs(plan: Plan, out: Path, store: Path | None = None) -> list[RunSettings]:

@@ -47,6 +47,8 @@ SCORE_COLUMNS = ("language", "split", "metric", "value", "count")
 COLUMNS = (*RUN_COLUMNS, *SCORE_COLUMNS)
 SQLITE = "results.sqlite"
 CSV = "results.csv"
+# Regimes, where a plan has no name of its own for what it trains.
+FROZEN, FINE_TUNED = "frozen", "fine-tuned"
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (

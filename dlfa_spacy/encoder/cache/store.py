@@ -11,6 +11,11 @@ from typing import Protocol
 from .rows_file import ROW_TYPE, Rows, RowsFile
 
 
+def part_name(corpus: str, language: str, split: str) -> str:
+    """RETURNS (str): The part of a corpus that is kept in files of its own: "ner.de.test"."""
+    return f"{corpus}.{language}.{split}"
+
+
 class LayerStore(Protocol):
     """The layers of some texts from one encoder.
 
@@ -23,8 +28,8 @@ class LayerStore(Protocol):
         ...
 
     def put(self, layer: int, rows: Mapping[bytes, Rows], part: str = "") -> None:
-        """Keep H^layer of some texts, which belong to a part of a corpus ("ner.de.test"). One that
-        is there already may be left out, or put again with the same rows."""
+        """Keep H^layer of some texts, which belong to one part of a corpus, see `part_name`. One
+        that is there already may be left out, or put again with the same rows."""
         ...
 
     def refresh(self) -> None:

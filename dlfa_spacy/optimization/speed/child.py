@@ -45,14 +45,21 @@ def run_child(module: str, settings: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def load_pipeline(settings: dict[str, Any]) -> Any:
-    """RETURNS (Language): The saved pipeline, with the device and threads of the settings."""
+def use_device(settings: dict[str, Any]) -> None:
+    """Set the device and the threads of this process, `gpu_id` and `threads` of the settings."""
     import spacy
     import torch
 
     torch.set_num_threads(settings["threads"])
     if settings["gpu_id"] >= 0:
         spacy.require_gpu(settings["gpu_id"])
+
+
+def load_pipeline(settings: dict[str, Any]) -> Any:
+    """RETURNS (Language): The saved pipeline, with the device and threads of the settings."""
+    import spacy
+
+    use_device(settings)
     return spacy.load(settings["pipeline"])
 
 

@@ -16,7 +16,7 @@ from spacy.tokens import Doc
 from ...pipeline.encoders import find_encoder
 from ...pipeline.sources import open_pipeline
 from ..optimize import folder_size
-from .child import load_pipeline, run_child
+from .child import load_pipeline, run_child, use_device
 from .limit import BARE, bare_forwards, wordpieces
 from .machine import describe
 from .memory_use import peak, reset_peak, resident
@@ -100,10 +100,10 @@ def measure_speed(
     RETURNS (Speed): The figures.
     """
     settings = {"pipeline": pipeline, "threads": threads, "gpu_id": gpu_id}
-    # First, because its errors say what to do.
-    open_pipeline(pipeline)
+    use_device(settings)
+    # Before the child, because its errors say what to do.
+    nlp = open_pipeline(pipeline)
     apart = run_child(__name__, {**settings, "texts": list(texts)})
-    nlp = load_pipeline(settings)
     docs = [nlp.make_doc(text) for text in texts]
     runs: dict[str, Run] = {PIPELINE: lambda: _annotate(nlp, texts)}
     encoder = find_encoder(nlp)
