@@ -51,6 +51,10 @@ ENTRY_POINTS = {
         "dlfa_spacy.reinit_layers.v1 = dlfa_spacy.pipeline.callbacks:build_reinit_layers_v1",
         "dlfa_spacy.realign.v1 = dlfa_spacy.alignment.joint:build_realign_v1",
     ],
+    "spacy_augmenters": [
+        "dlfa_spacy.code_switch.v1 = dlfa_spacy.transfer.augmenters:build_code_switch_v1",
+        "dlfa_spacy.synonyms.v1 = dlfa_spacy.transfer.augmenters:build_synonyms_v1",
+    ],
     "spacy_readers": [
         "dlfa_spacy.StreamingCorpus.v1 = dlfa_spacy.corpora.streaming:create_streaming_corpus",
     ],

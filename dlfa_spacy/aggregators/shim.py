@@ -9,9 +9,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
-from thinc.api import Optimizer, PyTorchShim, get_torch_default_device, torch2xp, xp2torch
-from thinc.types import FloatsXd
+from thinc.api import Optimizer, PyTorchShim, get_torch_default_device
 
+from ..steps import step
 from ..threads import ModuleUse
 from .contract import Aggregator
 
@@ -128,18 +128,10 @@ class AggregatorShim(PyTorchShim):
     def finish_update(self, optimizer: Optimizer) -> None:
         if self._model is None:
             return
-        for name, param in self.module.named_parameters():
-            if param.grad is None:
-                continue
-            updated, _ = optimizer(
-                (self.id, name),
-                cast(FloatsXd, torch2xp(param.data)),
-                cast(FloatsXd, torch2xp(param.grad)),
-                lr_scale=self.lr_scale,
-            )
+        parameters = list(self.module.named_parameters())
+        if any(parameter.grad is not None for _, parameter in parameters):
             self._slot = None
-            param.data = xp2torch(updated, requires_grad=True, device=param.device)
-            param.grad.zero_()
+        step(self.id, parameters, optimizer, dict.fromkeys(dict(parameters), self.lr_scale))
         self.use.rest()
 
     def to_bytes(self) -> bytes:

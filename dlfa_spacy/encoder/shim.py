@@ -15,6 +15,7 @@ from spacy_transformers.layers.hf_shim import HFShim
 from thinc.api import Optimizer, get_torch_default_device
 from transformers import AutoConfig, AutoTokenizer
 
+from ..steps import step
 from ..threads import ModuleUse
 from .ledger import GradientLedger
 from .run.onnx_runtime import (
@@ -71,6 +72,8 @@ class EncoderShim(HFShim):
         self.scaler_config = dict(grad_scaler_config)
         self.ledger = GradientLedger()
         self.use = ModuleUse()
+        # Rate of a weight relative to that of the training, by its name; 1 by default.
+        self.lr_scales: dict[str, float] = {}
         # How floats are saved; in memory they are fp32 all the same.
         self.storage = "float32"
         # Names of the encoder's layers that are `Int8Linear`.
@@ -190,7 +193,10 @@ class EncoderShim(HFShim):
             if not parameter.requires_grad:
                 parameter.grad = None
         if any(parameter.grad is not None for parameter in self._model.parameters()):
-            super().finish_update(optimizer)
+            # Not a step, if a gradient was out of the range of half floats.
+            overflow = bool(self._grad_scaler.found_inf)
+            step(self.id, self._model.named_parameters(), optimizer, self.lr_scales, skip=overflow)
+            self._grad_scaler.update()
             self.weights_changed()
         self.use.rest()
 

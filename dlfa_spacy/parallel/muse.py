@@ -21,8 +21,7 @@ def read_muse(path: Path, ignore_identical: bool = True) -> WordDictionary:
     RETURNS (WordDictionary): The entries, each once.
     RAISES (ValueError): A line has not two words, naming file and line; or there are none at all.
     """
-    english_first = languages_of_name(path)[0] == ENGLISH
-    dictionary = WordDictionary(_entries(path, english_first), ignore_identical)
+    dictionary = WordDictionary(read_entries(path), ignore_identical)
     if not dictionary:
         raise ValueError(
             f"{path}: found no entry ({dictionary.identical} of two equal words were ignored). "
@@ -31,20 +30,31 @@ def read_muse(path: Path, ignore_identical: bool = True) -> WordDictionary:
     return dictionary
 
 
-def _entries(path: Path, english_first: bool) -> Iterator[tuple[str, str]]:
+def read_entries(path: Path, expressions: bool = False) -> Iterator[tuple[str, str]]:
+    """Read the entries as they are written.
+
+    path (Path): As for `read_muse`.
+    expressions (bool): Sides with a tab between them may be of several words.
+    YIELDS (Tuple[str, str]): The foreign side and the English side.
+    RAISES (ValueError): A line has not two sides, naming file and line.
+    """
+    english_first = languages_of_name(path)[0] == ENGLISH
     for number, line in numbered_lines(path):
-        words = line.split()
-        if not words:
+        parts = line.split("\t") if expressions and "\t" in line else line.split()
+        sides = [part.strip() for part in parts]
+        if not any(sides):
             continue
-        if len(words) != 2:
+        if len(sides) != 2 or not all(sides):
             raise malformed(
                 path,
                 number,
                 line,
-                f"two words with a space or a tab between them, not {len(words)}",
-                "Fix: remove entries of several words, which link no single words.",
+                f"two words with a space or a tab between them, not {len(line.split())}",
+                "Fix: remove entries of several words, which link no single words."
+                if not expressions
+                else "Fix: put one tab between the two sides of the entry.",
             )
-        yield (words[1], words[0]) if english_first else (words[0], words[1])
+        yield (sides[1], sides[0]) if english_first else (sides[0], sides[1])
 
 
 def write_muse(dictionary: WordDictionary, path: Path) -> None:

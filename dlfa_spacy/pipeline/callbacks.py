@@ -17,9 +17,12 @@ from .encoders import encoder_of
 def build_freeze_layers_v1(
     layers: list[int] = [],  # noqa: B006  (spaCy reads defaults from the signature)
     embeddings: bool = True,
+    lr_scale: float = 1.0,
+    lr_decay: float = 1.0,
     component: str = "transformer",
 ) -> Callable[[Language], Language]:
-    """Freeze the encoder's embeddings, some of its layers, or both for the whole training.
+    """Freeze the encoder's embeddings, some of its layers, or both for the whole training; and say
+    how fast the rest trains.
 
     By default only the embeddings: training on one language moves the rows of its own wordpieces
     and never sees those of others, which stay where they were.
@@ -29,22 +32,42 @@ def build_freeze_layers_v1(
         encodes each text once.
     embeddings (bool): Whether the embeddings are frozen. If not, rows in four bits, which cannot
         train, become floats.
+    lr_scale (float): Learning rate of the encoder's weights relative to that of the training. A
+        component that starts at random needs a rate at which a pretrained encoder forgets: let
+        `learn_rate` be that of the component, and `lr_scale` 0.05 or 0.1.
+    lr_decay (float): Rate of a layer relative to the one above it. Howard & Ruder 2018 (ULMFiT),
+        section 3.2, have 1 / 2.6.
     component (str): Name of the encoder's component.
     CREATES: A callback for [initialize.after_init].
+    RAISES (ValueError): A rate is not above 0.
 
     ```ini
     [initialize.after_init]
     @callbacks = "dlfa_spacy.freeze_layers.v1"
     layers = [1, 2, 3, 4, 5, 6]
     embeddings = true
+    lr_scale = 0.1
     ```
     """
+    for name, value in (("lr_scale", lr_scale), ("lr_decay", lr_decay)):
+        if not value > 0:
+            raise ValueError(
+                f"[initialize.after_init] {name} = {value}: expected a number above 0. Fix: {name} "
+                "= 1.0, or name the layers that shall not train."
+            )
     return functools.partial(
-        _freeze_layers, layers=layers, embeddings=embeddings, component=component
+        _freeze_layers,
+        layers=layers,
+        embeddings=embeddings,
+        rates=(lr_scale, lr_decay),
+        component=component,
     )
 
 
-def _freeze_layers(nlp: Language, layers: list[int], embeddings: bool, component: str) -> Language:
+def _freeze_layers(
+    nlp: Language, layers: list[int], embeddings: bool, rates: tuple[float, float], component: str
+) -> Language:
+    _set_rates(nlp, component, *rates)
     if not layers:
         model = encoder_of(nlp, component)
         if embeddings and find_blocks(model.transformer, model.num_layers) is None:
@@ -63,6 +86,19 @@ def _freeze_layers(nlp: Language, layers: list[int], embeddings: bool, component
     else:
         unpack_embeddings(transformer)
     return nlp
+
+
+def _set_rates(nlp: Language, component: str, scale: float, decay: float) -> None:
+    """Give each weight its rate: those of the last block, and of a pooler, `scale`; those of each
+    block below `decay` times as much; the embeddings come below the first block."""
+    model = encoder_of(nlp, component)
+    # What the blocks are matters only if they differ.
+    blocks = [] if decay == 1 else list(_encoder_blocks(nlp, component)[1])
+    numbers = {id(p): i for i, block in enumerate(blocks, start=1) for p in block.parameters()}
+    model.shim.lr_scales = {}
+    for name, parameter in model.packed.named_parameters():
+        number = len(blocks) if "pooler" in name else numbers.get(id(parameter), 0)
+        model.shim.lr_scales[name] = scale * decay ** (len(blocks) - number)
 
 
 def build_gradual_unfreezing_v1(

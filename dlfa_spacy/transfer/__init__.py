@@ -1,0 +1,1 @@
+"""What changes fine-tuning, so that what is learned in one language serves in others."""
