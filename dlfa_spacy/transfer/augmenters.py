@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from .word_switcher import (
     BOTH,
     FIRST,
@@ -16,7 +18,7 @@ from .word_switcher import (
     SwitchSettings,
     WordSwitcher,
 )
-from .word_tables import induce_translations, read_synonyms, read_translations
+from .word_tables import WordTable, induce_translations, read_synonyms, read_translations
 
 SECTION = "[corpora.train.augmenter]"
 CHOICES = {
@@ -74,8 +76,8 @@ def build_code_switch_v1(
     keep_morph (bool): A translation keeps the morphological features of the English word. By
         default it has none, and a morphologizer learns nothing from it.
     seed (int): Of everything that is drawn.
-    CREATES: An augmenter, for the training corpus alone.
-    RAISES (ValueError): A setting is out of range, or there are no translations.
+    CREATES: An augmenter, for the training corpus alone. It reads its tables at the first text.
+    RAISES (ValueError): A setting is out of range; at the first text, there are no translations.
 
     Source: Qin et al. 2020 (CoSDA-ML), algorithm 1.
 
@@ -107,10 +109,10 @@ def build_code_switch_v1(
     )
     _check(settings)
     if parallel is not None:
-        tables = induce_translations(parallel, languages)
+        read = partial(induce_translations, parallel, languages)
     else:
-        tables = read_translations(str(dictionaries), languages)
-    return WordSwitcher(tables, settings, "code_switch")
+        read = partial(read_translations, str(dictionaries), languages)
+    return WordSwitcher(read, settings, "code_switch")
 
 
 def build_synonyms_v1(
@@ -135,8 +137,8 @@ def build_synonyms_v1(
         synonyms has. RS-DA does so; as a control of code switching turn it off.
 
     The other arguments are those of `dlfa_spacy.code_switch.v1`.
-    CREATES: An augmenter, for the training corpus alone.
-    RAISES (ValueError): A setting is out of range, or the file has no synonyms.
+    CREATES: An augmenter, for the training corpus alone. It reads its table at the first text.
+    RAISES (ValueError): A setting is out of range; at the first text, the file has no synonyms.
 
     Source: Huang et al. 2021, section 3.3 (RS-DA).
 
@@ -161,7 +163,11 @@ def build_synonyms_v1(
         seed=seed,
     )
     _check(settings)
-    return WordSwitcher({"en": read_synonyms(path)}, settings, "synonyms")
+    return WordSwitcher(partial(_english, path), settings, "synonyms")
+
+
+def _english(path: str) -> dict[str, WordTable]:
+    return {"en": read_synonyms(path)}
 
 
 def _check(settings: SwitchSettings) -> None:

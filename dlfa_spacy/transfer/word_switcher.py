@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from spacy.language import Language
@@ -52,7 +53,8 @@ class WordSwitcher:
     What it draws depends on its seed, on how many texts it has seen, and on the text: two passes
     differ, two trainings do not, and processes that share out a corpus draw each for itself.
 
-    tables (Dict[str, WordTable]): By language.
+    read (Callable[[], Dict[str, WordTable]]): Reads the tables, by language; called at the first
+        text.
     settings (SwitchSettings): The settings.
     title (str): Its name in the log and in the pipeline's meta.
 
@@ -62,12 +64,11 @@ class WordSwitcher:
     """
 
     def __init__(
-        self, tables: Mapping[str, WordTable], settings: SwitchSettings, title: str
+        self, read: Callable[[], dict[str, WordTable]], settings: SwitchSettings, title: str
     ) -> None:
+        self.read = read
         self.settings = settings
         self.title = title
-        self.tables = dict(tables) if settings.multiword == JOIN else _single_words(tables)
-        self.languages = sorted(self.tables)
         self.texts = self.words = 0
         self.replaced: Counter[str] = Counter()
 
@@ -84,6 +85,17 @@ class WordSwitcher:
             yield example
         if words:
             yield replace_in_example(nlp, example, words, self.settings.keep_morph)
+
+    @cached_property
+    def tables(self) -> dict[str, WordTable]:
+        """The tables, by language."""
+        found = self.read()
+        return found if self.settings.multiword == JOIN else _single_words(found)
+
+    @cached_property
+    def languages(self) -> list[str]:
+        """The languages, sorted."""
+        return sorted(self.tables)
 
     @property
     def rates(self) -> dict[str, float]:

@@ -234,7 +234,7 @@ def test_every_config_block_resolves(text: str) -> None:
     for block in [*registered(partial), *registered(config)]:
         assert registry.resolve({"block": block})["block"] is not None
     assert set(config.get("training", {})) <= set(ConfigSchemaTraining.model_fields)
-    assert components or set(config) <= {"nlp", "training", "initialize"}
+    assert components or set(config) <= {"nlp", "corpora", "training", "initialize"}
 
 
 def test_a_wrong_config_block_would_be_found() -> None:

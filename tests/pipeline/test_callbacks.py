@@ -22,9 +22,9 @@ from spacy.cli.init_config import fill_config
 from spacy.cli.train import train as spacy_train
 from spacy.language import Language
 from spacy.tokens import DocBin
-from spacy.util import load_model_from_config
+from spacy.util import fix_random_seed, load_model_from_config
 
-from dlfa_spacy.pipeline.callbacks import build_gradual_unfreezing_v1
+from dlfa_spacy.pipeline.callbacks import build_freeze_layers_v1, build_gradual_unfreezing_v1
 
 
 def frozen_pipeline(folder: str, factory: str = "dlfa_transformer", **callback: Any) -> Language:
@@ -74,6 +74,32 @@ def test_frozen_layers_of_every_encoder(any_encoder: str) -> None:
     before = parameters(nlp)
     train(nlp, 2)
     assert_moved(any_encoder, before, parameters(nlp), {0, 1, 2})
+
+
+def test_each_layer_trains_at_its_rate(bert: str) -> None:
+    def steps(**rates: float) -> dict[str, Any]:
+        nlp = frozen_pipeline(bert, embeddings=False, **rates)
+        before = parameters(nlp)
+        fix_random_seed(0)
+        train(nlp, 1)
+        return {name: after - before[name] for name, after in parameters(nlp).items()}
+
+    plain, slow, slower_below = steps(), steps(lr_scale=0.1), steps(lr_scale=0.5, lr_decay=0.5)
+    for layer in range(5):
+        own = [n for n in plain if in_layer(bert, n, layer) and abs(plain[n]).max() > 0]
+        assert own
+        for name in own:
+            # The first step of Adam is as long as its rate, whatever the gradient.
+            assert slow[name] == pytest.approx(0.1 * plain[name], rel=1e-3, abs=1e-6)
+            rate = 0.5 * 0.5 ** (4 - layer)
+            assert slower_below[name] == pytest.approx(rate * plain[name], rel=1e-3, abs=1e-6)
+
+
+@pytest.mark.parametrize("wrong", [{"lr_scale": 0.0}, {"lr_decay": -1.0}])
+def test_a_rate_that_is_none_is_refused(wrong: dict[str, float]) -> None:
+    (name,) = wrong
+    with pytest.raises(ValueError, match=rf"\[initialize.after_init\] {name} = .*Fix"):
+        build_freeze_layers_v1(**wrong)
 
 
 def test_freezing_leaves_the_aggregation_alone(bert: str) -> None:

@@ -3,6 +3,7 @@
 import json
 import math
 import pickle
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,8 @@ def example(nlp: Language, reference: Doc) -> Example:
 
 
 def switcher(tables: dict[str, dict[str, tuple[str, ...]]], **settings: Any) -> WordSwitcher:
-    return WordSwitcher(tables, SwitchSettings(**{"token_rate": 1.0, **settings}), "code_switch")
+    settings = {"token_rate": 1.0, **settings}
+    return WordSwitcher(partial(dict, tables), SwitchSettings(**settings), "code_switch")
 
 
 def switched(nlp: Language, made: WordSwitcher, doc: Doc) -> Doc:
@@ -293,7 +295,7 @@ def test_wrong_settings_are_refused(tmp_path: Path, settings: dict[str, Any], me
     if settings and "dictionaries" not in settings:
         settings = {"dictionaries": str(tmp_path), **settings}
     with pytest.raises(ValueError, match=message):
-        build_code_switch_v1(**settings)
+        _ = build_code_switch_v1(**settings).tables
 
 
 @pytest.mark.parametrize("text", ["[]", '{"word": "term"}', "{}"])
@@ -301,4 +303,4 @@ def test_other_files_than_tables_are_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "synonyms.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=r"synonyms\.json: found no synonyms"):
-        build_synonyms_v1(str(path))
+        _ = build_synonyms_v1(str(path)).tables
