@@ -49,7 +49,9 @@ ENTRY_POINTS = {
         "dlfa_spacy.gradual_unfreezing.v1 = "
         "dlfa_spacy.pipeline.callbacks:build_gradual_unfreezing_v1",
         "dlfa_spacy.reinit_layers.v1 = dlfa_spacy.pipeline.callbacks:build_reinit_layers_v1",
-        "dlfa_spacy.realign.v1 = dlfa_spacy.alignment.joint:build_realign_v1",
+        "dlfa_spacy.realign.v1 = dlfa_spacy.transfer.joint:build_realign_v1",
+        "dlfa_spacy.adjust.v1 = dlfa_spacy.transfer.joint:build_adjust_v1",
+        "dlfa_spacy.preserve.v1 = dlfa_spacy.transfer.preserve:build_preserve_v1",
     ],
     "spacy_augmenters": [
         "dlfa_spacy.code_switch.v1 = dlfa_spacy.transfer.augmenters:build_code_switch_v1",

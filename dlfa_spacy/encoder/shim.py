@@ -5,6 +5,7 @@ import hashlib
 import json
 import secrets
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -72,6 +73,8 @@ class EncoderShim(HFShim):
         self.scaler_config = dict(grad_scaler_config)
         self.ledger = GradientLedger()
         self.use = ModuleUse()
+        # Called once, with all gradients in the weights, before the optimizer's next step.
+        self.before_step: Callable[[], None] | None = None
         # Rate of a weight relative to that of the training, by its name; 1 by default.
         self.lr_scales: dict[str, float] = {}
         # How floats are saved; in memory they are fp32 all the same.
@@ -193,6 +196,9 @@ class EncoderShim(HFShim):
             if not parameter.requires_grad:
                 parameter.grad = None
         if any(parameter.grad is not None for parameter in self._model.parameters()):
+            before_step, self.before_step = self.before_step, None
+            if before_step is not None:
+                before_step()
             # Not a step, if a gradient was out of the range of half floats.
             overflow = bool(self._grad_scaler.found_inf)
             step(self.id, self._model.named_parameters(), optimizer, self.lr_scales, skip=overflow)
@@ -223,6 +229,7 @@ class EncoderShim(HFShim):
     def __getstate__(self) -> dict[str, Any]:
         # Addresses of weights mean nothing to another process.
         fresh = {"ledger": GradientLedger(), "_fingerprint": None, "_name": self.name}
+        fresh["before_step"] = None
         return {**self.__dict__, **fresh}
 
     def to_bytes(self) -> bytes:

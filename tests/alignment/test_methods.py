@@ -12,7 +12,7 @@ from transformers import BertConfig, BertForMaskedLM, BertTokenizerFast
 
 from dlfa_spacy.alignment.methods import METHODS, LanguageMaps
 from dlfa_spacy.alignment.methods.clbt import ClbtSettings, fit
-from dlfa_spacy.alignment.methods.create import make_settings
+from dlfa_spacy.alignment.methods.create import create_method, make_settings
 from dlfa_spacy.alignment.methods.frozen import Frozen
 from dlfa_spacy.alignment.methods.masking import Vocabulary, mask_pieces
 from dlfa_spacy.alignment.methods.ml_ctl import one_link_a_pair
@@ -41,6 +41,9 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("labse", {}),
     ("labse", {"pool": "pooler"}),
     ("labse", {"pool": "mean"}),
+    ("mlm", {}),
+    ("mlm", {"text": "joined"}),
+    ("mlm", {"dictionary": 10.0}),
 ]
 
 
@@ -309,6 +312,35 @@ def test_a_tied_head_has_no_embeddings_of_its_own(any_encoder: str) -> None:
     assert embeddings.grad is not None
 
 
+def test_linked_words_are_drawn_together_in_the_embeddings(bert: str) -> None:
+    method, batch = setup(bert, "mlm", dictionary=10.0)
+    found = method.eval()(batch, generator())
+    torch.testing.assert_close(found["loss"], found["mlm"] - 10 * found["cosine"])
+    rows = method.encoder.get_input_embeddings().weight
+    vectors = []
+    for side in (batch.source, batch.target):
+        flat = rows[side.ids.flatten()][side.words.rows]
+        vectors.append(
+            torch.stack([part.mean(0) for part in flat.split(side.words.lengths.tolist())])
+        )
+    cosines = [torch.cosine_similarity(vectors[0][i], vectors[1][j], 0) for i, j in batch.links]
+    torch.testing.assert_close(found["cosine"], torch.stack(cosines).mean())
+
+
+def test_the_worked_example_of_align_mlm() -> None:
+    a, b = (0.5 * torch.sin(torch.arange(12.0) + s).reshape(3, 4) for s in (0.3, 1.1))
+    cosines = torch.cosine_similarity(a, b)
+    torch.testing.assert_close(cosines, torch.tensor([0.668091, 0.795758, 0.708265]))
+    assert -10 * cosines.mean().item() == pytest.approx(-7.240379, abs=1e-5)
+
+
+def test_embeddings_that_do_not_train_cannot_be_drawn_together(bert: str) -> None:
+    objects = load_encoder(bert, {}, {})
+    objects.transformer.get_input_embeddings().requires_grad_(False)
+    with pytest.raises(ValueError, match="dictionary = 10.0: the encoder's embeddings.*Fix"):
+        create_method("mlm", objects.transformer, objects.tokenizer, {"dictionary": 10.0})
+
+
 def test_losses_agree_in_bf16(bert: str) -> None:
     for name in ("realign", "labse", "ml-ctl"):
         method, batch = setup(bert, name)
@@ -340,6 +372,8 @@ def test_wrong_settings_are_named(name: str) -> None:
         ("realign", {"freeze": "no"}),
         ("clbt", {"solver": "no"}),
         ("labse", {"pool": "no"}),
+        ("mlm", {"text": "no"}),
+        ("mlm", {"rate": 1.0}),
     ],
 )
 def test_values_that_cannot_be_are_refused(bert: str, name: str, changes: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from ..training.method import Method
 from .cao import Cao
 from .clbt import Clbt
 from .labse import Labse
+from .masked import Masked
 from .ml_ctl import MlCtl
 from .ppa import Ppa
 from .realign import Realign
@@ -19,6 +20,7 @@ METHODS: dict[str, type[Method]] = {
     "realign": Realign,
     "clbt": Clbt,
     "labse": Labse,
+    "mlm": Masked,
 }
 
 

@@ -20,10 +20,11 @@ from sweeps import make_corpus
 from thinc.api import Config
 from torch import Tensor, nn
 
-from dlfa_spacy.alignment.joint import build_realign_v1
+from dlfa_spacy.alignment.training.order import seeded
 from dlfa_spacy.runs.plan import read_plan
 from dlfa_spacy.runs.prepare import make_runs
 from dlfa_spacy.runs.run import run_config
+from dlfa_spacy.transfer.joint import build_adjust_v1, build_realign_v1
 
 SCALES = {"coefficient": 0.3, "batch_size": 100, "seed": 5}
 
@@ -75,6 +76,45 @@ def test_the_gradient_is_that_of_the_sum_of_both_losses(
     assert not wrong
 
 
+def adjusted(tmp_path: Path, **settings: Any) -> Any:
+    text = write_text(tmp_path / "ru-en.tsv", 8)
+    return build_adjust_v1(str(text), batch_size=100, **settings)
+
+
+def test_adjustment_starts_without_a_distance_from_where_english_was(
+    bert: str, tmp_path: Path
+) -> None:
+    both: Bench = bench(bert, {"tagger": "last"})
+    model = both.nlp.get_pipe("transformer").model  # type: ignore[attr-defined]
+    reference = adjusted(tmp_path).reference
+    method, batch = reference._batch(model, 0)
+    found = method.eval()(batch, seeded(0, 0))
+    assert found["keep"].item() == pytest.approx(0, abs=1e-10)
+    # One weight for the sum, one for the two parts of it.
+    assert found["loss"].item() == pytest.approx(found["align"].item(), rel=1e-6)
+    assert method.settings.weight == pytest.approx(100.0)
+    firsts, lasts = [], []
+    for side in (batch.source, batch.target):
+        state = both.transformer(input_ids=side.ids, attention_mask=side.mask).last_hidden_state
+        firsts.append(state[:, 0])
+        lasts.append(state[range(len(state)), side.mask.sum(1) - 1])
+    first, last = F.mse_loss(*firsts), F.mse_loss(*lasts)
+    plain = adjusted(tmp_path, special_tokens=False).reference
+    without = plain._batch(model, 0)[0].eval()(batch, seeded(0, 0))["align"]
+    n, size = len(batch.links), len(batch.languages)
+    expected = (n * without + size * (first + last)) / (n + 2 * size)
+    assert found["align"].item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_adjustment_has_the_gradient_of_both_distances(bert: str, tmp_path: Path) -> None:
+    both: Bench = bench(bert, {"tagger": "last"})
+    hook = adjusted(tmp_path, align=0.5, keep=2.0)
+    hook(both.nlp, {"step": 0, "epoch": 0})
+    moved = [p for p in both.encoder.parameters() if p.grad is not None and bool(p.grad.any())]
+    assert len(moved) > 20
+    assert hook.loss > 0
+
+
 def test_without_the_callback_the_gradient_is_another(bert: str, tmp_path: Path) -> None:
     both: Bench = bench(bert, {"tagger": "last"})
     both.update(TEXTS)
@@ -90,7 +130,7 @@ def test_only_each_nth_step_has_a_batch_and_every_batch_is_another(
     hook = callback(tmp_path, 20, every=3, batch_size=4)
     losses = []
     for step in range(7):
-        hook.loss = math.nan
+        hook.reference.loss = math.nan
         both.encoder.zero_grad()
         hook(both.nlp, {"step": step, "epoch": 0})
         has_gradient = any(
