@@ -45,12 +45,12 @@ from dlfa_spacy.files.writing import write_text
 from dlfa_spacy.optimization.speed.machine import describe
 from dlfa_spacy.parallel.text import parallel_files, read_parallel
 from dlfa_spacy.pipeline.sources import open_source
+from dlfa_spacy.pipeline.training import train
 from dlfa_spacy.recipes import config_folder
 from dlfa_spacy.runs.plan import PLAN, read_plan
 from dlfa_spacy.runs.prepare import make_runs
 from dlfa_spacy.runs.run import Progress, score, score_rows
 from dlfa_spacy.runs.settings import DataFile
-from dlfa_spacy.runs.training import train
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 Folder = Annotated[Path, typer.Argument(help="A folder.")]

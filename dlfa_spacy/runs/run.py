@@ -29,8 +29,9 @@ from ..evaluation.tasks import pipeline_tasks
 from ..files.writing import write_text
 from ..pipeline.encoders import find_encoder
 from ..pipeline.inspection import layer_weights
+from ..pipeline.resume import TrainingState
+from ..pipeline.training import Trained, train
 from ..recipes import listeners, make_config
-from .resume import TrainingState
 from .settings import (
     CONFIG,
     LOG,
@@ -42,7 +43,6 @@ from .settings import (
     DataFile,
     RunSettings,
 )
-from .training import Trained, train
 
 # What a score of each task is a share of, by the names in `names.COUNTS`.
 _COUNTS = {"ner": "ner_gold_spans", "pos": "pos_gold_tokens", "textcat": "textcat_texts"}

@@ -49,8 +49,9 @@ def build_code_switch_v1(
     learn to read words of many languages in one context. It works with every component, needs no
     parallel text, and leaves tokens and annotation as they are.
 
-    Choosing the languages that are scored later is zero-shot in labels, not in languages: name
-    them beside the scores.
+    spaCy makes a new pass for each epoch with `[training] max_epochs = -1`; with any other number
+    it makes one for all. Choosing the languages that are scored later is zero-shot in labels, not
+    in languages: name them beside the scores.
 
     dictionaries (Optional[str]): Folder of dictionaries in MUSE's format, `en-<xx>.txt` or
         `<xx>-en.txt`.
@@ -82,6 +83,9 @@ def build_code_switch_v1(
     Source: Qin et al. 2020 (CoSDA-ML), algorithm 1.
 
     ```ini
+    [training]
+    max_epochs = -1
+
     [corpora.train.augmenter]
     @augmenters = "dlfa_spacy.code_switch.v1"
     dictionaries = "dictionaries"

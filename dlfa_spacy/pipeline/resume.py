@@ -33,14 +33,18 @@ Batcher = Callable[[Iterable[Example]], Iterable[list[Example]]]
 class Batches:
     """The batches of all epochs, as spaCy draws them, from any place on.
 
-    examples (Sequence[Example]): The training set.
+    read (Callable): Makes a pass over the training set.
     batcher (Callable): Makes batches of an epoch.
+    anew (bool): Make a pass for every epoch, as spaCy does for `max_epochs = -1`: what an augmenter
+        draws is then another thing in each. Their order is the reader's.
     """
 
-    def __init__(self, examples: Sequence[Example], batcher: Batcher):
-        self.examples = examples
+    def __init__(self, read: Callable[[], Iterable[Example]], batcher: Batcher, anew: bool):
+        self.read = read
         self.batcher = batcher
-        self.order = list(range(len(examples)))
+        self.anew = anew
+        self.examples = list(read())
+        self.order = list(range(len(self.examples)))
         self.epoch = 0
         # Batches of this epoch that have been handed out; None before it is shuffled.
         self.done: int | None = None
@@ -48,7 +52,7 @@ class Batches:
     def __iter__(self) -> Iterator[tuple[int, list[Example]]]:
         while True:
             if self.done is None:
-                random.shuffle(self.order)
+                self._begin()
                 self.done = 0
             batches = self.batcher([self.examples[i] for i in self.order])
             for number, batch in enumerate(batches):
@@ -59,14 +63,28 @@ class Batches:
             self.epoch += 1
             self.done = None
 
+    def _begin(self) -> None:
+        if not self.anew:
+            random.shuffle(self.order)
+        elif self.epoch:
+            self._pass()
+
+    def _pass(self) -> None:
+        self.examples = list(self.read())
+        self.order = list(range(len(self.examples)))
+
     def state(self) -> dict[str, Any]:
         """RETURNS (Dict[str, Any]): The place, for `set_state`."""
         return {"order": self.order, "epoch": self.epoch, "done": self.done}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from a place."""
-        self.order, self.epoch = list(state["order"]), state["epoch"]
-        self.done = state["done"]
+        self.epoch, self.done = state["epoch"], state["done"]
+        # A reader, and an augmenter, count their passes. One is made already; the next one is made
+        # where its epoch begins.
+        for _ in range(self.epoch - (self.done is None) if self.anew else 0):
+            self._pass()
+        self.order = list(state["order"])
 
 
 class TrainingState:

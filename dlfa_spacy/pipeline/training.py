@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,8 @@ def train(
     dev_examples = list(dev_corpus(nlp))
     score = create_evaluation_callback(nlp, lambda nlp: iter(dev_examples), T["score_weights"])
     state = state or TrainingState(None)
-    run = _Run(nlp, T["optimizer"], Batches(list(train_corpus(nlp)), T["batcher"]), frozen)
+    batches = Batches(partial(train_corpus, nlp), T["batcher"], anew=T["max_epochs"] < 0)
+    run = _Run(nlp, T["optimizer"], batches, frozen)
     before = state.read()
     if before is not None:
         run.set_state(before)

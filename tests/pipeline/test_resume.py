@@ -11,11 +11,11 @@ import torch
 from spacy.training import Example
 from sweeps import make_corpus, make_plan
 
+from dlfa_spacy.pipeline.resume import Batches, TrainingState, weights
+from dlfa_spacy.pipeline.training import Trained, train
 from dlfa_spacy.runs.prepare import make_runs
-from dlfa_spacy.runs.resume import Batches, TrainingState, weights
 from dlfa_spacy.runs.run import run_config
 from dlfa_spacy.runs.settings import RunSettings
-from dlfa_spacy.runs.training import Trained, train
 
 
 class Killed(Exception):
@@ -107,9 +107,21 @@ def test_a_short_training_writes_no_state(corpus: Path, bert: str, tmp_path: Pat
     assert not (tmp_path / "run" / "state").exists()
 
 
-def test_batches_go_on_from_any_place_in_the_order_of_spacy() -> None:
+@pytest.mark.parametrize("max_epochs", [0, -1])
+def test_batches_go_on_from_any_place_in_the_order_of_spacy(max_epochs: int) -> None:
     nlp = spacy.blank("xx")
-    examples = [Example(nlp.make_doc(f"w{i}"), nlp.make_doc(f"w{i}")) for i in range(7)]
+
+    class Corpus:
+        """Texts that tell which pass they are of."""
+
+        def __init__(self) -> None:
+            self.passes = 0
+
+        def __call__(self, nlp: Any = nlp) -> Any:
+            self.passes += 1
+            for i in range(7):
+                doc = nlp.make_doc(f"w{i} {self.passes}")
+                yield Example(doc, doc.copy())
 
     def batcher(items: Any) -> Any:
         items = list(items)
@@ -118,17 +130,17 @@ def test_batches_go_on_from_any_place_in_the_order_of_spacy() -> None:
     from spacy.training.loop import create_train_batches
 
     random.seed(5)
-    theirs = create_train_batches(nlp, lambda nlp: iter(examples), batcher, 0)
+    theirs = create_train_batches(nlp, Corpus(), batcher, max_epochs)
     expected = [
         (epoch, [eg.text for eg in batch]) for epoch, batch in (next(theirs) for _ in range(12))
     ]
     for stop in range(12):
         random.seed(5)
-        first = Batches(examples, batcher)
+        first = Batches(Corpus(), batcher, max_epochs < 0)
         found = [next(items) for items in [iter(first)] * stop]
         state, chance = first.state(), random.getstate()
         random.seed(77)
-        second = Batches(examples, batcher)
+        second = Batches(Corpus(), batcher, max_epochs < 0)
         second.set_state(state)
         random.setstate(chance)
         rest = iter(second)
