@@ -10,6 +10,7 @@ from .align import align_cli
 from .analyze import analyze_app
 from .benchmark import benchmark_cli
 from .convert import convert_cli
+from .distill import distill_cli
 from .evaluate import evaluate_cli
 from .export_encoder import export_encoder_cli
 from .init_config import init_config_cli
@@ -34,6 +35,7 @@ app.command("sweep")(sweep_cli)
 app.command("optimize")(optimize_cli)
 app.command("export-encoder")(export_encoder_cli)
 app.command("align")(align_cli)
+app.command("distill")(distill_cli)
 app.command("benchmark")(benchmark_cli)
 app.command("suggest-layer")(suggest_layer_cli)
 app.add_typer(analyze_app, name="analyze")

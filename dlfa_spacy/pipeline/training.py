@@ -64,6 +64,7 @@ def train(
     gpu_id: int = -1,
     on_step: OnStep,
     state: TrainingState | None = None,
+    prepare: Callable[[Language], None] = lambda nlp: None,
 ) -> Trained:
     """Train as `spacy train` does, with its own loop, from the same config to the same weights.
 
@@ -77,10 +78,12 @@ def train(
     on_step (Callable[[int, int], None]): Called with each step and their number.
     state (Optional[TrainingState]): Where a long training goes on from if its process is killed: on
         a CPU to the same weights as without.
+    prepare (Callable[[Language], None]): Called with the initialized pipeline, before it trains.
     RETURNS (Trained): The pipeline.
     """
     started = time.perf_counter()
     nlp = init_nlp(config, use_gpu=gpu_id)
+    prepare(nlp)
     settings = nlp.config.interpolate()
     if settings["training"]["seed"] is not None:
         fix_random_seed(settings["training"]["seed"])

@@ -1,0 +1,1 @@
+"""A pipeline trained on what another one says: `dlfa distill`."""
