@@ -72,6 +72,26 @@ def test_cka(bert: str, parallel: Path, tmp_path: Path) -> None:
     assert first == ((tmp_path / "cka.svg").read_bytes(), (tmp_path / "cka.csv").read_bytes())
 
 
+def test_language_id(bert: str, tmp_path: Path) -> None:
+    rng = numpy.random.default_rng(0)
+    for language, words in (("de", WORDS[:4]), ("fr", WORDS[3:]), ("es", WORDS[3:])):
+        lines = {" ".join(rng.choice(words, size=6)) for _ in range(60)}
+        (tmp_path / f"{language}.txt").write_text("\n".join(sorted(lines)) + "\n")
+    out = run("analyze", "language-id", bert, tmp_path, "--out", tmp_path / "out")
+    assert "mean" in out and "chance" in out
+    rows = rows_of(tmp_path / "out" / "language_id.csv")
+    assert len(rows) == 3 * 5
+    of = {(row["language"], int(row["layer"])): float(row["accuracy"]) for row in rows}
+    # German has words of its own; the other two are one language under two names.
+    assert all(of["de", layer] > 0.85 for layer in range(5))
+    for layer in range(5):
+        assert of["fr", layer] + of["es", layer] < 1.6
+    assert {row["chance"] for row in rows} == {"0.333333"}
+    assert_drawn(tmp_path / "out" / "language_id.svg")
+    error = run("analyze", "language-id", bert, tmp_path, "--langs", "de", fails=True)
+    assert "Expected 2 languages" in error
+
+
 def test_a_store_keeps_layers_for_every_analysis(
     bert: str, parallel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

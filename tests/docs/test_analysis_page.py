@@ -76,6 +76,14 @@ def test_what_is_said_of_retrieval_is_what_was_measured() -> None:
     assert picked == [11, 11]
 
 
+def test_what_is_said_of_language_identity_is_what_was_measured() -> None:
+    rows = rows_of("language_id")
+    assert len({row["language"] for row in rows}) == 12
+    lowest = min(by_layer(rows, "accuracy"))
+    assert f"{lowest:.1f} percent of the time or more" in said()
+    assert f"chance is {100 / 12:.1f}" in said()
+
+
 def test_what_is_said_of_learned_weights_is_what_was_measured() -> None:
     runs: dict[tuple[str, str, str], list[float]] = {}
     for row in rows_of("layer_weights"):
