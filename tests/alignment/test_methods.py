@@ -1,6 +1,7 @@
 """Each method of alignment: its loss falls, gradients reach the encoder, its own promises hold."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -8,8 +9,10 @@ import pytest
 import torch
 from aligned import toy_examples, toy_method, toy_pairs
 from torch import nn
-from transformers import BertConfig, BertForMaskedLM, BertTokenizerFast
+from transformers import BertConfig, BertForMaskedLM, BertModel, BertTokenizerFast
 
+from dlfa_spacy.alignment.losses import info_nce
+from dlfa_spacy.alignment.losses.multi_way import multi_way
 from dlfa_spacy.alignment.methods import METHODS, LanguageMaps
 from dlfa_spacy.alignment.methods.clbt import ClbtSettings, fit
 from dlfa_spacy.alignment.methods.create import create_method, make_settings
@@ -22,9 +25,15 @@ from dlfa_spacy.alignment.methods.procrustes import procrustes
 from dlfa_spacy.alignment.methods.queue import KeyQueue
 from dlfa_spacy.alignment.training.batch import Side, Words
 from dlfa_spacy.alignment.training.settings import TrainSettings
-from dlfa_spacy.alignment.training.train import train
-from dlfa_spacy.alignment.training.vectors import hidden_states, last_layer, word_vectors
+from dlfa_spacy.alignment.training.train import make_order, train
+from dlfa_spacy.alignment.training.vectors import (
+    hidden_states,
+    last_layer,
+    sentence_means,
+    word_vectors,
+)
 from dlfa_spacy.encoder.storage.loading import load_encoder
+from dlfa_spacy.parallel import SentencePair
 from dlfa_spacy.pipeline.encoders import encoder_of
 from dlfa_spacy.pipeline.sources import encoder_pipeline
 
@@ -41,6 +50,8 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("labse", {}),
     ("labse", {"pool": "pooler"}),
     ("labse", {"pool": "mean"}),
+    ("multi-way", {}),
+    ("multi-way", {"pool": "cls"}),
     ("mlm", {}),
     ("mlm", {"text": "joined"}),
     ("mlm", {"dictionary": 10.0}),
@@ -310,6 +321,100 @@ def test_a_tied_head_has_no_embeddings_of_its_own(any_encoder: str) -> None:
     assert logits.shape == (3, len(embeddings))
     logits.sum().backward()
     assert embeddings.grad is not None
+
+
+def test_the_worked_example_of_multi_way_alignment() -> None:
+    languages = [
+        [[1, 0.2, 0], [0, 1, 0.1]],
+        [[0.9, 0.1, 0.1], [0.1, 0.8, 0]],
+        [[0.8, 0.3, 0], [0, 0.9, 0.3]],
+    ]
+    vectors = torch.tensor(languages, dtype=torch.float64).flatten(0, 1)
+    meanings = torch.tensor([0, 1] * 3)
+    assert multi_way(vectors, meanings, 1.0).item() == pytest.approx(0.905899, abs=1e-6)
+    assert multi_way(vectors, meanings, 0.05).item() == pytest.approx(0.000018, abs=1e-6)
+
+
+def test_two_languages_are_info_nce_and_one_that_lacks_is_left_out() -> None:
+    torch.manual_seed(0)
+    x, y, z = torch.randn(3, 5, 8)
+    pairs = multi_way(torch.cat([x, y]), torch.arange(5).repeat(2), 0.1)
+    torch.testing.assert_close(pairs, info_nce(x, y, 0.1))
+    whole = multi_way(torch.cat([x, y, z]), torch.arange(5).repeat(3), 0.1)
+    lacking = multi_way(torch.cat([x, y, z[:2]]), torch.tensor([0, 1, 2, 3, 4] * 2 + [0, 1]), 0.1)
+    assert whole != lacking != pairs
+    alone = multi_way(torch.cat([x, y, z[:1]]), torch.tensor([0, 1, 2, 3, 4] * 2 + [9]), 0.1)
+    # A meaning in one language is a negative, and no anchor.
+    assert alone > pairs
+
+
+def test_pairs_of_one_meaning_come_in_one_batch(bert: str) -> None:
+    method, collate = toy_method(bert, "multi-way")
+    pairs = [
+        SentencePair(language, pair.source_words + [str(i)], pair.target_words, [])
+        for i, language in enumerate(("ru", "de", "fr"))
+        for pair in toy_pairs(6)[: 6 - i]
+    ]
+    examples = toy_examples(method.tokenizer, pairs)
+    order = make_order(method, examples, 6, 0)
+    seen = []
+    for number in range(order.batches):
+        batch = collate([examples[i] for i in order[number]], generator())
+        for text in set(batch.english):
+            n = sum(example.target.text == text for example in examples)
+            assert batch.english.count(text) == n
+        assert len(set(batch.english)) == 2
+        seen += batch.english
+        method.eval()(batch, generator())["loss"].backward()
+    assert len(seen) == len(set(range(15)))
+
+
+def test_a_teacher_s_vectors_are_the_goal_of_both_sides(bert: str, any_encoder: str) -> None:
+    objects = load_encoder(bert, {}, {})
+    method = create_method(
+        "teacher", objects.transformer, objects.tokenizer, {"teacher": any_encoder}
+    )
+    _, collate = toy_method(bert, "labse")
+    batch = collate(toy_examples(method.tokenizer, toy_pairs(4)), generator())
+    method.eval()
+    found = method(batch, generator())
+    theirs = load_encoder(any_encoder, {}, {})
+    with torch.no_grad():
+        goal = torch.stack(
+            [
+                theirs.transformer.eval()(**theirs.tokenizer(text, return_tensors="pt"))
+                .last_hidden_state[0]
+                .mean(0)
+                for text in batch.english
+            ]
+        )
+        own = [
+            sentence_means(last_layer(method.encoder, side), side.mask)
+            for side in (batch.source, batch.target)
+        ]
+    for name, vectors in zip(("foreign", "english"), own, strict=True):
+        torch.testing.assert_close(
+            found[name], ((vectors - goal) ** 2).mean(), rtol=1e-4, atol=1e-5
+        )
+    found["loss"].backward()
+    assert all(p.grad is None for p in method.teacher.parameters())
+    # Each text is read once.
+    method.teacher.forward = None
+    method(batch, generator())
+
+
+def test_a_teacher_that_does_not_fit_is_refused(bert: str, tmp_path: Path) -> None:
+    objects = load_encoder(bert, {}, {})
+    with pytest.raises(ValueError, match='teacher = "": found no name.*Fix'):
+        create_method("teacher", objects.transformer, objects.tokenizer)
+    config = BertConfig(
+        vocab_size=objects.transformer.config.vocab_size, hidden_size=16, num_hidden_layers=1,
+        num_attention_heads=2, intermediate_size=16,
+    )  # fmt: skip
+    BertModel(config).save_pretrained(tmp_path)
+    objects.tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="its width is 16, that of the encoder 32"):
+        create_method("teacher", objects.transformer, objects.tokenizer, {"teacher": str(tmp_path)})
 
 
 def test_linked_words_are_drawn_together_in_the_embeddings(bert: str) -> None:

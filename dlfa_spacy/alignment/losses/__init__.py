@@ -3,6 +3,7 @@
 from .additive_margin import additive_margin
 from .contrastive import contrastive
 from .moco import moco
+from .multi_way import multi_way
 from .pairs import cz_nce, info_nce
 from .similarity import cosine_matrix
 from .squared import squared_distance
@@ -15,6 +16,7 @@ __all__ = [
     "cz_nce",
     "info_nce",
     "moco",
+    "multi_way",
     "squared_distance",
     "strong_words",
     "weak_words",

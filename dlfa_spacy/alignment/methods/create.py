@@ -10,8 +10,10 @@ from .clbt import Clbt
 from .labse import Labse
 from .masked import Masked
 from .ml_ctl import MlCtl
+from .multi_way import MultiWay
 from .ppa import Ppa
 from .realign import Realign
+from .teacher import Teacher
 
 METHODS: dict[str, type[Method]] = {
     "ml-ctl": MlCtl,
@@ -21,6 +23,8 @@ METHODS: dict[str, type[Method]] = {
     "clbt": Clbt,
     "labse": Labse,
     "mlm": Masked,
+    "multi-way": MultiWay,
+    "teacher": Teacher,
 }
 
 

@@ -53,6 +53,7 @@ class Batch:
     link_pairs (Tensor): `(k,)` int, the pair each link is in, ascending.
     same (Tensor): `(B, B)` bool, pairs that share a text on either side; the diagonal is true.
     languages (List[str]): `(B,)` of the foreign sides.
+    english (List[str]): `(B,)` the English sides.
     joined (Side): Both texts as one, in either order, for translation language modeling. It has no
         words.
     """
@@ -63,6 +64,7 @@ class Batch:
     link_pairs: Tensor
     same: Tensor
     languages: list[str]
+    english: list[str]
     joined: Side
 
     def to(self, device: torch.device) -> Batch:
@@ -107,6 +109,7 @@ class Collator:
             table[:, 2],
             equal[0] | equal[1],
             [example.language for example in examples],
+            [example.target.text for example in examples],
             self._joined(examples, generator),
         )
 

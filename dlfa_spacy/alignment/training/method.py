@@ -30,6 +30,8 @@ class Method(nn.Module):
     changes_encoder = True
     # Whether batches without word links teach it anything.
     needs_links = False
+    # Whether pairs with an equal English side come in one batch.
+    by_meaning = False
 
     def __init__(self, encoder: Any, tokenizer: Any, settings: Any):
         super().__init__()

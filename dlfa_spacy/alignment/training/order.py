@@ -1,5 +1,7 @@
 """Which examples are in which batch: a function of seed and number, so there is nothing to save."""
 
+from collections.abc import Sequence
+
 import torch
 
 
@@ -29,6 +31,23 @@ class Order:
             self._epoch = epoch
             self._shuffled = torch.randperm(self.size, generator=seeded(self.seed, epoch)).tolist()
         return self._shuffled[place * self.batch_size : (place + 1) * self.batch_size]
+
+
+class MeaningOrder(Order):
+    """The same for groups of examples, none of which is torn apart: a batch has about as many
+    examples as asked for, of two groups at least.
+
+    groups (Sequence[Sequence[int]]): Numbers of examples.
+    """
+
+    def __init__(self, groups: Sequence[Sequence[int]], batch_size: int, seed: int):
+        n_examples = sum(len(group) for group in groups)
+        super().__init__(len(groups), max(2, round(batch_size * len(groups) / n_examples)), seed)
+        self.groups = groups
+
+    def __getitem__(self, number: int) -> list[int]:
+        """RETURNS (List[int]): The examples of batch `number`."""
+        return [i for group in super().__getitem__(number) for i in self.groups[group]]
 
 
 def seeded(seed: int, number: int) -> torch.Generator:

@@ -16,7 +16,7 @@ from .batch import Batch, Collator
 from .checkpoint import load_checkpoint, save_checkpoint
 from .examples import Example
 from .method import Method
-from .order import Order, seed_dropout, seeded
+from .order import MeaningOrder, Order, seed_dropout, seeded
 from .settings import TrainSettings, rate_at
 from .team import average_gradients, begin_alike, check_alike, from_first, team_rank
 
@@ -58,7 +58,7 @@ def train(
                 "links. Fix: a dictionary (--dictionaries), links in the files, or method labse."
             )
     device = next(method.parameters()).device
-    order = Order(len(examples), settings.batch_size, settings.seed)
+    order = make_order(method, examples, settings.batch_size, settings.seed)
     if method.prepare(lambda: _batches(examples, order, collate, device)):
         rows = [{"step": 0.0, "loss": _whole_loss(method, examples, order, collate, device)}]
         rows[0].update(_scores(method, evaluate))
@@ -66,6 +66,16 @@ def train(
             report(rows[0])
         return rows
     return _loop(method, examples, order, collate, settings, checkpoint, evaluate, report)
+
+
+def make_order(method: Method, examples: Sequence[Example], batch_size: int, seed: int) -> Order:
+    """RETURNS (Order): What is in which batch."""
+    if not method.by_meaning:
+        return Order(len(examples), batch_size, seed)
+    groups: dict[str, list[int]] = {}
+    for i, example in enumerate(examples):
+        groups.setdefault(example.target.text, []).append(i)
+    return MeaningOrder(list(groups.values()), batch_size, seed)
 
 
 def _loop(
