@@ -11,8 +11,7 @@ from aligned import toy_examples, toy_method, toy_pairs
 from torch import nn
 from transformers import BertConfig, BertForMaskedLM, BertModel, BertTokenizerFast
 
-from dlfa_spacy.alignment.losses import info_nce
-from dlfa_spacy.alignment.losses.multi_way import multi_way
+from dlfa_spacy.alignment.losses import info_nce, multi_way
 from dlfa_spacy.alignment.methods import METHODS, LanguageMaps
 from dlfa_spacy.alignment.methods.clbt import ClbtSettings, fit
 from dlfa_spacy.alignment.methods.create import create_method, make_settings
@@ -379,15 +378,12 @@ def test_a_teacher_s_vectors_are_the_goal_of_both_sides(bert: str, any_encoder: 
     method.eval()
     found = method(batch, generator())
     theirs = load_encoder(any_encoder, {}, {})
+    goals = []
     with torch.no_grad():
-        goal = torch.stack(
-            [
-                theirs.transformer.eval()(**theirs.tokenizer(text, return_tensors="pt"))
-                .last_hidden_state[0]
-                .mean(0)
-                for text in batch.english
-            ]
-        )
+        for text in batch.english:
+            ids = theirs.tokenizer(text, return_tensors="pt").input_ids
+            goals.append(theirs.transformer.eval()(ids).last_hidden_state[0].mean(0))
+        goal = torch.stack(goals)
         own = [
             sentence_means(last_layer(method.encoder, side), side.mask)
             for side in (batch.source, batch.target)
