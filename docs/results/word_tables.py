@@ -2,9 +2,9 @@
 
 python docs/results/word_tables.py ENCODER PARALLEL OUT de,es,...
 
-PARALLEL is text to train on, never to score with. OUT gets `dictionaries/<xx>-en.txt`, induced from it, and
-`synonyms.json`: for each English word of a dictionary the three of these words that are nearest by the
-encoder's own vectors, so that both tables have the same words and replace as many.
+PARALLEL is text to train on, never to score with. OUT gets `dictionaries/<xx>-en.txt`, induced from
+it, and `synonyms.json`: for each English word of a dictionary the three of these words that are
+nearest by the encoder's own vectors, so that both tables have the same words and replace as many.
 """
 
 import json
