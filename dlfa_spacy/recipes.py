@@ -52,6 +52,7 @@ def make_config(
     gate: str | None = None,
     steps: int | None = None,
     learn_rate: float | None = None,
+    encoder_rate: float | None = None,
     pooler: str | None = None,
     sequence: str | None = None,
     multilabel: bool = False,
@@ -69,6 +70,8 @@ def make_config(
     steps (Optional[int]): Training steps. The learning rate falls to 0 over them.
     learn_rate (Optional[float]): The peak learning rate; by default the base config's, or one for
         a frozen encoder.
+    encoder_rate (Optional[float]): The peak learning rate of an encoder that is fine-tuned; by
+        default that of the components.
     pooler (Optional[str]): The pooler of a text classifier: one of POOLERS.
     sequence (Optional[str]): What a text classifier reads: one of SEQUENCES.
     multilabel (bool): A text may have several classes, or none.
@@ -127,6 +130,15 @@ def make_config(
         )
     if train_embeddings:
         config["initialize"]["after_init"]["embeddings"] = False
+    if encoder_rate is not None:
+        if frozen:
+            raise ValueError(
+                f"--encoder-rate {encoder_rate} goes with an encoder that is fine-tuned, but this "
+                "one is frozen, as the bundled encoder is unless told otherwise. Fix: --no-frozen, "
+                "or leave it out."
+            )
+        scale = encoder_rate / float(schedule["initial_rate"])
+        config["initialize"]["after_init"]["lr_scale"] = scale
     return config
 
 

@@ -1,15 +1,7 @@
 """Measure the bundled encoder and write its card, every number in it from a file.
 
-    python scripts/encoder_card.py random assets/encoder build/random
     dlfa sweep docs/results/encoder_frozen.cfg --out sweeps/encoder_frozen
-    dlfa sweep docs/results/encoder_tuned.cfg --out sweeps/encoder_tuned
     python scripts/encoder_card.py scores sweeps/encoder_frozen docs/results
-    python scripts/encoder_card.py scores sweeps/encoder_tuned docs/results
-    dlfa sweep docs/results/encoder_embeddings.cfg --out sweeps/encoder_embeddings
-    python scripts/encoder_card.py scores sweeps/encoder_embeddings docs/results
-    dlfa sweep docs/results/encoder_tuned.cfg --out sweeps/encoder_random --aggregations last
-        --encoders random=build/random
-    python scripts/encoder_card.py scores sweeps/encoder_random docs/results
     python scripts/encoder_card.py baselines sweeps/encoder_frozen docs/results
     python scripts/encoder_card.py coverage assets/encoder CORPORA docs/results
     python scripts/encoder_card.py retrieval assets/encoder PUD docs/results
@@ -31,16 +23,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pandas
-import torch
 import typer
 from spacy.language import Language
 from thinc.api import Config
-from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers import AutoTokenizer
 
 from dlfa_spacy.analysis.curves import KnownStates, retrieval_rows
 from dlfa_spacy.corpora.loading import read_docs
 from dlfa_spacy.encoder.segment.pieces import PieceTokenizer
-from dlfa_spacy.encoder.storage.huggingface import from_config, from_pretrained
+from dlfa_spacy.encoder.storage.huggingface import from_pretrained
 from dlfa_spacy.files.writing import write_text
 from dlfa_spacy.optimization.speed.machine import describe
 from dlfa_spacy.parallel.text import parallel_files, read_parallel
@@ -55,8 +46,7 @@ from dlfa_spacy.runs.settings import DataFile
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 Folder = Annotated[Path, typer.Argument(help="A folder.")]
 Results = Annotated[Path, typer.Argument(help="Folder of the measured files.")]
-FROZEN, TUNED, RANDOM = "encoder_frozen.csv", "encoder_tuned.csv", "encoder_random.csv"
-EMBEDDINGS = "encoder_embeddings.csv"
+FROZEN = "encoder_frozen.csv"
 BASELINES = "encoder_baselines.csv"
 COVERAGE, RETRIEVAL, COSTS = "encoder_coverage.csv", "encoder_retrieval.csv", "encoder_costs.json"
 IMPORT = "encoder_import.json"
@@ -83,16 +73,6 @@ depth = 4
 window_size = 1
 maxout_pieces = 3
 """
-
-
-@app.command("random")
-def random_encoder(encoder: Folder, out: Folder, seed: int = 0) -> None:
-    """Write an encoder of the same shape with random weights."""
-    torch.manual_seed(seed)
-    config = from_pretrained(AutoConfig, str(encoder))
-    del config.quantization_config
-    from_config(AutoModel, config).save_pretrained(out)
-    from_pretrained(AutoTokenizer, str(encoder)).save_pretrained(out)
 
 
 @app.command()
@@ -270,8 +250,8 @@ def card(results: Path) -> str:
     parts = [_head(compared)]
     if (results / FROZEN).is_file():
         frozen = pandas.read_csv(results / FROZEN)
-        more = [_read(results / name) for name in (TUNED, EMBEDDINGS, RANDOM, BASELINES)]
-        parts += [_scores(task, frozen, *more) for task in METRICS]
+        others = _read(results / BASELINES)
+        parts += [_scores(task, frozen, others) for task in METRICS]
     if (results / RETRIEVAL).is_file():
         parts.append(_retrieval(pandas.read_csv(results / RETRIEVAL)))
     if (results / COVERAGE).is_file():
@@ -311,29 +291,14 @@ first lines.
 """
 
 
-def _scores(
-    task: str,
-    frozen: pandas.DataFrame,
-    tuned: pandas.DataFrame | None,
-    embeddings: pandas.DataFrame | None,
-    blank: pandas.DataFrame | None,
-    others: pandas.DataFrame | None,
-) -> str:
+def _scores(task: str, frozen: pandas.DataFrame, others: pandas.DataFrame | None) -> str:
     rows: dict[str, pandas.Series] = {}
     own = _of(frozen, task)
     dev = own[(own["language"] == SOURCE) & (own["split"] == "dev")]
     single = dev[dev["aggregator"] == "layer"].groupby("layer")["value"].mean()
     best = int(single.idxmax())
-    tables = {"frozen": own}
-    if tuned is not None:
-        tables["fine-tuned"] = _of(tuned, task)
-    if embeddings is not None:
-        tables["fine-tuned, embeddings too"] = _of(embeddings, task)
-    if blank is not None:
-        rows["same architecture, random weights, fine-tuned"] = _by_language(_of(blank, task))
-    for regime, table in tables.items():
-        for name, chosen in _methods(table, best):
-            rows[f"{regime}, {name}"] = _by_language(chosen)
+    for name, chosen in _methods(own, best):
+        rows[f"frozen, {name}"] = _by_language(chosen)
     names = {"hash_embed": "`MultiHashEmbed` tok2vec", "majority": "commonest English tag"}
     for key, name in names.items():
         if others is not None:
@@ -356,17 +321,10 @@ def _scores(
     lines += [
         "",
         f"Trained on English alone, {seeds} seed(s); the checkpoint and the layer were chosen on "
-        f"English dev, where single layers read when frozen: {layers}. The plans, in "
-        "`docs/results`: `encoder_frozen.cfg`"
-        + ("." if tuned is None else ", `encoder_tuned.cfg` (all but the embeddings)")
-        + ("" if embeddings is None else ", `encoder_embeddings.cfg`")
-        + (
-            ""
-            if tuned is None
-            else ". On a frozen encoder components have the head of "
-            "`configs/heads/window.cfg` below them, on a fine-tuned one they read the listener "
-            "itself, and training is short."
-        ),
+        f"English dev, where single layers read: {layers}. The plan, in "
+        "`docs/results`: `encoder_frozen.cfg`. Components have the head of "
+        "`configs/heads/window.cfg` below them. Fine-tuned scores are in "
+        "[docs/results](../../docs/results/tuned.md).",
     ]
     return "\n".join(lines)
 
@@ -378,12 +336,8 @@ def _of(table: pandas.DataFrame, task: str) -> pandas.DataFrame:
 
 def _methods(table: pandas.DataFrame, best: int) -> Iterable[tuple[str, pandas.DataFrame]]:
     yield "last layer", table[table["aggregator"] == "last"]
-    single = table[table["aggregator"] == "layer"]
-    if (single["layer"] == best).any():
-        yield f"H^{best}, best frozen on English dev", single[single["layer"] == best]
-    else:
-        for layer in sorted(single["layer"].dropna().unique()):
-            yield f"H^{int(layer)}", single[single["layer"] == layer]
+    single = table[(table["aggregator"] == "layer") & (table["layer"] == best)]
+    yield f"H^{best}, the best on English dev", single
     yield "scalar mix", table[table["aggregator"] == "scalar"]
     yield "layer attention", table[table["aggregator"] == "attention"]
     for gate in ("product", "sigmoid"):

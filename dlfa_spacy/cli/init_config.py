@@ -50,6 +50,10 @@ def init_config_cli(
     learn_rate: Annotated[
         float | None, typer.Option(min=0.0, help="Learning rate: 3e-4 small encoder, 2e-5 mBERT.")
     ] = None,
+    encoder_rate: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="Learning rate of the encoder, if another: 5e-5 beside 1e-3."),
+    ] = None,
     pooler: Annotated[
         str | None, typer.Option(help="Pooler of textcat: pretrained, new or none.")
     ] = None,
@@ -114,6 +118,7 @@ def init_config_cli(
                 gate=gate,
                 steps=steps,
                 learn_rate=learn_rate,
+                encoder_rate=encoder_rate,
                 pooler=pooler,
                 sequence=sequence,
                 multilabel=multilabel,

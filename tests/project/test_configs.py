@@ -217,6 +217,15 @@ def test_the_bundled_encoder_is_frozen_by_default_and_no_other(bert: str) -> Non
     assert make_config("ner", "last", encoder=bundled)["training"]["frozen_components"] == frozen
 
 
+def test_the_encoder_has_a_rate_of_its_own(bert: str) -> None:
+    made = make_config("ner", "last", encoder=bert, learn_rate=1e-3, encoder_rate=5e-5)
+    callback = made["initialize"]["after_init"]
+    assert callback["lr_scale"] == pytest.approx(0.05)
+    assert made["training"]["optimizer"]["learn_rate"]["initial_rate"] == 1e-3
+    with pytest.raises(ValueError, match=r"--encoder-rate 5e-05 goes with.*--no-frozen"):
+        make_config("ner", "last", encoder_rate=5e-5)
+
+
 def test_embeddings_cannot_train_in_a_frozen_encoder() -> None:
     with pytest.raises(ValueError, match=r"--train-embeddings.*--no-frozen"):
         make_config("ner", "last", train_embeddings=True)
