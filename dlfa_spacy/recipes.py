@@ -58,6 +58,7 @@ def make_config(
     multilabel: bool = False,
     gpu: bool = False,
     frozen: bool | None = None,
+    head: bool | None = None,
     train_embeddings: bool = False,
 ) -> Config:
     """Put an aggregation into every listener of a base config.
@@ -79,6 +80,8 @@ def make_config(
     frozen (Optional[bool]): Whether the encoder is frozen, and only the aggregation and the
         components train; each text is then encoded once. The default is true for the bundled
         encoder, and false for any other.
+    head (Optional[bool]): Whether there are layers of their own between listeners and components,
+        except text classifiers. The default is true for a frozen encoder: they are what trains.
     train_embeddings (bool): Of an encoder that is fine-tuned: its embeddings too. By default they
         stay: only the rows of the language trained on would move.
     RETURNS (Config): A training config, not filled.
@@ -116,6 +119,8 @@ def make_config(
         transformer["mixed_precision"] = True
         config["system"]["gpu_allocator"] = "pytorch"
     _set_frozen(config, frozen)
+    if frozen if head is None else head:
+        add_heads(config)
     if frozen and TEXTCAT in config["components"]:
         # [CLS] of an encoder that is not fine-tuned says little, and a pooler on it less.
         pooler, sequence = pooler or "none", sequence or "mean"
@@ -152,7 +157,6 @@ def _set_frozen(config: Config, frozen: bool) -> None:
         # It must still run.
         config["training"]["frozen_components"] = ["transformer"]
         config["training"]["annotating_components"] = ["transformer"]
-        add_heads(config)
     else:
         callback = {"@callbacks": "dlfa_spacy.freeze_layers.v1", "layers": [], "embeddings": True}
         config["initialize"]["after_init"] = callback
@@ -168,8 +172,8 @@ def listeners(block: Any) -> list[dict[str, Any]]:
 
 
 def add_heads(config: Config) -> None:
-    """Put layers between every listener and its component, in place: on a frozen encoder they are
-    what trains. A text classifier reads wordpieces, and keeps its bare listener.
+    """Put layers between every listener and its component, in place. A text classifier reads
+    wordpieces, and keeps its bare listener.
 
     config (Config): A training config.
     """

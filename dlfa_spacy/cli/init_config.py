@@ -64,6 +64,14 @@ def init_config_cli(
         bool, typer.Option("--multilabel", help="Several classes per text, for textcat.")
     ] = False,
     gpu: Annotated[bool, typer.Option("--gpu", help="Mixed precision, for a GPU.")] = False,
+    head: Annotated[
+        bool | None,
+        typer.Option(
+            "--head/--no-head",
+            help="Layers of spaCy's window encoder between encoder and component. By default on a "
+            "frozen encoder only.",
+        ),
+    ] = None,
     frozen: Annotated[
         bool | None,
         typer.Option(
@@ -124,6 +132,7 @@ def init_config_cli(
                 multilabel=multilabel,
                 gpu=gpu,
                 frozen=frozen,
+                head=head,
                 train_embeddings=train_embeddings,
             )
             for name in names

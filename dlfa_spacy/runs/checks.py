@@ -96,6 +96,7 @@ class _Settings(BaseModel):
     test_limit: _PerTask[_Count] = 0
     limit_seed: _Draw = 0
     frozen: bool = False
+    head: bool | None = None
     regime: _Text | Literal[""] = ""
     overrides: Annotated[dict[str, Any], AfterValidator(_storable)] = {}
 
@@ -126,6 +127,7 @@ _HELP: dict[str, tuple[str, str]] = {
     },
     "limit_seed": (f"a whole number up to {_MAX_SEED}", "limit_seed = 0"),
     "frozen": ("true or false", "frozen = false"),
+    "head": ("true or false", "head = true"),
     "regime": (f"a name of at most {_MAX_TEXT} characters", 'regime = "frozen"'),
     "overrides": (
         "settings of a training config by their dotted keys, with finite numbers and UTF-8 text",

@@ -42,6 +42,8 @@ class Plan:
     test_limit (PerTask): Texts of each test set, likewise.
     limit_seed (int): Seed of those draws: all runs share them.
     frozen (bool): No weight of the encoder trains, and each text is encoded once for all runs.
+    head (Optional[bool]): Whether taggers and ner have layers of their own behind the listener; by
+        default on a frozen encoder only.
     regime (str): What the table calls this: by default "frozen" or "fine-tuned". A plan whose
         overrides freeze a part of the encoder has a better name.
     overrides (Dict[str, Any]): More settings of the training config, by their dotted keys; for one
@@ -64,6 +66,7 @@ class Plan:
     test_limit: PerTask = 0
     limit_seed: int = 0
     frozen: bool = False
+    head: bool | None = None
     regime: str = ""
     overrides: dict[str, Any] = field(default_factory=dict)
 

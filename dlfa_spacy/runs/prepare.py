@@ -61,6 +61,7 @@ def make_runs(plan: Plan, out: Path, store: Path | None = None) -> list[RunSetti
             texts=texts[task],
             overrides=_overrides(plan, task),
             frozen=plan.frozen,
+            head=plan.head,
             cache=str(store or out / CACHE) if plan.frozen else "",
         )
         for seed in plan.seeds

@@ -156,6 +156,7 @@ def run_config(settings: RunSettings, n_train: int, *, gpu: bool = False) -> Con
         learn_rate=settings.learn_rate,
         gpu=gpu,
         frozen=settings.frozen,
+        head=settings.head,
     )
     # XTREME fine-tunes every weight; only rows in four bits stay.
     config["initialize"].pop("after_init", None)

@@ -51,6 +51,7 @@ class RunSettings:
     regime (str): What of the encoder trains, as the plan calls it.
     texts (int): Texts of `train`.
     frozen (bool): No weight of the encoder trains.
+    head (Optional[bool]): Whether components have layers of their own; by default if frozen.
     cache (str): Where the layers of a frozen encoder are kept, for all runs of a sweep.
     """
 
@@ -78,6 +79,7 @@ class RunSettings:
     texts: int
     overrides: dict[str, Any] = field(default_factory=dict)
     frozen: bool = False
+    head: bool | None = None
     cache: str = ""
 
     @property
@@ -95,6 +97,9 @@ class RunSettings:
         """RETURNS (Dict[str, Any]): All that decides about the scores. Paths do not."""
         content = asdict(self)
         del content["encoder_path"], content["cache"]
+        if self.head is None:
+            # As runs have it that were made before this could be set.
+            del content["head"]
         for files in (content["train"], content["dev"], *content["tests"]):
             del files["path"]
         return {"format": FORMAT, **content}

@@ -2,11 +2,14 @@
 
 python docs/results/join.py sweeps/frozen_main docs/results/frozen_main.csv
 python docs/results/join.py --common sweeps/frozen_100 sweeps/frozen_500 docs/results/curves.csv
+python docs/results/join.py --languages sweeps/frozen_500 sweeps/tuned_500 docs/results/tuned.csv
 
-With --common, only methods and seeds that all of them have.
+With --common, only methods and seeds that all of them have; with --languages, only tasks and
+languages that all of them have.
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas
@@ -16,15 +19,24 @@ from dlfa_spacy.metrics.names import MAIN
 from dlfa_spacy.runs.table import read_table
 
 KEPT = {*MAIN.values(), "pos_chunk_f1_seqeval1"}
-RUN = ["task", "aggregator", "layer", "gate", "norm", "encoder", "seed"]
+SHARED = {
+    "--common": ["task", "aggregator", "layer", "gate", "norm", "encoder", "seed"],
+    "--languages": ["task", "language"],
+}
 
-common = "--common" in sys.argv
-*sources, target = (Path(name) for name in sys.argv[1:] if name != "--common")
+
+def shared(tables: Sequence[pandas.DataFrame], columns: Sequence[str]) -> list[pandas.DataFrame]:
+    """RETURNS (List[DataFrame]): The rows whose values of some columns are in all tables."""
+    keys = [t[columns].apply(lambda row: "/".join(map(str, row)), axis=1) for t in tables]
+    common = set.intersection(*map(set, keys))
+    return [t[key.isin(common)] for t, key in zip(tables, keys, strict=True)]
+
+
+*sources, target = (Path(name) for name in sys.argv[1:] if name not in SHARED)
 tables = [read_table(source) for source in sources]
-if common:
-    keys = [table[RUN].apply(lambda row: "/".join(map(str, row)), axis=1) for table in tables]
-    shared = set.intersection(*map(set, keys))
-    tables = [table[key.isin(shared)] for table, key in zip(tables, keys, strict=True)]
+for option, columns in SHARED.items():
+    if option in sys.argv:
+        tables = shared(tables, columns)
 table = pandas.concat(tables, ignore_index=True)
 table = table[table["metric"].isin(KEPT)]
 # Six digits: a committed table changes when a result does.

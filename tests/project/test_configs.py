@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import spacy
@@ -16,7 +17,7 @@ from thinc.api import Config
 from typer.testing import CliRunner
 
 from dlfa_spacy.cli import app
-from dlfa_spacy.recipes import BUNDLED, available, listeners, make_config
+from dlfa_spacy.recipes import BUNDLED, LISTENER, available, listeners, make_config
 
 TASKS = available("tasks")
 AGGREGATIONS = available("aggregations")
@@ -215,6 +216,15 @@ def test_the_bundled_encoder_is_frozen_by_default_and_no_other(bert: str) -> Non
         assert tuned["initialize"]["after_init"]["embeddings"] is False
     bundled = str(ROOT / "assets" / "encoder")
     assert make_config("ner", "last", encoder=bundled)["training"]["frozen_components"] == frozen
+
+
+def test_a_head_can_be_had_and_left_out_in_either_regime(bert: str) -> None:
+    def has_head(**settings: Any) -> bool:
+        made = make_config("ner", "last", encoder=bert, **settings)
+        return made["components"]["ner"]["model"]["tok2vec"]["@architectures"] != LISTENER
+
+    assert has_head(frozen=True) and not has_head(frozen=False)
+    assert has_head(frozen=False, head=True) and not has_head(frozen=True, head=False)
 
 
 def test_the_encoder_has_a_rate_of_its_own(bert: str) -> None:
