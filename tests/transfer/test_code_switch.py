@@ -3,6 +3,7 @@
 import json
 import math
 import pickle
+import random
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ import spacy
 from aligned import ENGLISH, FOREIGN, write_text
 from hypothesis import given
 from hypothesis import strategies as st
+from life import config
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
+from spacy.util import fix_random_seed, load_model_from_config
 
 from dlfa_spacy.language import get_language, set_language
 from dlfa_spacy.pairs import make_pair, split_pair
@@ -304,3 +307,43 @@ def test_other_files_than_tables_are_refused(tmp_path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=r"synonyms\.json: found no synonyms"):
         _ = build_synonyms_v1(str(path)).tables
+
+
+# Training
+
+
+def test_a_label_that_only_an_english_word_shows_is_read_in_another_language(bert: str) -> None:
+    english = {"place": "Berlin", "person": "Anna"}
+    foreign = {"Berlin": "lin", "Anna": "able"}
+    table = {word.lower(): (other,) for word, other in foreign.items()}
+
+    def texts(n: int, words: dict[str, str], seed: int) -> list[tuple[str, str]]:
+        rng = random.Random(seed)
+        made = []
+        for _ in range(n):
+            label = rng.choice(["place", "person"])
+            rest = rng.choices(["the", "lives", "in", "un"], k=3)
+            made.append((label, " ".join([*rest[:2], words[label], rest[2]])))
+        return made
+
+    def right(augmenter: WordSwitcher | None) -> float:
+        fix_random_seed(0)
+        nlp = load_model_from_config(config(bert, ["textcat"], "last"), auto_fill=True)
+        given = []
+        for label, text in texts(40, english, 1):
+            doc = nlp.make_doc(text)
+            doc.cats = {name: float(name == label) for name in english}
+            given.append(Example(nlp.make_doc(text), doc))
+        optimizer = nlp.initialize(lambda: given)
+        optimizer.learn_rate = 5e-3
+        for _ in range(15):
+            batch = given if augmenter is None else [x for eg in given for x in augmenter(nlp, eg)]
+            nlp.update(batch, sgd=optimizer)
+        test = texts(40, {label: foreign[word] for label, word in english.items()}, 2)
+        docs = nlp.pipe(text for _, text in test)
+        found = [max(doc.cats, key=doc.cats.__getitem__) for doc in docs]
+        return sum(a == b for a, (b, _) in zip(found, test, strict=True)) / len(test)
+
+    switched = right(switcher({"xx": table}, case="keep", token_rate=0.5))
+    assert switched > 0.95
+    assert right(None) < switched - 0.2
