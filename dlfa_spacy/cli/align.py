@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 def align_cli(
     method: Annotated[
-        str, typer.Argument(help="ml-ctl, ppa, cao, realign, clbt, labse, mlm, multi-way, teacher.")
+        str,
+        typer.Argument(
+            help="ml-ctl, ppa, cao, realign, clbt, labse, multi-way, teacher, mlm, adversarial."
+        ),
     ],
     encoder: Annotated[str, typer.Argument(help="Folder or Hub name of the encoder.")],
     out: Annotated[Path, typer.Argument(help="Folder for the aligned encoder.")],

@@ -11,7 +11,7 @@ from aligned import toy_examples, toy_method, toy_pairs
 from torch import nn
 from transformers import BertConfig, BertForMaskedLM, BertModel, BertTokenizerFast
 
-from dlfa_spacy.alignment.losses import info_nce, multi_way
+from dlfa_spacy.alignment.losses import centroid_distance, info_nce, multi_way
 from dlfa_spacy.alignment.methods import METHODS, LanguageMaps
 from dlfa_spacy.alignment.methods.clbt import ClbtSettings, fit
 from dlfa_spacy.alignment.methods.create import create_method, make_settings
@@ -49,6 +49,8 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("labse", {}),
     ("labse", {"pool": "pooler"}),
     ("labse", {"pool": "mean"}),
+    ("adversarial", {"mlm_weight": 1.0}),
+    ("adversarial", {"mlm_weight": 0.0, "adversarial": 0.0, "centroids": 1.0}),
     ("multi-way", {}),
     ("multi-way", {"pool": "cls"}),
     ("mlm", {}),
@@ -322,6 +324,44 @@ def test_a_tied_head_has_no_embeddings_of_its_own(any_encoder: str) -> None:
     assert embeddings.grad is not None
 
 
+def test_the_encoder_hides_languages_and_the_classifiers_look_for_them(bert: str) -> None:
+    method, batch = setup(bert, "adversarial", mlm_weight=0.0)
+    method.eval()(batch, generator())["loss"].backward()
+    found = {n: p.grad.clone() for n, p in method.named_parameters() if p.grad is not None}
+    # The same loss in plain PyTorch, without the reversal.
+    method.zero_grad()
+    told = []
+    sides = [
+        method.encoder(input_ids=s.ids, attention_mask=s.mask, output_hidden_states=True)
+        for s in (batch.source, batch.target)
+    ]
+    n = len(batch.languages)
+    truth = torch.tensor([1] * n + [0] * n)
+    for number, classify in enumerate(method.classifiers):
+        layer = number % 4 + 1
+        rows = []
+        for side, out in zip((batch.source, batch.target), sides, strict=True):
+            state = out.hidden_states[layer]
+            rows.append(state[:, 0] if number < 4 else sentence_means(state, side.mask))
+        told.append(nn.functional.cross_entropy(classify(torch.cat(rows)), truth))
+    torch.stack(told).sum().backward()
+    for name, parameter in method.named_parameters():
+        if name in found:
+            sign = -1 if name.startswith("encoder") else 1
+            torch.testing.assert_close(found[name], sign * parameter.grad, rtol=1e-3, atol=1e-5)
+    assert any(name.startswith("encoder") for name in found)
+
+
+def test_languages_with_one_mean_have_no_distance() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(4, 8)
+    same = torch.cat([x, x])
+    names = ["de"] * 4 + ["en"] * 4
+    assert centroid_distance(same, names).item() == pytest.approx(0, abs=1e-6)
+    assert centroid_distance(torch.cat([x, -x]), names).item() == pytest.approx(2, abs=1e-6)
+    assert centroid_distance(x, ["en"] * 4).item() == 0
+
+
 def test_the_worked_example_of_multi_way_alignment() -> None:
     languages = [
         [[1, 0.2, 0], [0, 1, 0.1]],
@@ -473,6 +513,7 @@ def test_wrong_settings_are_named(name: str) -> None:
         ("realign", {"freeze": "no"}),
         ("clbt", {"solver": "no"}),
         ("labse", {"pool": "no"}),
+        ("adversarial", {"adversarial": 0.0}),
         ("mlm", {"text": "no"}),
         ("mlm", {"rate": 1.0}),
     ],

@@ -1,6 +1,7 @@
 """Losses of alignment, as functions of plain tensors."""
 
 from .additive_margin import additive_margin
+from .centroids import centroid_distance
 from .contrastive import contrastive
 from .moco import moco
 from .multi_way import multi_way
@@ -11,6 +12,7 @@ from .words import strong_words, weak_words
 
 __all__ = [
     "additive_margin",
+    "centroid_distance",
     "contrastive",
     "cosine_matrix",
     "cz_nce",

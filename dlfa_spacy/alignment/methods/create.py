@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from ..training.method import Method
+from .adversarial import Adversarial
 from .cao import Cao
 from .clbt import Clbt
 from .labse import Labse
@@ -25,6 +26,7 @@ METHODS: dict[str, type[Method]] = {
     "mlm": Masked,
     "multi-way": MultiWay,
     "teacher": Teacher,
+    "adversarial": Adversarial,
 }
 
 
