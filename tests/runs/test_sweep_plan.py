@@ -274,7 +274,7 @@ def test_a_committed_plan_reads_and_names_methods_of_the_bundled_encoder(path: P
     # What is shown with one seed says so.
     one_seed = path.stem in ("encoder_frozen", "xtreme")
     # What another way to train changes is no question of a method: each has a plan as its control.
-    ways = ("code_switch_500", "synonyms_500", "preserve_500", "multi-task_500")
+    ways = ("code_switch_500", "synonyms_500", "preserve_500", "multi-task_500", "one_rate_500")
     compared = {"last"} if path.stem in ways else {"last", "control"}
     assert compared <= methods and len(plan.seeds) >= (1 if one_seed else 3)
     for task in plan.tasks:
