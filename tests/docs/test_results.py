@@ -1,6 +1,7 @@
 """What the pages say about measured scores is what the committed tables hold."""
 
 import json
+import runpy
 
 import pandas
 import pytest
@@ -191,3 +192,30 @@ def test_what_is_said_of_the_shipped_pipeline_s_layers_is_what_chose_them() -> N
     for task in ("ner", "pos"):
         found = chosen["tasks"][task]["development"]
         assert found["H7-8"] > found["last"]
+
+
+def test_what_is_said_of_a_monolingual_teacher_is_what_was_measured() -> None:
+    text = said("docs", "results", "distilled.md")
+    rows = pandas.read_csv(RESULTS / "distilled.csv")
+    kind = rows.language.where(rows.language == "en", "others")
+    seeds = 100 * rows.groupby(["texts", "labels", kind, "seed"]).accuracy.mean()
+    mean, sd = (seeds.groupby(level=[0, 1, 2]).agg(how) for how in ("mean", "std"))
+    for labels in ("soft", "smoothed", "hard"):
+        assert seeds["gold", labels].round(6).equals(seeds["gold", "gold"].round(6))
+    soft, gold = ("both", "soft"), ("gold", "gold")
+    assert f"has {mean[(*soft, 'en')]:.1f} percent in English with soft labels" in text
+    assert f"{mean[(*gold, 'en')]:.1f} on the annotated ones" in text
+    assert f"the teacher has {mean['gold', 'teacher', 'en']:.1f}." in text
+    ours, theirs = (*gold, "others"), (*soft, "others")
+    assert (
+        f"falls from {mean[ours]:.1f} (± {sd[ours]:.1f}) to {mean[theirs]:.1f} "
+        f"(± {sd[theirs]:.1f})" in text
+    )
+    control = mean["both", "smoothed", "others"]
+    assert f"same entropy: {mean[theirs]:.1f} and {control:.1f}." in text
+    for labels in ("soft", "smoothed", "hard"):
+        apart = seeds["both", labels, "others"] - seeds["gold", "gold", "others"]
+        assert abs(apart.mean()) < 2 * apart.std()
+    page = (RESULTS / "distilled.md").read_text(encoding="utf-8")
+    table = runpy.run_path(str(RESULTS / "write_distilled.py"))["table"](rows)
+    assert table.strip() in page
