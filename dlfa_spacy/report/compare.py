@@ -202,6 +202,7 @@ def compare(runs: Sequence[Run]) -> list[Comparison]:
     for comparison in comparisons:
         if titles[comparison.title] > 1:
             comparison.trained_on = comparison.setting.train_data or ""
+            comparison.regime = comparison.setting.regime
     order = list(METRICS)
     return sorted(
         comparisons,

@@ -109,6 +109,7 @@ class Comparison:
     borrowed_controls (List[str]): DLFA methods compared with a control with another gate or norm.
     runs (Dict[str, List[Run]]): The runs by method.
     trained_on (str): The training data, where others share the rest of the title.
+    regime (str): What of the encoder trained, likewise.
     """
 
     metric: str
@@ -126,6 +127,7 @@ class Comparison:
     borrowed_controls: list[str] = field(default_factory=list)
     runs: dict[str, list[Run]] = field(default_factory=dict)
     trained_on: str = ""
+    regime: str = ""
 
     @property
     def tested(self) -> bool:
@@ -137,8 +139,9 @@ class Comparison:
         """What is compared, in few words."""
         raw = "" if self.setting.tokens == "gold" else ", raw text"
         name = SHORT[self.metric]
+        regime = f", {self.regime}" if self.regime else ""
         trained = f", trained on {self.trained_on}" if self.trained_on else ""
-        return f"{name[0].upper()}{name[1:]}, {self.setting.eval_data}{raw}{trained}"
+        return f"{name[0].upper()}{name[1:]}, {self.setting.eval_data}{raw}{regime}{trained}"
 
     @property
     def is_main(self) -> bool:
