@@ -171,7 +171,9 @@ def test_what_is_said_of_sentiment_is_what_was_measured() -> None:
     assert "No method differs significantly from the last layer" in text
 
 
-def test_what_the_front_page_says_is_what_was_measured(frozen: list[pandas.DataFrame]) -> None:
+def test_what_the_front_page_says_is_what_was_measured(
+    frozen: list[pandas.DataFrame], tuned: pandas.DataFrame
+) -> None:
     text = said("README.md")
     found = text.split("What layers bring")[1].split("What `make run` itself")[0]
     assert found.count(" - ") == 5 and len(frozen[0]) == 3 and "three seeds" in found
@@ -185,6 +187,9 @@ def test_what_the_front_page_says_is_what_was_measured(frozen: list[pandas.DataF
     assert f"only on PAN-X ({over[1]:.1f})" in found and over[1] == max(over) and over[0] < 0
     spread = [(table["attention"] - table["last"]).std() for table in frozen]
     assert f"from {min(spread):.1f} to {max(spread):.1f} points of standard deviation" in found
+    moved = tuned[tuned.regime == "fine-tuned, head"].groupby(["method", "seed"]).value.mean()
+    last, dlfa = (f"{moved[method].mean():.1f}" for method in ("last", DLFA))
+    assert f"the last layer has {last} PAN-X F1 in nine languages, DLFA {dlfa}." in found
 
 
 def test_what_is_said_of_the_shipped_pipeline_s_layers_is_what_chose_them() -> None:
@@ -219,3 +224,50 @@ def test_what_is_said_of_a_monolingual_teacher_is_what_was_measured() -> None:
     page = (RESULTS / "distilled.md").read_text(encoding="utf-8")
     table = runpy.run_path(str(RESULTS / "write_distilled.py"))["table"](rows)
     assert table.strip() in page
+
+
+@pytest.fixture(scope="module")
+def tuned() -> pandas.DataFrame:
+    """Entity F1 in percent of target languages, a row a run and language."""
+    table = pandas.read_csv(RESULTS / "tuned.csv", keep_default_na=False, dtype=str)
+    table = table[(table.language != "en") & (table.metric == MAIN["ner"])]
+    method = (table.aggregator + "/" + table.gate + "/" + table.layer).str.rstrip("/")
+    return table.assign(value=100 * table.value.astype(float), method=method)
+
+
+def test_what_is_said_of_fine_tuning_is_what_was_measured(tuned: pandas.DataFrame) -> None:
+    text = said("docs", "results", "tuned.md")
+    keys = ["regime", "texts", "method", "seed"]
+    seeds = tuned.groupby(keys).value.mean()
+    chinese = tuned[tuned.language == "zh"].groupby(keys[:3]).value.mean()
+    layer, control, n = "layer//8", CONTROL.rstrip("/"), "500"
+    plain, head, frozen = "fine-tuned", "fine-tuned, head", "frozen"
+
+    def mean(regime: str, method: str = "last", texts: str = n) -> str:
+        return f"{seeds[regime, texts, method].mean():.1f}"
+
+    def over(regime: str, method: str, other: str = "last") -> str:
+        return f"{(seeds[regime, n, method] - seeds[regime, n, other]).mean():+.1f}"
+
+    assert len(seeds[plain, n, "last"]) == len(seeds[head, n, "last"]) == 3
+    one, two = (
+        (f"{seeds[x, n, 'last'].mean():.1f} (± {seeds[x, n, 'last'].std():.1f})")
+        for x in ("one rate", plain)
+    )
+    assert f"has {one} at one rate of 1e-4 for both, {two} at two" in text
+    assert f"and {mean(head)} with the head" in text
+    zh = [f"{chinese[x, n, 'last']:.1f}" for x in (head, plain)]
+    assert f"in Chinese {zh[0]} instead of {zh[1]}" in text
+    assert f"{mean(frozen)} frozen with the same head" in text
+    assert f"layer 8 from {mean(frozen, layer)} to {mean(head, layer)}" in text
+    found = [over(head, x) for x in (layer, DLFA, control)]
+    assert f"layer 8 {found[0]}, DLFA {found[1]}, its control {found[2]}" in text
+    found = [over(plain, x) for x in (layer, DLFA, control)]
+    assert f"Without the head they are {found[0]}, {found[1]} and {found[2]}" in text
+    far = [mean(plain, x, "2000") for x in (DLFA, control)]
+    assert f"2,000 (one seed) DLFA is the best, {far[0]}, its control has {far[1]}" in text
+    switched, words = mean("code switching"), mean("synonyms")
+    assert f"{switched} with translations, {words} with as many English synonyms" in text
+    assert f"{mean(plain)} as the texts are" in text
+    advice = said("docs", "transfer.md")
+    assert f"{one} at one rate of 1e-4, {two} at two rates, {mean(head)} with a head" in advice
