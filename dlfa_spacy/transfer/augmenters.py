@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from ..checks import check_choice, check_number
 from .word_switcher import (
     BOTH,
     FIRST,
@@ -177,18 +178,8 @@ def _english(path: str) -> dict[str, WordTable]:
 def _check(settings: SwitchSettings) -> None:
     for name in ("sentence_rate", "token_rate"):
         value = getattr(settings, name)
-        if not 0 <= value <= 1:
-            raise ValueError(
-                f"{SECTION} {name} = {value}: expected a share from 0 to 1. Fix: {name} = 0.5."
-            )
-    if settings.warmup < 0:
-        raise ValueError(
-            f"{SECTION} warmup = {settings.warmup}: expected a number of texts. Fix: warmup = 0."
-        )
+        check_number(f"{SECTION} {name}", value, 0 <= value <= 1, "a share from 0 to 1", 0.5)
+    texts = settings.warmup
+    check_number(f"{SECTION} warmup", texts, texts >= 0, "a number of texts", 0)
     for name, choices in CHOICES.items():
-        found = getattr(settings, name)
-        if found not in choices:
-            raise ValueError(
-                f'{SECTION} {name} = "{found}": expected one of {", ".join(choices)}. '
-                f'Fix: {name} = "{choices[0]}".'
-            )
+        check_choice(f"{SECTION} {name}", getattr(settings, name), choices)

@@ -123,7 +123,10 @@ class Preserve:
         task's gradient, and how much of it is added."""
         task = {name: cast(Tensor, parameter.grad) for name, parameter in weights}
         all_of: list[dict[str, Tensor]] = [task, *self._gradients]
-        table = numpy.array([[_dot(a, b) for b in all_of] for a in all_of])
+        table = numpy.zeros((len(all_of), len(all_of)))
+        for i, a in enumerate(all_of):
+            for j, b in enumerate(all_of[: i + 1]):
+                table[i, j] = table[j, i] = _dot(a, b)
         norms = numpy.sqrt(table.diagonal())
         cosines = [float(x) for x in table[0, 1:] / numpy.maximum(norms[0] * norms[1:], 1e-300)]
         if self.mode == SUM:
