@@ -11,6 +11,7 @@ from spacy.language import Language
 
 from ..alignment.methods.cao import Cao, CaoSettings
 from ..alignment.methods.realign import Realign, RealignSettings
+from ..checks import check_number
 from ..encoder.model import TransformerModel
 from ..pipeline.encoders import encoder_of
 from .reference import SECTION, PairSource, Reference
@@ -173,10 +174,7 @@ def _cao(model: TransformerModel, settings: CaoSettings) -> Cao:
 
 def _check_positive(**values: float) -> None:
     for name, value in values.items():
-        if isinstance(value, int) and value < 1:
-            raise ValueError(f"{SECTION} {name} = {value}: expected 1 or more. Fix: {name} = 1.")
-        if not value > 0:
-            raise ValueError(
-                f"{SECTION} {name} = {value}: expected a number above 0. Fix: {name} = 0.1, or "
-                "leave the callback out."
-            )
+        counts = isinstance(value, int)
+        right = value >= 1 if counts else value > 0
+        wanted = "1 or more" if counts else "a number above 0"
+        check_number(f"{SECTION} {name}", value, right, wanted, 1 if counts else 0.1)
