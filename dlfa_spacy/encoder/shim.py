@@ -19,6 +19,7 @@ from transformers import AutoConfig, AutoTokenizer
 from ..steps import step
 from ..threads import ModuleUse
 from .ledger import GradientLedger
+from .run.bfloat16 import has_bfloat16
 from .run.onnx_runtime import (
     NO_TRAINING,
     OnnxEncoder,
@@ -61,13 +62,14 @@ class EncoderShim(HFShim):
     """
 
     def __init__(self, hf_model: HFObjects, mixed_precision: bool, grad_scaler_config: dict):
-        # thinc's mixed precision is CUDA's: half floats, whose gradients have to be scaled. A CPU
-        # has bfloat16, as wide as fp32, whose gradients have not.
-        on_gpu = get_torch_default_device().type != "cpu"
+        # thinc's mixed precision is half floats, whose gradients have to be scaled. Those of
+        # bfloat16, as wide as fp32, have not: `PackedEncoder` sees to it, on any device.
+        device = get_torch_default_device().type
+        halves = device != "cpu" and not has_bfloat16(device)
         super().__init__(
             hf_model,
-            mixed_precision=mixed_precision and on_gpu,
-            grad_scaler_config=dict(grad_scaler_config) if on_gpu else {"enabled": False},
+            mixed_precision=mixed_precision and halves,
+            grad_scaler_config=dict(grad_scaler_config) if halves else {"enabled": False},
         )
         self.mixed_precision = mixed_precision
         self.scaler_config = dict(grad_scaler_config)

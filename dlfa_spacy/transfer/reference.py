@@ -103,8 +103,8 @@ class Reference:
         """
         method, batch = self._batch(model, number)
         shim, device = model.shim, model.packed.device
-        # As the encoder itself computes: half floats on a GPU, bfloat16 on a CPU that has it.
-        dtype = torch.float16 if device.type == "cuda" else torch.bfloat16
+        # As the encoder itself computes: in bfloat16 where there is any, half floats on other GPUs.
+        dtype = torch.float16 if shim._mixed_precision else torch.bfloat16
         wide = not (shim._mixed_precision or model.packed.uses_bfloat16)
         with shim.use.training(method):
             with torch.autocast(device.type, dtype, enabled=not wide):

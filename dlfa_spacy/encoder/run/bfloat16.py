@@ -1,4 +1,4 @@
-"""bfloat16 on a CPU: whether there is any, and an encoder's blocks in it."""
+"""bfloat16: whether a device has it, and an encoder's blocks in it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ import torch
 from torch import nn
 
 
-def has_bfloat16() -> bool:
-    """RETURNS (bool): Whether the CPU multiplies bfloat16 matrices: elsewhere it is emulated, and
-    slower than fp32."""
+def has_bfloat16(device: str = "cpu") -> bool:
+    """RETURNS (bool): Whether a CPU, or the GPU ("cuda"), multiplies bfloat16 matrices: elsewhere
+    it is emulated, and slower than fp32."""
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device != "cpu":
+        return False
     amx: Callable[[], bool] = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
     avx512: Callable[[], bool] = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     return avx512() or amx()

@@ -14,7 +14,7 @@ from ..reader import Reader
 from ..segment.windows import Windows
 from ..storage.int8 import Int8Linear
 from .bfloat16 import Bfloat16Blocks, has_bfloat16
-from .buckets import CPU_BUDGET, GPU_BUDGET, buckets
+from .buckets import CPU_BUDGET, CPU_ROOM, GPU_BUDGET, GPU_ROOM, buckets
 from .early_exit import find_blocks, run_up_to
 from .gather import Gathered, Outputs
 from .packed_rows import packed_layers, runs_packed
@@ -28,8 +28,8 @@ class PackedEncoder(nn.Module):
 
     transformer (Module): Any encoder of `transformers.AutoModel` that takes `input_ids` and
         `attention_mask` and can return its hidden states.
-    mixed_precision (bool): On a CPU that computes in bfloat16, let the encoder do so. (On a GPU
-        thinc sees to it.) What comes out is fp32 all the same.
+    mixed_precision (bool): On a device that computes in bfloat16, let the encoder do so. (A GPU
+        that does not has half floats, and thinc sees to them.) What comes out is fp32 all the same.
     """
 
     def __init__(self, transformer: nn.Module, mixed_precision: bool = False):
@@ -66,15 +66,17 @@ class PackedEncoder(nn.Module):
         RETURNS (Outputs): Without consumers the layers by their numbers, `(N, E)` each, with their
             graph if gradients are on. With consumers one `(N, E)` for each, by its name.
         """
+        on_cpu = self.device.type == "cpu"
         if budget is None:
-            budget = CPU_BUDGET if self.device.type == "cpu" else GPU_BUDGET
-        groups = list(buckets(windows.lengths, budget, pads=not self._runs_packed()))
+            budget = CPU_BUDGET if on_cpu else GPU_BUDGET
+        room = CPU_ROOM if on_cpu else GPU_ROOM
+        groups = list(buckets(windows.lengths, budget, pads=not self._runs_packed(), room=room))
         starts = numpy.concatenate([[0], numpy.cumsum(windows.lengths)])
         gathered = Gathered(int(starts[-1]))
         if torch.is_grad_enabled():
             self.bfloat16_blocks.forget()
         # Around all buckets, so that the weights are cast once.
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.uses_bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.uses_bfloat16):
             for group in groups:
                 lengths = windows.lengths[group]
                 rows = _row_numbers(starts[group], lengths)
@@ -111,7 +113,7 @@ class PackedEncoder(nn.Module):
         states = LayerStates(hidden, self.num_layers)
         counts = torch.from_numpy(lengths).to(self.device)
         # Aggregators compute in fp32.
-        with torch.autocast("cpu", enabled=False):
+        with torch.autocast(self.device.type, enabled=False):
             return {name: consume(states, counts) for name, consume in consumers.items()}
 
     def _pad(
@@ -184,7 +186,7 @@ class PackedEncoder(nn.Module):
 
     @property
     def uses_bfloat16(self) -> bool:
-        return self.mixed_precision and self.device.type == "cpu" and has_bfloat16()
+        return self.mixed_precision and has_bfloat16(self.device.type)
 
     def _hidden_states(self, kwargs: dict[str, object], layers: list[int]) -> dict[int, Tensor]:
         num_layers = self.num_layers

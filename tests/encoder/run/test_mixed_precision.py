@@ -95,7 +95,7 @@ def test_mixed_precision_survives(bert, part):
 
 @pytest.mark.slow
 def test_a_cpu_without_bfloat16_computes_in_fp32(bert, monkeypatch):
-    monkeypatch.setattr("dlfa_spacy.encoder.run.packed.has_bfloat16", lambda: False)
+    monkeypatch.setattr("dlfa_spacy.encoder.run.packed.has_bfloat16", lambda device: False)
     exact, mixed = (find_encoder(pipeline(bert, flag)) for flag in (False, True))
     mixed.packed.transformer.load_state_dict(exact.packed.transformer.state_dict())
     docs = [spacy.blank("xx")(text) for text in TEXTS]

@@ -309,7 +309,7 @@ def test_rows_train_once_they_are_unpacked(folder: str, tmp_path: Path) -> None:
 
 
 def test_bfloat16_blocks_of_packed_layers(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dlfa_spacy.encoder.run.packed.has_bfloat16", lambda: True)
+    monkeypatch.setattr("dlfa_spacy.encoder.run.packed.has_bfloat16", lambda device: True)
     nlp = initialized(pipeline(folder, {"tagger": listener("mean")}))
     docs = [nlp.make_doc(text) for text in TEXTS]
     expected = encoder(nlp).encode(docs, [4]).states[4]
