@@ -250,6 +250,10 @@ ONE_BY_ONE = (
     "dropout", "L2", "after_init", "eval_frequency", "max_epochs", "before_update",
     "augmenter", "shuffle_buffer",
 )  # fmt: skip
+WAYS = (
+    "one_rate_500", "code_switch_500", "synonyms_500", "perturb_500", "adversarial_500", "l2_500",
+    "preserve_500", "multi-task_500", "adjust_500", "realign_500",
+)  # fmt: skip
 COMMITTED = [
     path
     for path in sorted([*RESULTS.glob("*.cfg"), *(ROOT / "configs" / "plans").glob("*.cfg")])
@@ -274,8 +278,7 @@ def test_a_committed_plan_reads_and_names_methods_of_the_bundled_encoder(path: P
     # What is shown with one seed says so.
     one_seed = path.stem in ("encoder_frozen", "xtreme")
     # What another way to train changes is no question of a method: each has a plan as its control.
-    ways = ("code_switch_500", "synonyms_500", "preserve_500", "multi-task_500", "one_rate_500")
-    compared = {"last"} if path.stem in ways else {"last", "control"}
+    compared = {"last"} if path.stem in WAYS else {"last", "control"}
     assert compared <= methods and len(plan.seeds) >= (1 if one_seed else 3)
     for task in plan.tasks:
         config = make_config(base_of(task), "last", encoder=plan.encoders["bundled"])
@@ -298,7 +301,7 @@ def test_a_committed_plan_reads_and_names_methods_of_the_bundled_encoder(path: P
 
 def test_the_committed_plans_are_found() -> None:
     found = {path.stem for path in COMMITTED}
-    assert {"frozen_main", "frozen_layers", "frozen_100", "tuned_100", "topics"} <= found
+    assert {"frozen_main", "frozen_layers", "frozen_100", "tuned_head_100", "topics"} <= found
     assert {"sentiment", "pairs_frozen", "tuned_upper_500", "xtreme"} <= found
 
 
