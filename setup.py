@@ -14,6 +14,7 @@ ENTRY_POINTS = {
     "spacy_factories": [
         "dlfa_transformer = dlfa_spacy.pipeline.component:make_dlfa_transformer",
         "dlfa_doc_cleaner = dlfa_spacy.pipeline.cleaner:make_dlfa_doc_cleaner",
+        "dlfa_confidence = dlfa_spacy.pipeline.confidence.component:make_confidence",
         "dlfa_sentence_vectors = dlfa_spacy.pipeline.sentence_vectors:make_sentence_vectors",
     ],
     "spacy_architectures": [

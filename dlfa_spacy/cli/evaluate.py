@@ -57,6 +57,14 @@ def evaluate_cli(
             "--out), for [cyan]dlfa report --sentences[/].",
         ),
     ] = 0,
+    calibration: Annotated[
+        bool,
+        typer.Option(
+            "--calibration",
+            help="Compare confidences with what is right, of a pipeline from [cyan]dlfa "
+            "calibrate[/].",
+        ),
+    ] = False,
     batch_size: Annotated[
         int, typer.Option(min=0, help="Texts per batch; 0 for the pipeline's own setting.")
     ] = 0,
@@ -166,6 +174,7 @@ def evaluate_cli(
                         "train_data": train_data or None,
                     },
                     n_examples=examples,
+                    calibration=calibration,
                     on_language=on_language,
                     on_doc=on_doc,
                     on_total=None if bar.disable else on_total,
@@ -195,7 +204,7 @@ def _run_name(model: str) -> str | None:
 def _show(evaluation: "Evaluation") -> None:
     from rich.table import Table
 
-    from ..evaluation.tables import score_rows
+    from ..evaluation.tables import CALIBRATION_NOTE, calibration_rows, score_rows
 
     header, rows, footer = score_rows(evaluation)
     run = evaluation.run
@@ -212,3 +221,12 @@ def _show(evaluation: "Evaluation") -> None:
     console.print(table)
     for sentence in evaluation.statements():
         console.print(sentence, highlight=False)
+    header, rows = calibration_rows(evaluation)
+    if rows:
+        table = Table(title="Confidence", header_style="bold", title_justify="left")
+        for index, name in enumerate(header):
+            table.add_column(name, justify="left" if index < 2 else "right")
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
+        console.print(CALIBRATION_NOTE, highlight=False)

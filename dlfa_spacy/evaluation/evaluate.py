@@ -69,6 +69,7 @@ def evaluate_language(
     limit_seed: int = 0,
     options: ReadingOptions | None = None,
     n_examples: int = 0,
+    calibration: bool = False,
     on_doc: OnDoc | None = None,
     on_total: OnTotal | None = None,
 ) -> LanguageResult:
@@ -83,6 +84,7 @@ def evaluate_language(
     limit_seed (int): Seed of that draw.
     options (Optional[ReadingOptions]): How to read public formats.
     n_examples (int): Keep the first texts with errors, that many.
+    calibration (bool): Compare confidences with what is right.
     on_doc (Optional[Callable[[], None]]): Called for each text scored.
     on_total (Optional[Callable[[int], None]]): Called with the number of texts, where it can be
         known beforehand: with a limit, and of .spacy files.
@@ -98,7 +100,7 @@ def evaluate_language(
         elif all(path.suffix == ".spacy" for path in files.paths):
             on_total(sum(count_docs(path) for path in files.paths))
     golds = sample(_gold_docs(nlp, files, options, notes), total, limit, limit_seed)
-    scorer = LanguageScorer(tasks, gold_tokens=gold_tokens)
+    scorer = LanguageScorer(tasks, gold_tokens=gold_tokens, calibration=calibration)
     examples: list[dict[str, Any]] = []
     n_kept = 0
     seconds = 0.0
@@ -137,6 +139,7 @@ def evaluate_language(
         confusions=scorer.confusions(),
         multilabel_per_threshold=scorer.multilabel_per_threshold(),
         examples=examples,
+        calibration=scorer.calibrations(),
     )
 
 
@@ -165,6 +168,7 @@ def evaluate(
     options: ReadingOptions | None = None,
     run: dict[str, Any] | None = None,
     n_examples: int = 0,
+    calibration: bool = False,
     on_language: OnLanguage | None = None,
     on_doc: OnDoc | None = None,
     on_total: OnTotal | None = None,
@@ -184,6 +188,7 @@ def evaluate(
     run (Optional[Dict[str, Any]]): `name`, `variant`, `seed`, `train_data`, `eval_data` for the
         record; what is missing is taken from the pipeline's config and meta.
     n_examples (int): Texts with errors to keep per language, the first ones.
+    calibration (bool): Compare confidences with what is right.
     on_language (Optional[Callable[[LanguageFiles], None]]): Called before each language.
     on_doc (Optional[Callable[[], None]]): Called for each text scored.
     on_total (Optional[Callable[[int], None]]): Called with the number of texts of each language,
@@ -222,6 +227,7 @@ def evaluate(
                 limit_seed=limit_seed,
                 options=options,
                 n_examples=n_examples,
+                calibration=calibration,
                 on_doc=on_doc,
                 on_total=on_total,
             )

@@ -26,6 +26,8 @@ class LanguageResult:
     ner_f1_per_type (Dict[str, float]): Span F1 by entity type.
     confusions (Dict[str, Dict[str, Dict[str, int]]]): By task, count by predicted label by gold
         label, see `LanguageScorer.confusions`.
+    calibration (Dict[str, Dict[str, Any]]): By task, how far confidences are from what is right,
+        see `metrics.calibration`; empty if that was not asked.
     multilabel_per_threshold (Dict[str, Dict[str, float]]): F1 of several labels at once by
         threshold; empty for exclusive classes.
     examples (List[Dict[str, Any]]): Texts with errors, see `wrong_text`; not in scores.json,
@@ -46,6 +48,7 @@ class LanguageResult:
     confusions: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     multilabel_per_threshold: dict[str, dict[str, float]] = field(default_factory=dict)
     examples: list[dict[str, Any]] = field(default_factory=list)
+    calibration: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def words_per_second(self) -> float:
@@ -203,6 +206,7 @@ class Evaluation:
                     "confusions": r.confusions,
                     "multilabel_per_threshold": r.multilabel_per_threshold,
                     "reading_notes": r.reading_notes,
+                    **({"calibration": r.calibration} if r.calibration else {}),
                 }
                 for r in self.languages
             },

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from spacy.tokens import Doc
 
+from ..metrics.calibration import Calibration
 from ..metrics.chunk_f1 import UposChunkF1
 from ..metrics.classification import NOTHING, Confusion, accuracy, macro_f1
 from ..metrics.multilabel import THRESHOLDS, MultiLabelF1
@@ -25,9 +28,12 @@ class LanguageScorer:
     tasks (PipelineTasks): What the pipeline predicts.
     gold_tokens (bool): Whether the pipeline got the gold tokens. XTREME's chunk F1 exists for
         gold tokens only, the word F1 for raw text only.
+    calibration (bool): Whether to compare confidences with what is right.
     """
 
-    def __init__(self, tasks: PipelineTasks, *, gold_tokens: bool) -> None:
+    def __init__(
+        self, tasks: PipelineTasks, *, gold_tokens: bool, calibration: bool = False
+    ) -> None:
         self.tasks = tasks
         self.gold_tokens = gold_tokens
         self.n_docs = 0
@@ -43,6 +49,7 @@ class LanguageScorer:
         self._n_texts = 0
         self._multilabel = MultiLabelF1((*THRESHOLDS, *self._threshold))
         self._confusions = {"pos": Confusion(), "ner": Confusion()}
+        self._calibrations = {name: Calibration() for name in tasks.names if calibration}
 
     @property
     def _threshold(self) -> tuple[float, ...]:
@@ -80,6 +87,8 @@ class LanguageScorer:
             # max() takes the first of equals: the same label on every machine.
             best = max(predicted.cats, key=lambda name: predicted.cats[name], default="")
             self._textcat.add(label, best)
+            if best:
+                self._calibrate("textcat", [predicted.cats[best]], [best == label])
 
     def _add_ner(self, gold: Doc, predicted: Doc) -> None:
         self._has_ner = True
@@ -87,6 +96,10 @@ class LanguageScorer:
         found = _spans(predicted)
         self._ner.add(spans, found)
         self._confuse_spans(spans, found)
+        right = set(spans)
+        if "ner" in self._calibrations:
+            sure = [ent._.confidence for ent in predicted.ents]
+            self._calibrate("ner", sure, [span in right for span in found])
         self._n_off_boundaries += sum(
             predicted.char_span(begin, end) is None for begin, end, _ in spans
         )
@@ -112,6 +125,14 @@ class LanguageScorer:
         }
         aligned = [by_extent.get((token.idx, len(token))) for token in gold]
         self._pos.add(tags, aligned)
+        if "pos" in self._calibrations:
+            wanted = dict(zip([(t.idx, len(t)) for t in gold], tags, strict=True))
+            rows = [
+                (token._.pos_confidence, wanted[token.idx, len(token)] == tag)
+                for token, tag in zip(predicted, found, strict=True)
+                if wanted.get((token.idx, len(token)))
+            ]
+            self._calibrate("pos", [row[0] for row in rows], [row[1] for row in rows])
         for gold_tag, tag in zip(tags, aligned, strict=True):
             if gold_tag:
                 self._confusions["pos"].add(gold_tag, tag or NOTHING)
@@ -122,6 +143,20 @@ class LanguageScorer:
         if self.gold_tokens and self._chunks_valid:
             for chunks in self._chunks.values():
                 chunks.add(tags, [tag or "" for tag in aligned])
+
+    def _calibrate(self, task: str, sure: list[float | None], right: list[bool]) -> None:
+        if task not in self._calibrations:
+            return
+        if None in sure:
+            raise ValueError(
+                f"{task}: found predictions without a confidence, expected one for each. Fix: "
+                "dlfa calibrate adds the component dlfa_confidence and fits it."
+            )
+        self._calibrations[task].add([float(value or 0.0) for value in sure], right)
+
+    def calibrations(self) -> dict[str, dict[str, Any]]:
+        """RETURNS (Dict[str, Dict[str, Any]]): By task, see `Calibration.to_dict`."""
+        return {task: made.to_dict() for task, made in self._calibrations.items() if made.n}
 
     def scores(self) -> dict[str, float]:
         """Compute the metrics, for the tasks that pipeline and gold Docs both have.

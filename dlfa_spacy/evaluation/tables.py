@@ -18,6 +18,12 @@ TABLE_METRICS = tuple(
 )
 
 
+CALIBRATION_NOTE = (
+    "ECE: expected calibration error, 15 bins (Guo et al. 2017). The last column keeps the most "
+    "certain eighty percent of the predictions."
+)
+
+
 def score_rows(evaluation: Evaluation) -> tuple[list[str], list[list[str]], list[list[str]]]:
     """Lay out an evaluation as a table.
 
@@ -53,6 +59,33 @@ def score_rows(evaluation: Evaluation) -> tuple[list[str], list[list[str]], list
     return header, rows, footer
 
 
+def calibration_rows(evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:
+    """Lay out how far confidences are from what is right.
+
+    evaluation (Evaluation): The scores.
+    RETURNS (Tuple[List[str], List[List[str]]]): Header, and a row for each task and language, the
+        source first; without rows if nobody asked.
+    """
+    header = ["task", "language", "predictions", "confidence", "right", "ECE", "right in 80 %"]
+    source = evaluation.settings["source"]
+    results = sorted(evaluation.languages, key=lambda r: r.language != source)
+    rows = [
+        [
+            task,
+            result.language,
+            f"{found['n']:,}",
+            percent(found["confidence"]),
+            percent(found["accuracy"]),
+            percent(found["ece"]),
+            percent(1 - found["risk"]["0.8"]),
+        ]
+        for task in ("ner", "pos", "textcat")
+        for result in results
+        if (found := result.calibration.get(task))
+    ]
+    return header, rows
+
+
 def to_markdown(evaluation: Evaluation) -> str:
     """Make scores.md.
 
@@ -76,6 +109,9 @@ def to_markdown(evaluation: Evaluation) -> str:
         "All scores are percentages. " + " ".join(evaluation.statements()) + "\n",
         "".join(f"* {SHORT[m]}: {METRICS[m]}\n" for m in evaluation.metrics if m in TABLE_METRICS),
     ]
+    header, rows = calibration_rows(evaluation)
+    if rows:
+        parts += ["## Confidence\n", markdown_table(header, rows), CALIBRATION_NOTE + "\n"]
     for result in evaluation.languages:
         table = result.confusions.get("textcat", {})
         if table:
