@@ -170,8 +170,8 @@ class DetectLanguage:
             if not doc.has_annotation("SENT_START"):
                 raise ValueError(
                     f"[components.{self.name}] sentences = true: the Doc has no sentences. "
-                    'Expected a component before it that sets them. Fix: nlp.add_pipe("sentencizer", '
-                    f'before="{self.name}"), or sentences = false.'
+                    "Expected a component before it that sets them. Fix: "
+                    f'nlp.add_pipe("sentencizer", before="{self.name}"), or sentences = false.'
                 )
             yield from doc.sents
         if self.spans_key is not None:
