@@ -2,6 +2,8 @@
 
     pip install "dlfa_spacy[language]" langdetect py3langid pycld2
     python benchmarks/language.py CORPUS --page docs/language.md
+    python benchmarks/language.py CORPUS --page docs/language.md --marker language-threshold \\
+        --by-threshold
 
 CORPUS has `<lang>/test.spacy`, as `dlfa convert` writes them, or any other format that it reads.
 Detectors that are not installed are left out. Each runs in a process of its own, on one thread: its
@@ -102,15 +104,15 @@ def main(
     split: Annotated[str, typer.Option(help="Which files.")] = "test",
     limit: Annotated[int, typer.Option(help="Texts a language.")] = 100,
     page: Annotated[
-        Path | None,
-        typer.Option(
-            help="Put the tables between the markers dlfa:language and "
-            "dlfa:language-threshold of this file."
-        ),
+        Path | None, typer.Option(help="Put the table between the markers of this file.")
     ] = None,
+    marker: Annotated[str, typer.Option(help="<!-- dlfa:MARKER -->")] = "language",
+    by_threshold: Annotated[
+        bool, typer.Option(help="Not the detectors, but thresholds of the one that was chosen.")
+    ] = False,
     one: Annotated[str, typer.Option(help="Only this one, as JSON: what the script calls.")] = "",
 ) -> None:
-    """Print two Markdown tables: the detectors, and thresholds of the one that was chosen."""
+    """Print a Markdown table."""
     texts = {
         path.parent.name: [doc.text for doc in itertools.islice(read_docs(path), limit)]
         for path in sorted(corpus.glob(f"*/{split}.*"))
@@ -118,6 +120,14 @@ def main(
     if one:
         print(json.dumps(measure(one, texts)))
         return
+    text = thresholds(texts) if by_threshold else compare(corpus, split, limit, texts)
+    print(text)
+    if page is not None:
+        insert_between_markers(page, text, f"<!-- dlfa:{marker} -->")
+
+
+def compare(corpus: Path, split: str, limit: int, texts: dict[str, list[str]]) -> str:
+    """RETURNS (str): A table of the detectors that are installed."""
     rows = []
     for name, (module, *_) in DETECTORS.items():
         if importlib.util.find_spec(module) is not None:
@@ -125,13 +135,7 @@ def main(
             command += ["--split", split, "--limit", str(limit)]
             done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
             rows.append(json.loads(done.stdout.splitlines()[-1]))
-    parts = {"language": markdown(rows, texts)}
-    if importlib.util.find_spec("lingua") is not None:
-        parts["language-threshold"] = thresholds(texts)
-    for marker, text in parts.items():
-        print(text, end="\n\n")
-        if page is not None:
-            insert_between_markers(page, text, f"<!-- dlfa:{marker} -->")
+    return markdown(rows, texts)
 
 
 def measure(name: str, texts: dict[str, list[str]]) -> dict[str, Any]:

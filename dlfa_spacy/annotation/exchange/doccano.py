@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...corpora.jsonl import read_jsonl
-from ...files.errors import malformed
-from .json_files import entity, language_of, text_of
+from .json_files import entity, language_of, listed, text_of
 from .predict import Labels
 from .records import Entity, Notes, Record
 
@@ -62,24 +61,16 @@ def read(path: Path, notes: Notes) -> Iterator[Record]:
         text = text_of(path, line, row)
         entities: list[Entity] = []
         categories: list[str] = []
-        found = [row[key] for key in _KEYS if row.get(key) is not None]
-        if not found:
+        if all(row.get(key) is None for key in _KEYS):
             notes.counts["unanswered"] += 1
             continue
-        for label in (label for some in found for label in _list(path, line, some)):
+        for label in (label for key in _KEYS for label in listed(path, line, row, key)):
             if isinstance(label, str):
                 categories.append(label)
             else:
                 entities.append(_entity(path, line, text, label))
-        relations: Any = row.get("relations") or []
-        notes.counts["ignored"] += len(relations)
+        notes.counts["ignored"] += len(listed(path, line, row, "relations"))
         yield Record(text, entities, categories, language_of(row, row.get("meta")), line=line)
-
-
-def _list(path: Path, line: int, found: Any) -> list[Any]:
-    if isinstance(found, list):
-        return found
-    raise malformed(path, line, found, "a list of labels", "Fix: export the file again.")
 
 
 def _entity(path: Path, line: int, text: str, found: Any) -> Entity:

@@ -47,6 +47,15 @@ def entity(
     return Entity(start, end, label)
 
 
+def listed(path: Path, line: int, found: dict[str, Any], key: str) -> list[Any]:
+    """RETURNS (List[Any]): What stands under a key; nothing if there is no such key.
+    RAISES (ValueError): It is no list."""
+    value = found.get(key)
+    if value is not None and not isinstance(value, list):
+        raise malformed(path, line, value, f'a list as "{key}"', "Fix: export the file again.")
+    return value or []
+
+
 def names(path: Path, line: int, found: Any) -> list[str]:
     """RETURNS (List[str]): Names of categories.
     RAISES (ValueError): It is something else."""

@@ -1,8 +1,8 @@
 """Label Studio: tasks with predictions to import, and its JSON export.
 
-Offsets are code points, as in Python (its frontend converts JavaScript's). Those of 2021 and before
-exported UTF-16 units, in which an emoji counts two: the text of each entity, which the export has
-too, tells.
+Offsets are code points, as in Python (its frontend converts JavaScript's). Versions of 2021 and
+before exported UTF-16 units, in which an emoji counts two: the text of each entity, which is in the
+export too, tells.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from xml.sax.saxutils import quoteattr
 
 from ...files.errors import malformed
 from ...files.writing import open_file
-from .json_files import entity, language_of, names, text_of
+from .json_files import entity, language_of, listed, names, text_of
 from .predict import Labels
 from .records import Entity, Notes, Record
 
@@ -110,14 +110,17 @@ def read(path: Path, notes: Notes) -> Iterator[Record]:
                 'tasks with "data" and "annotations"',
                 "Fix: export the project as JSON, not as JSON-MIN, CSV or CoNLL.",
             )
-        results = _results(task, notes)
+        results = _results(path, number, task, notes)
         if results is not None:
             yield _record(path, number, task["data"], results, notes)
 
 
-def _results(task: dict[str, Any], notes: Notes) -> list[Any] | None:
+def _results(path: Path, number: int, task: dict[str, Any], notes: Notes) -> list[Any] | None:
     """RETURNS (Optional[List[Any]]): What a person said; None if nobody said anything."""
-    annotations = [found for found in task.get("annotations") or [] if isinstance(found, dict)]
+    # Some exports have the annotations as numbers only.
+    annotations = [
+        found for found in listed(path, number, task, "annotations") if isinstance(found, dict)
+    ]
     kept = [found for found in annotations if not found.get("was_cancelled")]
     if not kept:
         notes.counts["rejected" if annotations else "unanswered"] += 1
@@ -125,8 +128,7 @@ def _results(task: dict[str, Any], notes: Notes) -> list[Any] | None:
     notes.counts["several"] += len(kept) - 1
     # The ground truth if somebody named it, else the last word.
     best = next((found for found in kept if found.get("ground_truth")), kept[-1])
-    results = best.get("result")
-    return results if isinstance(results, list) else []
+    return listed(path, number, best, "result")
 
 
 def _record(
@@ -154,10 +156,11 @@ def _entity(path: Path, number: int, text: str, value: dict[str, Any], notes: No
     quoted = value.get("text")
     if isinstance(quoted, str) and isinstance(start, int) and isinstance(end, int):
         units = text.encode("utf-16-le", "surrogatepass")
-        there = units[2 * start : 2 * end].decode("utf-16-le", "replace")
-        if text[start:end] != quoted == there:
+        before, inside = (
+            part.decode("utf-16-le", "replace")
+            for part in (units[: 2 * start], units[2 * start : 2 * end])
+        )
+        if text[start:end] != quoted == inside:
             notes.counts["utf16"] += 1
-            start, end = (
-                len(units[: 2 * place].decode("utf-16-le", "replace")) for place in (start, end)
-            )
+            start, end = len(before), len(before) + len(inside)
     return entity(path, number, text, value, start, end, labels[0] if labels else None)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...corpora.jsonl import read_jsonl
 from ...files.errors import malformed
-from .json_files import entity, language_of, names, text_of
+from .json_files import entity, language_of, listed, names, text_of
 from .predict import Labels
 from .records import Notes, Record
 
@@ -88,15 +88,14 @@ def read(path: Path, notes: Notes) -> Iterator[Record]:
             notes.counts["rejected"] += 1
             continue
         text = text_of(path, line, task)
-        spans: Any = task.get("spans") or []
-        if not isinstance(spans, list) or not all(isinstance(span, dict) for span in spans):
+        spans = listed(path, line, task, "spans")
+        if not all(isinstance(span, dict) for span in spans):
             raise malformed(path, line, spans, "a list of spans", "Fix: export the file again.")
-        relations: Any = task.get("relations") or []
-        notes.counts["ignored"] += len(relations)
         entities = [
             entity(path, line, text, x, x.get("start"), x.get("end"), x.get("label")) for x in spans
         ]
         categories = names(path, line, task.get("accept") or [])
+        notes.counts["ignored"] += len(listed(path, line, task, "relations"))
         # Binary decisions, as of textcat.teach.
         if isinstance(task.get("label"), str):
             categories.append(str(task["label"]))
