@@ -10,6 +10,7 @@ Detectors that are not installed are left out. Each runs in a process of its own
 memory is its own then.
 """
 
+import functools
 import importlib.metadata
 import importlib.util
 import itertools
@@ -83,18 +84,16 @@ def pycld2(chosen: list[str] | None) -> tuple[Detect, int]:
 
 
 # Name -> module, distribution, how to make it, whether it is told the languages of the corpus.
-DETECTORS: dict[str, tuple[str, str, Callable[..., tuple[Detect, int]], bool]] = {
-    "lingua, told the languages": ("lingua", "lingua-language-detector", lingua, True),
-    "lingua": ("lingua", "lingua-language-detector", lingua, False),
-    "lingua, `high_accuracy = false`": (
-        "lingua",
-        "lingua-language-detector",
-        lambda chosen: lingua(chosen, fast=True),
-        False,
-    ),
-    "langdetect": ("langdetect", "langdetect", langdetect, False),
-    "py3langid, told the languages": ("py3langid", "py3langid", py3langid, True),
+Row = tuple[str, str, Callable[..., tuple[Detect, int]], bool]
+LINGUA = ("lingua", "lingua-language-detector")
+DETECTORS: dict[str, Row] = {
+    "lingua, languages given": (*LINGUA, functools.partial(lingua, fast=True), True),
+    "lingua, languages given, `high_accuracy`": (*LINGUA, lingua, True),
+    "lingua": (*LINGUA, functools.partial(lingua, fast=True), False),
+    "lingua, `high_accuracy`": (*LINGUA, lingua, False),
+    "py3langid, languages given": ("py3langid", "py3langid", py3langid, True),
     "py3langid": ("py3langid", "py3langid", py3langid, False),
+    "langdetect": ("langdetect", "langdetect", langdetect, False),
     "pycld2": ("pycld2", "pycld2", pycld2, False),
 }
 
