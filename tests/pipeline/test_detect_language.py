@@ -21,7 +21,6 @@ from spacy.training import Example
 
 from dlfa_spacy.language import get_language, set_language
 from dlfa_spacy.pairs import join_pair
-from dlfa_spacy.pipeline import detect_language
 from dlfa_spacy.pipeline.sources import encoder_pipeline
 
 TWIN = str(ROOT / "tests" / "util" / "lingua_twin")
@@ -286,4 +285,3 @@ def test_texts_of_unknown_languages_do_not_count_as_a_language(bert: str) -> Non
 def test_the_factory_says_what_it_assigns() -> None:
     meta = Language.get_factory_meta("dlfa_language")
     assert list(meta.assigns) == ["doc._.language", "doc._.language_confidence"]
-    assert detect_language.make_language.__doc__

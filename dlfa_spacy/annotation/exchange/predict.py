@@ -12,6 +12,13 @@ from spacy.tokens import Doc, Span
 from ...language import get_language, set_language
 from .records import Entity, Record
 
+_ANNOTATES = {
+    "beam_ner": "entities",
+    "entity_ruler": "entities",
+    "ner": "entities",
+    "textcat": "categories",
+    "textcat_multilabel": "categories",
+}
 # Texts in one memory zone: what the vocab learned from them is forgotten afterwards.
 _ZONE = 1000
 # From here on a category applies, where several may.
@@ -40,17 +47,18 @@ def labels_of(nlp: Language, tasks: Iterable[str] = ("entities", "categories")) 
     RETURNS (Labels): The labels.
     RAISES (ValueError): It has none.
     """
+    wanted = set(tasks)
     found: dict[str, list[str]] = {"entities": [], "categories": []}
     factories = {name: nlp.get_pipe_meta(name).factory for name in nlp.pipe_names}
     for name, factory in factories.items():
-        kind = {"ner": "entities", "entity_ruler": "entities"}.get(factory, "")
-        kind = "categories" if factory.startswith("textcat") else kind
-        if kind in set(tasks):
+        kind = _ANNOTATES.get(factory, "")
+        if kind in wanted:
             found[kind] += nlp.pipe_labels.get(name, ())
     if not any(found.values()):
         raise ValueError(
-            f"--model: found no labels of {' or '.join(tasks)} in {nlp.pipe_names}. Expected a "
-            "pipeline with a trained ner or textcat. Fix: name another one, or another --only."
+            f"--model: found no labels of {' or '.join(sorted(wanted))} in {nlp.pipe_names}. "
+            "Expected a pipeline with a trained ner or textcat. Fix: name another one, or another "
+            "--only."
         )
     exclusive = "textcat_multilabel" not in factories.values()
     entities, categories = (list(dict.fromkeys(labels)) for labels in found.values())
