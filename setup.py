@@ -16,6 +16,7 @@ ENTRY_POINTS = {
         "dlfa_doc_cleaner = dlfa_spacy.pipeline.cleaner:make_dlfa_doc_cleaner",
         "dlfa_confidence = dlfa_spacy.pipeline.confidence.component:make_confidence",
         "dlfa_sentence_vectors = dlfa_spacy.pipeline.sentence_vectors:make_sentence_vectors",
+        "dlfa_language = dlfa_spacy.pipeline.detect_language:make_language",
     ],
     "spacy_architectures": [
         "dlfa_spacy.TransformerModel.v1 = "
@@ -130,6 +131,9 @@ setup(
     extras_require={
         "accelerate": ["accelerate>=1.0"],
         "analysis": ["matplotlib", "pandas", "scikit-learn"],
+        # A wheel of 96 MB, and so not among what the tests need: they have a small twin of it, and
+        # run against the real one where it is installed.
+        "language": ["lingua-language-detector>=2.1,<3.0"],
         "onnx": ONNX,
         "report": ["matplotlib", "pandas", "scipy"],
         "test": TEST,

@@ -13,7 +13,9 @@ from .calibrate import calibrate_cli
 from .convert import convert_cli
 from .distill import distill_cli
 from .evaluate import evaluate_cli
+from .export import export_cli
 from .export_encoder import export_encoder_cli
+from .import_ import import_cli
 from .init_config import init_config_cli
 from .optimize import optimize_cli
 from .report import report_cli
@@ -36,6 +38,8 @@ app.command("report")(report_cli)
 app.command("sweep")(sweep_cli)
 app.command("optimize")(optimize_cli)
 app.command("export-encoder")(export_encoder_cli)
+app.command("export")(export_cli)
+app.command("import")(import_cli)
 app.command("align")(align_cli)
 app.command("distill")(distill_cli)
 app.command("benchmark")(benchmark_cli)

@@ -205,19 +205,24 @@ class SentenceVectors:
         nlp: Language | None = None,
     ) -> None:
         """Learn the means from the training examples, if `center`: by `doc._.language` of the
-        reference, or as one language where that is not set.
+        reference. Those where it is not set are left out, or are one language if it is nowhere.
 
         get_examples (Callable[[], Iterable[Example]]): The examples.
         nlp (Language): The pipeline.
         """
         if not self.center:
             return
-        texts: dict[str, list[str]] = {}
+        texts: dict[str | None, list[str]] = {}
         for example in get_examples():
-            language = get_language(example.reference) or "?"
+            language = get_language(example.reference)
             texts.setdefault(language, []).append(example.reference.text)
+        # Texts of unknown languages are not one more language: they would count as much as one in
+        # the mean of all.
+        unknown = texts.pop(None, [])
         self.means = {}
-        self.learn_means(dict(texts))
+        self.learn_means(
+            {str(language): some for language, some in texts.items()} or {"?": unknown}
+        )
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
         """RETURNS (bytes): The means."""

@@ -33,7 +33,7 @@ OWN_PAGES = [
     ROOT / "examples" / "README.md",
     ROOT / "CHANGELOG.md",
 ]
-FACTORIES = ("dlfa_transformer", "dlfa_sentence_vectors", "dlfa_doc_cleaner")
+FACTORIES = ("dlfa_transformer", "dlfa_sentence_vectors", "dlfa_language", "dlfa_doc_cleaner")
 
 
 def entry_points() -> dict[str, str]:

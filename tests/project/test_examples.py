@@ -337,6 +337,42 @@ def test_the_packaged_pipeline_routes_most_mails(capsys: pytest.CaptureFixture[s
     assert "of 34 mails" in capsys.readouterr().out
 
 
+def test_texts_are_routed_to_the_pipelines_of_their_languages(
+    model: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    example = load("routing")
+    # A twin of lingua, whose wheel is large.
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / "util" / "lingua_twin"))
+    monkeypatch.delitem(sys.modules, "lingua", raising=False)
+    # More texts than wait for each other.
+    monkeypatch.setattr(example, "CHUNK", 3)
+    german, french, default = (spacy.blank("xx") for _ in range(3))
+    for name, nlp in (("german", german), ("french", french), ("default", default)):
+        nlp.meta["name"] = name
+        nlp.add_pipe("sentencizer")
+    texts = ["Das ist ein Haus", "12", "Le jardin", "This is a house", "北京", "Das ist", "", "est"]
+    docs = list(
+        example.route(
+            texts, example.language_finder(), {"de": german, "fr": french, "ar": german}, default
+        )
+    )
+    assert [doc.text for doc in docs] == texts
+    languages = ["de", None, "fr", "en", "zh", "de", None, "fr"]
+    assert [doc._.language for doc in docs] == languages
+    own = {"de": german, "fr": french}
+    for doc, language in zip(docs, languages, strict=True):
+        assert doc.vocab is own.get(language or "", default).vocab
+    lines = tmp_path / "lines.txt"
+    lines.write_text("Anna is in Berlin this\n\n12\n", encoding="utf-8")
+    example.main(lines, model=model, route_=None, languages="de,en")
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split("\t")[0] for line in printed] == ["en", "unknown"]
+    assert "Anna (PER)" in printed[0]
+
+
 def test_the_service_answers_with_entities_and_categories(model: str, classifier: str) -> None:
     example = load("http_service")
     for name, texts in ((model, TEXTS), (classifier, [join_pair("Anna lives", "Anna")[0]])):

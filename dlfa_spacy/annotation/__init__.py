@@ -1,0 +1,1 @@
+"""Corpora annotated at scale, by pipelines and by people."""
