@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Drawn in this color, what is text or axis becomes `currentColor`: dark on light, light on dark.
-_INK = "#010203"
+INK = "#010203"
 # Okabe and Ito's colors for any eye, those that show on white and on black; shapes tell them apart
 # where color does not.
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
-def _svg(figure: Figure, label: str) -> str:
+def svg_of(figure: Figure, label: str) -> str:
     import matplotlib
 
     buffer = io.StringIO()
@@ -32,7 +32,7 @@ def _svg(figure: Figure, label: str) -> str:
             buffer, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None}
         )
     text = buffer.getvalue()
-    text = text[text.index("<svg") :].replace(_INK, "currentColor")
+    text = text[text.index("<svg") :].replace(INK, "currentColor")
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     # Ids must be unique on a page with several figures.
     prefix = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")
@@ -93,8 +93,8 @@ def heat_map(comparison: Comparison) -> str:
         vmax=limit if differences else 100,
     )
     axes.invert_yaxis()
-    axes.set_xticks(range(len(across)), across, color=_INK)
-    axes.set_yticks(range(len(down)), down, color=_INK)
+    axes.set_xticks(range(len(across)), across, color=INK)
+    axes.set_yticks(range(len(down)), down, color=INK)
     if across is not columns:
         axes.tick_params(axis="x", labelrotation=60)
         for label in axes.get_xticklabels():
@@ -111,7 +111,7 @@ def heat_map(comparison: Comparison) -> str:
             x, y, shown, ha="center", va="center", fontsize=8, color="#fff" if dark else "#111"
         )
     what = "difference to the last layer" if differences else "score"
-    svg = _svg(figure, f"{comparison.metric} {comparison.setting.eval_data}: {what} by language")
+    svg = svg_of(figure, f"{comparison.metric} {comparison.setting.eval_data}: {what} by language")
     plt.close(figure)
     return svg
 
@@ -132,19 +132,19 @@ def dot_plot(comparison: Comparison) -> str:
     for y, row in enumerate(rows):
         values = [100 * value for value in row.target_values]
         axes.plot(values, [y] * len(values), "o", color="#4c78a8", alpha=0.75, markersize=6)
-        axes.plot([100 * row.targets.mean], [y], "|", color=_INK, markersize=16)
-    axes.set_yticks(range(len(rows)), [row.variant for row in rows], color=_INK)
+        axes.plot([100 * row.targets.mean], [y], "|", color=INK, markersize=16)
+    axes.set_yticks(range(len(rows)), [row.variant for row in rows], color=INK)
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.tick_params(colors=_INK, length=3)
+    axes.tick_params(colors=INK, length=3)
     axes.set_xlabel(
-        "mean over target languages; one dot per seed, the bar is their mean", color=_INK
+        "mean over target languages; one dot per seed, the bar is their mean", color=INK
     )
     axes.grid(axis="x", color="#8884", linewidth=0.6)
     axes.set_axisbelow(True)
     for name, spine in axes.spines.items():
         spine.set_visible(name == "bottom")
-        spine.set_color(_INK)
-    svg = _svg(figure, f"{comparison.metric} {comparison.setting.eval_data}: mean by run")
+        spine.set_color(INK)
+    svg = svg_of(figure, f"{comparison.metric} {comparison.setting.eval_data}: mean by run")
     plt.close(figure)
     return svg
 
@@ -171,7 +171,7 @@ def layer_plot(comparison: Comparison) -> str:
 
     figure, axes = plt.subplots(figsize=(6.4, 3.4))
     for number, (name, layers) in enumerate(lines.items()):
-        color, marker = _style(number)
+        color, marker = style_of(number)
         xs = sorted(layers)
         means = [100 * sum(layers[x]) / len(layers[x]) for x in xs]
         axes.plot(xs, means, "-", marker=marker, color=color, label=name, markersize=6)
@@ -182,11 +182,11 @@ def layer_plot(comparison: Comparison) -> str:
         if row.variant in ("last", "control"):
             style = "-" if row.variant == "last" else ":"
             mean = 100 * row.targets.mean
-            axes.axhline(mean, color=_INK, linewidth=1, linestyle=style, label=row.variant)
+            axes.axhline(mean, color=INK, linewidth=1, linestyle=style, label=row.variant)
     axes.set_xticks(sorted({x for layers in lines.values() for x in layers}))
-    _plain(axes, "lower layer that is fused with the last", "targets' mean")
-    _legend(axes)
-    svg = _svg(figure, f"{comparison.metric} {comparison.setting.eval_data}: score by layer")
+    plain_axes(axes, "lower layer that is fused with the last", "targets' mean")
+    legend(axes)
+    svg = svg_of(figure, f"{comparison.metric} {comparison.setting.eval_data}: score by layer")
     plt.close(figure)
     return svg
 
@@ -209,11 +209,11 @@ def curve_plot(made: Curves, regime: str) -> str:
 
     figure, axes = plt.subplots(figsize=(4.6, 3.6))
     for number, (name, line) in enumerate(lines.items()):
-        color, marker = _style(number)
+        color, marker = style_of(number)
         xs = sorted(line)
         means = [100 * line[x].mean for x in xs]
         errors = [100 * (line[x].sd or 0.0) for x in xs]
-        ink = _INK if name == BASELINE else color
+        ink = INK if name == BASELINE else color
         style = "--" if number >= len(_COLORS) else "-"
         axes.errorbar(
             xs, means, errors, fmt=style, marker=marker, color=ink, label=name, markersize=5,
@@ -227,9 +227,9 @@ def curve_plot(made: Curves, regime: str) -> str:
               for v in line.values()]  # fmt: skip
     room = 0.06 * (max(values) - min(values)) + 0.5
     axes.set_ylim(min(values) - room, max(values) + room)
-    _plain(axes, f"English texts trained on ({regime})", "targets' mean")
-    _legend(axes)
-    svg = _svg(figure, f"{made.title} {regime}: score by number of texts")
+    plain_axes(axes, f"English texts trained on ({regime})", "targets' mean")
+    legend(axes)
+    svg = svg_of(figure, f"{made.title} {regime}: score by number of texts")
     plt.close(figure)
     return svg
 
@@ -250,7 +250,7 @@ def weights_plot(weights: Mapping[str, Sequence[Sequence[float]]], title: str) -
     figure, axes = plt.subplots(figsize=(6.4, 3.0))
     depth = 0
     for number, (name, rows) in enumerate(weights.items()):
-        color, marker = _style(number)
+        color, marker = style_of(number)
         layers = range(len(rows[0]))
         depth = max(depth, len(rows[0]))
         mean = [sum(row[layer] for row in rows) / len(rows) for layer in layers]
@@ -259,30 +259,30 @@ def weights_plot(weights: Mapping[str, Sequence[Sequence[float]]], title: str) -
             axes.plot(layers, row, "-", color=color, alpha=0.25, linewidth=0.8)
     axes.set_xticks(range(depth))
     axes.set_ylim(bottom=0)
-    _plain(axes, "layer (0: embeddings)", "weight")
-    _legend(axes)
-    svg = _svg(figure, title)
+    plain_axes(axes, "layer (0: embeddings)", "weight")
+    legend(axes)
+    svg = svg_of(figure, title)
     plt.close(figure)
     return svg
 
 
-def _style(number: int) -> tuple[str, str]:
+def style_of(number: int) -> tuple[str, str]:
     """RETURNS (Tuple[str, str]): Color and marker of a line."""
     return _COLORS[number % len(_COLORS)], _MARKERS[number % len(_MARKERS)]
 
 
-def _legend(axes: Any) -> None:
+def legend(axes: Any) -> None:
     """Above the lines: on them it would hide some, beside them a narrow screen would cut it off."""
     place = {"loc": "lower left", "bbox_to_anchor": (0, 1.0), "borderaxespad": 0.3}
-    axes.legend(frameon=False, labelcolor=_INK, ncol=2, **place)
+    axes.legend(frameon=False, labelcolor=INK, ncol=2, **place)
 
 
-def _plain(axes: Any, x: str, y: str) -> None:
-    axes.tick_params(colors=_INK, length=3)
-    axes.set_xlabel(x, color=_INK)
-    axes.set_ylabel(y, color=_INK)
+def plain_axes(axes: Any, x: str, y: str) -> None:
+    axes.tick_params(colors=INK, length=3)
+    axes.set_xlabel(x, color=INK)
+    axes.set_ylabel(y, color=INK)
     axes.grid(axis="y", color="#8884", linewidth=0.6)
     axes.set_axisbelow(True)
     for name, spine in axes.spines.items():
         spine.set_visible(name == "bottom")
-        spine.set_color(_INK)
+        spine.set_color(INK)

@@ -14,7 +14,14 @@ from ..statistics.significance import Significance
 from .comparison import Comparison, Row, Statistic
 from .curves import Column, Curves, best_of, curves
 from .figures import curve_plot, dot_plot, heat_map, layer_plot
-from .parts import confusion_tables, group_tables, language_name, layer_weight_figures, sentences
+from .parts import (
+    calibration_figures,
+    confusion_tables,
+    group_tables,
+    language_name,
+    layer_weight_figures,
+    sentences,
+)
 from .published import beside_published
 from .scored_runs import Run
 
@@ -201,6 +208,7 @@ def to_html(
         comparisons=[_section(c, figures, with_sentences) for c in comparisons],
         beside=beside_published(comparisons),
         layer_weights=layer_weight_figures(runs) if figures else [],
+        calibration=calibration_figures(runs) if figures else [],
         version=__version__,
         n_runs=len(runs),
         run_names=", ".join(names[:20]) + (", …" if len(names) > 20 else ""),

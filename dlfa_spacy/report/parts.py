@@ -12,6 +12,7 @@ from ..evaluation.languages import NAME, base
 from ..files.markdown import percent
 from ..metrics.classification import NOTHING
 from ..metrics.names import task_of
+from .calibration_plots import reliability_plot, risk_plot
 from .common_confusions import common_confusions
 from .comparison import Comparison
 from .figures import weights_plot
@@ -35,6 +36,26 @@ def layer_weight_figures(runs: Sequence[Run]) -> list[dict[str, Any]]:
     for (data, encoder), by_name in sorted(lines.items()):
         title = f"Weight of each layer: {data}, {encoder}"
         figures.append({"title": title, "svg": Markup(weights_plot(by_name, title))})
+    return figures
+
+
+def calibration_figures(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Draw how far confidences are from what is right, two figures per corpus and task.
+
+    runs (Sequence[Run]): The runs.
+    RETURNS (List[Dict[str, Any]]): `title` and `svg` of each figure.
+    """
+    found: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    for run in runs:
+        for code, tasks in run.calibration.items():
+            for task, made in tasks.items():
+                place = found.setdefault((run.setting.eval_data, task), {})
+                place.setdefault(code, {})[run.name] = made
+    figures = []
+    for (data, task), languages in sorted(found.items()):
+        for what, plot in (("reliability", reliability_plot), ("risk by coverage", risk_plot)):
+            title = f"Confidence, {task} of {data}: {what}"
+            figures.append({"title": title, "svg": Markup(plot(languages, title))})
     return figures
 
 

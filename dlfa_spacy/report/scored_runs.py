@@ -49,6 +49,8 @@ class Run:
     n_docs (Dict[str, int]): Texts by language; empty if that is not known.
     counts (Dict[str, Dict[str, int]]): Counts by language and the names in `names.COUNTS`.
     confusions (Dict[str, Dict[str, Any]]): By language and task, see `LanguageScorer.confusions`.
+    calibration (Dict[str, Dict[str, Any]]): By language and task, see `Calibration.to_dict`; empty
+        where nobody asked.
     layer_weights (Dict[str, List[float]]): The weight of each layer by component, where the
         aggregation has one.
     """
@@ -64,6 +66,7 @@ class Run:
     n_docs: dict[str, int] = field(default_factory=dict)
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     confusions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    calibration: dict[str, dict[str, Any]] = field(default_factory=dict)
     layer_weights: dict[str, list[float]] = field(default_factory=dict)
 
 
@@ -102,6 +105,11 @@ def read_run(path: Path) -> Run:
             n_docs={code: int(result["n_docs"]) for code, result in results.items()},
             counts={code: dict(result.get("counts", {})) for code, result in results.items()},
             confusions={code: result.get("confusions", {}) for code, result in results.items()},
+            calibration={
+                code: result["calibration"]
+                for code, result in results.items()
+                if result.get("calibration")
+            },
             layer_weights=content["model"].get("layer_weights") or {},
         )
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
