@@ -1,6 +1,6 @@
 """Write the table of docs/confidence.md: python docs/results/confidence.py RUNS PAGE
 
-RUNS holds CORPUS_uncalibrated and CORPUS_calibrated, folders of `dlfa evaluate --calibration --out`.
+RUNS holds CORPUS_uncalibrated and CORPUS_calibrated of `dlfa evaluate --calibration --out`.
 """
 
 import json

@@ -33,7 +33,9 @@ OWN_PAGES = [
     ROOT / "examples" / "README.md",
     ROOT / "CHANGELOG.md",
 ]
-FACTORIES = ("dlfa_transformer", "dlfa_sentence_vectors", "dlfa_language", "dlfa_doc_cleaner")
+FACTORIES = (
+    "dlfa_transformer", "dlfa_sentence_vectors", "dlfa_language", "dlfa_confidence", "dlfa_doc_cleaner",
+)  # fmt: skip
 
 
 def entry_points() -> dict[str, str]:
