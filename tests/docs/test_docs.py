@@ -34,8 +34,12 @@ OWN_PAGES = [
     ROOT / "CHANGELOG.md",
 ]
 FACTORIES = (
-    "dlfa_transformer", "dlfa_sentence_vectors", "dlfa_language", "dlfa_confidence", "dlfa_doc_cleaner",
-)  # fmt: skip
+    "dlfa_transformer",
+    "dlfa_sentence_vectors",
+    "dlfa_language",
+    "dlfa_confidence",
+    "dlfa_doc_cleaner",
+)
 
 
 def entry_points() -> dict[str, str]:
