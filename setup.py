@@ -68,6 +68,7 @@ ENTRY_POINTS = {
     ],
 }
 
+PARQUET = ["pyarrow>=14"]
 ONNX = ["onnx>=1.15", "onnxruntime>=1.17"]
 # What CI lints and tests with; versions are pinned in requirements.txt.
 TEST = [
@@ -80,6 +81,7 @@ TEST = [
     "scikit-learn",
     "seqeval",
     *ONNX,
+    *PARQUET,
 ]
 
 setup(
@@ -130,6 +132,7 @@ setup(
         "accelerate": ["accelerate>=1.0"],
         "analysis": ["matplotlib", "pandas", "scikit-learn"],
         "onnx": ONNX,
+        "parquet": PARQUET,
         "report": ["matplotlib", "pandas", "scipy"],
         "test": TEST,
     },

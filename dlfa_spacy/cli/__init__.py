@@ -8,6 +8,7 @@ import typer
 
 from .align import align_cli
 from .analyze import analyze_app
+from .annotate import annotate_cli
 from .benchmark import benchmark_cli
 from .convert import convert_cli
 from .distill import distill_cli
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.command("init-config")(init_config_cli)
 app.command("convert")(convert_cli)
 app.command("evaluate")(evaluate_cli)
+app.command("annotate")(annotate_cli)
 app.command("report")(report_cli)
 app.command("sweep")(sweep_cli)
 app.command("optimize")(optimize_cli)

@@ -1,0 +1,211 @@
+"""A loaded pipeline that annotates the rows of a shard: the part that needs no folder."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import spacy
+from spacy.language import Language
+
+from ..pipeline.sources import open_pipeline
+from .output import Encode
+from .records import Record
+from .rows import RowMaker
+from .settings import AnnotationSettings
+
+# A batch of long texts has fewer: as many characters as spaCy lets one text have.
+_CHARACTERS_A_BATCH = 1_000_000
+# After such an error of the driver every later call of the process fails too.
+_BROKEN_DEVICE = "CUDA error"
+
+
+@dataclass
+class Annotated:
+    """A shard that was annotated.
+
+    rows (List[Any]): Each row of the result, encoded, in the order of the input.
+    failed (List[Dict[str, Any]]): The lines of `failed.jsonl`, in the same order.
+    words (int): Tokens.
+    """
+
+    rows: list[Any]
+    failed: list[dict[str, Any]]
+    words: int
+
+
+class BrokenDevice(Exception):
+    """The process can annotate nothing any more."""
+
+
+class Killed(Exception):
+    """What is said of a text whose processes were killed: not raised."""
+
+
+class Annotator:
+    """Annotates shards, each the same way wherever and whenever that is done.
+
+    nlp (Language): The pipeline.
+    settings (AnnotationSettings): How.
+    """
+
+    def __init__(self, nlp: Language, settings: AnnotationSettings) -> None:
+        self.nlp = nlp
+        self.settings = settings
+        self.make_row = RowMaker(nlp, settings)
+        if settings.max_length:
+            nlp.max_length = settings.max_length
+        self.batch_size = settings.batch_size or nlp.batch_size
+
+    @classmethod
+    def load(cls, settings: AnnotationSettings, gpu_id: int = -1) -> Annotator:
+        """Load the pipeline.
+
+        settings (AnnotationSettings): Its name, and how it annotates.
+        gpu_id (int): GPU, or -1 for the CPU.
+        RETURNS (Annotator): The annotator.
+        """
+        if settings.code:
+            spacy.util.import_file("python_code", Path(settings.code))
+        if gpu_id >= 0:
+            spacy.require_gpu(gpu_id)
+        return cls(open_pipeline(settings.model), settings)
+
+    def annotate(
+        self,
+        records: Sequence[Record],
+        encode: Encode,
+        *,
+        skip: Mapping[int, str] | None = None,
+        alone: bool = False,
+        on_row: Callable[[int], None] = lambda number: None,
+        on_texts: Callable[[int, int, int], None] = lambda texts, words, failed: None,
+    ) -> Annotated:
+        """Annotate a shard.
+
+        records (Sequence[Record]): Its rows.
+        encode (Callable[[Dict[str, Any]], Any]): What is kept of a row of the result.
+        skip (Optional[Mapping[int, str]]): Rows that are not annotated, and why.
+        alone (bool): Each text in a batch of its own.
+        on_row (Callable[[int], None]): With `alone`, told the number of each row before its turn.
+        on_texts (Callable[[int, int, int], None]): Told after each batch how many texts were done,
+            their words, and how many failed.
+        RETURNS (Annotated): What came of it.
+        RAISES (BrokenDevice): The GPU answers no more.
+        """
+        skip = skip or {}
+        rows: list[Any] = [None] * len(records)
+        failures: dict[int, dict[str, Any]] = {}
+        n_words = 0
+
+        def fail(place: int, error: Exception) -> None:
+            failures[place] = records[place].failure(
+                self.settings.id_name, type(error).__name__, str(error)
+            )
+
+        good = []
+        for place, record in enumerate(records):
+            problem = record.error or self._problem(record)
+            if problem is not None:
+                fail(place, problem)
+            else:
+                good.append(place)
+        on_texts(len(failures), 0, len(failures))
+        # What a component prints must not get between the rows on stdout.
+        with redirect_stdout(sys.stderr), self.nlp.memory_zone():
+            for batch in self._batches(records, good, 1 if alone else self.batch_size):
+                for place in batch:
+                    if records[place].number in skip:
+                        fail(place, Killed(skip[records[place].number]))
+                # Only now: the other batches are the same with and without them.
+                left = [place for place in batch if place not in failures]
+                if alone and left:
+                    on_row(records[left[0]].number)
+                n_before = n_words
+                for place, row, words in self._try(records, left, encode) if left else ():
+                    if isinstance(words, Exception):
+                        fail(place, words)
+                    else:
+                        rows[place] = row
+                        n_words += words
+                n_failed = sum(place in failures for place in batch)
+                on_texts(len(batch), n_words - n_before, n_failed)
+        done = [row for place, row in enumerate(rows) if place not in failures]
+        return Annotated(done, [failures[place] for place in sorted(failures)], n_words)
+
+    def _problem(self, record: Record) -> Exception | None:
+        """RETURNS (Optional[Exception]): Why a row has no text that can be annotated."""
+        column = self.settings.text_column
+        text = record.values.get(column)
+        if not isinstance(text, str):
+            found = "nothing" if text is None else type(text).__name__
+            return ValueError(f"text_column = {column}: found {found}, expected a string.")
+        if len(text) > self.nlp.max_length:
+            return ValueError(
+                f"max_length = {self.nlp.max_length:,}: found a text of {len(text):,} characters. "
+                "Fix: cut it, or raise --max-length."
+            )
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            return ValueError(
+                f"text_column = {column}: found half of a surrogate pair, {text[error.start]!a}, "
+                f"at character {error.start}, expected Unicode text."
+            )
+        return None
+
+    def _batches(
+        self, records: Sequence[Record], places: Sequence[int], size: int
+    ) -> Iterator[list[int]]:
+        """YIELDS (List[int]): Places of texts of about the same length."""
+        lengths = {place: len(records[place].values[self.settings.text_column]) for place in places}
+        batch: list[int] = []
+        n_characters = 0
+        for place in sorted(places, key=lambda place: (lengths[place], place)):
+            n_characters += lengths[place]
+            if batch and (len(batch) == size or n_characters > _CHARACTERS_A_BATCH):
+                yield batch
+                batch, n_characters = [], lengths[place]
+            batch.append(place)
+        if batch:
+            yield batch
+
+    def _try(
+        self, records: Sequence[Record], places: list[int], encode: Encode
+    ) -> Iterator[tuple[int, Any, int | Exception]]:
+        """Annotate a batch. If that fails, its halves, until the texts at fault are alone.
+
+        YIELDS (Tuple[int, Any, Union[int, Exception]]): Each place, its row, and its words; or why
+            there are none.
+        """
+        problem: Exception | None = None
+        for _ in range(1 + self.settings.retries if len(places) == 1 else 1):
+            try:
+                results = self._pipe(records, places, encode)
+            except Exception as error:
+                if _BROKEN_DEVICE in str(error):
+                    raise BrokenDevice(str(error)) from error
+                problem = error
+            else:
+                yield from results
+                return
+        if len(places) == 1 and problem is not None:
+            yield places[0], None, problem
+            return
+        half = len(places) // 2
+        yield from self._try(records, places[:half], encode)
+        yield from self._try(records, places[half:], encode)
+
+    def _pipe(
+        self, records: Sequence[Record], places: list[int], encode: Encode
+    ) -> list[tuple[int, Any, int]]:
+        texts = [records[place].values[self.settings.text_column] for place in places]
+        docs = self.nlp.pipe(texts, batch_size=len(texts))
+        return [
+            (place, encode(self.make_row(records[place], doc)), len(doc))
+            for place, doc in zip(places, docs, strict=True)
+        ]
