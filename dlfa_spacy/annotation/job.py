@@ -14,7 +14,7 @@ import filelock
 
 from ..files.target_folder import check_apart, refuse_to_overwrite
 from ..files.writing import replacing
-from .folder import STATE, merge_failed, read_record
+from .folder import ROWS, STATE, merge_failed, read_record
 from .manifest import KIND, check_same, make_manifest, read_manifest, write_manifest
 from .parquet_input import require_pyarrow
 from .settings import PARQUET, AnnotationSettings
@@ -72,11 +72,11 @@ def annotate(
         check_same(out, before, manifest)
         if "counts" not in before:
             write_manifest(out, manifest)
+            (out / ROWS).mkdir(exist_ok=True)
             shards = [shard for _, found in scans for shard in found]
             Team(settings, out, devices, watcher).annotate(_left(out, shards, watcher))
             before = {**manifest, "counts": merge_failed(out, shards)}
             write_manifest(out, before)
-    shutil.rmtree(out / STATE, ignore_errors=True)
     return Summary(**before["counts"])
 
 
@@ -93,20 +93,24 @@ def _ours(out: Path) -> Iterator[dict[str, Any]]:
     (out / STATE).mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(out / STATE / ".lock", timeout=_SECONDS_TO_WAIT)
     try:
-        with lock:
-            if len(before) == 1:
-                write_manifest(out, before)
-            yield before
+        lock.acquire()
     except filelock.Timeout as error:
         raise ValueError(
             f"OUT {out}: another dlfa annotate writes to it. Fix: wait for that one, or choose "
             "another folder."
         ) from error
-    except (ValueError, OSError, ImportError):
-        # An input or an option that is not right leaves nothing behind.
-        if read_manifest(out) == {"kind": KIND}:
+    try:
+        if len(before) == 1:
+            write_manifest(out, before)
+        yield before
+    finally:
+        lock.release()
+        after = read_manifest(out) or {}
+        if len(after) == 1:
+            # An input or an option that is not right leaves nothing behind.
             shutil.rmtree(out)
-        raise
+        elif "counts" in after:
+            shutil.rmtree(out / STATE)
 
 
 def _spool(out: Path) -> Source:
