@@ -1,15 +1,13 @@
 """Memory does not grow with the number of texts."""
 
-import sys
 import tracemalloc
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from annotating import Counts, settings
 
-from dlfa_spacy.annotation import annotate
+from dlfa_spacy.annotation import annotate, team
 from dlfa_spacy.annotation.annotator import Annotator
 from dlfa_spacy.annotation.lines import cut
 from dlfa_spacy.annotation.output import json_line
@@ -60,26 +58,19 @@ def test_a_shard_of_long_texts_has_fewer(tmp_path: Path) -> None:
     assert [piece.first for piece in pieces] == [1, 18, 35]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_the_command_sends_a_process_one_shard_at_a_time(
+def test_a_process_has_one_shard_at_a_time_and_the_longest_come_first(
     model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dlfa_spacy.annotation import team
-
-    given = corpus(tmp_path / "a.txt", 400)
-    most = []
+    given = tmp_path / "a.txt"
+    given.write_text("".join("x" * length + "\n" for length in (3, 900, 40, 7, 200)))
+    told = []
     give = team._Member.give
 
     def counted(self: Any, attempts: Any) -> None:
         assert self.attempts is None
-        most.append(attempts.shard.name)
+        told.append(attempts.shard.piece.first)
         give(self, attempts)
 
     monkeypatch.setattr(team._Member, "give", counted)
-    options = settings(model, shard_size=10)
-    annotate(str(given), tmp_path / "out", options, devices=[-1, -1], watcher=Counts())
-    assert len(most) == len(set(most)) == 40
-
-
-def longest_first() -> Iterator[int]:
-    yield from (3, 2, 1)
+    annotate(str(given), tmp_path / "out", settings(model, shard_size=1), watcher=Counts())
+    assert told == [2, 5, 3, 4, 1]
