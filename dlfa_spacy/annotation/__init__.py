@@ -3,6 +3,7 @@
 from .job import Summary, annotate
 from .settings import AnnotationSettings
 from .stream import annotate_stream
+from .team import Watcher
 from .worker import ShardWorker, Task
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "ShardWorker",
     "Summary",
     "Task",
+    "Watcher",
     "annotate",
     "annotate_stream",
 ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,9 @@ from .settings import AnnotationSettings
 
 # A batch of long texts has fewer: as many characters as spaCy lets one text have.
 _CHARACTERS_A_BATCH = 1_000_000
+# A memory zone forgets new words, but their place in the tables of the vocab, about 70 bytes each,
+# is not given back: after so many the pipeline is loaded again.
+_NEW_LEXEMES = 1_000_000
 # After such an error of the driver every later call of the process fails too.
 _BROKEN_DEVICE = "CUDA error"
 
@@ -49,21 +54,20 @@ class Killed(Exception):
 class Annotator:
     """Annotates shards, each the same way wherever and whenever that is done.
 
-    nlp (Language): The pipeline.
+    load (Callable[[], Language]): Gives the pipeline.
     settings (AnnotationSettings): How.
     """
 
-    def __init__(self, nlp: Language, settings: AnnotationSettings) -> None:
-        self.nlp = nlp
+    def __init__(self, load: Callable[[], Language], settings: AnnotationSettings) -> None:
+        self.load_pipeline = load
         self.settings = settings
-        self.make_row = RowMaker(nlp, settings)
-        if settings.max_length:
-            nlp.max_length = settings.max_length
-        self.batch_size = settings.batch_size or nlp.batch_size
+        self.nlp = self._fresh()
+        self.make_row = RowMaker(self.nlp, settings)
+        self.batch_size = settings.batch_size or self.nlp.batch_size
 
     @classmethod
-    def load(cls, settings: AnnotationSettings, gpu_id: int = -1) -> Annotator:
-        """Load the pipeline.
+    def of(cls, settings: AnnotationSettings, gpu_id: int = -1) -> Annotator:
+        """Load the pipeline of the settings.
 
         settings (AnnotationSettings): Its name, and how it annotates.
         gpu_id (int): GPU, or -1 for the CPU.
@@ -73,7 +77,7 @@ class Annotator:
             spacy.util.import_file("python_code", Path(settings.code))
         if gpu_id >= 0:
             spacy.require_gpu(gpu_id)
-        return cls(open_pipeline(settings.model), settings)
+        return cls(partial(open_pipeline, settings.model), settings)
 
     def annotate(
         self,
@@ -134,8 +138,20 @@ class Annotator:
                         n_words += words
                 n_failed = sum(place in failures for place in batch)
                 on_texts(len(batch), n_words - n_before, n_failed)
+        if len(self.nlp.vocab) > self._n_lexemes + _NEW_LEXEMES:
+            self.nlp = self._fresh()
         done = [row for place, row in enumerate(rows) if place not in failures]
         return Annotated(done, [failures[place] for place in sorted(failures)], n_words)
+
+    def _fresh(self) -> Language:
+        # The old one goes first, so that there is room for one at a time.
+        self.__dict__.pop("nlp", None)
+        gc.collect()
+        nlp = self.load_pipeline()
+        self._n_lexemes = len(nlp.vocab)
+        if self.settings.max_length:
+            nlp.max_length = self.settings.max_length
+        return nlp
 
     def _problem(self, record: Record) -> Exception | None:
         """RETURNS (Optional[Exception]): Why a row has no text that can be annotated."""

@@ -21,7 +21,7 @@ from .settings import PARQUET, AnnotationSettings
 from .shards import Shard, scan
 from .sources import STDIN, Source, find_sources
 from .stream import sniff
-from .team import Team, Watcher
+from .team import Silent, Team, Watcher
 
 # A process of a command that was killed may need a moment to notice.
 _SECONDS_TO_WAIT = 10
@@ -47,7 +47,7 @@ def annotate(
     settings: AnnotationSettings,
     *,
     devices: Sequence[int] = (-1,),
-    watcher: Watcher,
+    watcher: Watcher | None = None,
 ) -> Summary:
     """Annotate texts. A call that was killed goes on where it stopped, and whatever happened on the
     way, and however many processes there were, the bytes of the result are the same.
@@ -56,11 +56,12 @@ def annotate(
     out (Path): Folder for the result.
     settings (AnnotationSettings): The pipeline and the options.
     devices (Sequence[int]): For each process a GPU, or -1 for the CPU.
-    watcher (Watcher): Is told what happens.
+    watcher (Optional[Watcher]): Is told what happens.
     RETURNS (Summary): What is in the folder.
     RAISES (ValueError): The input, an option or the folder is not right.
     RAISES (OSError): A file cannot be read or written. What is done is kept.
     """
+    watcher = watcher or Silent()
     if settings.format == PARQUET:
         require_pyarrow()
     with _ours(out) as before:

@@ -35,7 +35,7 @@ def annotate_stream(
     RAISES (ValueError): The input or an option is not right.
     """
     parts = _stdin(settings) if given == STDIN else _files(given, settings)
-    annotator = Annotator.load(settings, gpu_id)
+    annotator = Annotator.of(settings, gpu_id)
     for records in parts:
         annotated = annotator.annotate(records, json_line)
         out.writelines(annotated.rows)

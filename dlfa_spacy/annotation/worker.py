@@ -50,7 +50,7 @@ class ShardWorker:
     """
 
     def __init__(self, settings: AnnotationSettings, out: Path, gpu_id: int = -1) -> None:
-        self.annotator = Annotator.load(settings, gpu_id)
+        self.annotator = Annotator.of(settings, gpu_id)
         self.writer = ShardWriter(out, self.annotator)
 
     def do(self, task: Task, say: Say = lambda *message: None) -> None:

@@ -25,12 +25,31 @@ def test_a_pipeline_that_reads_new_words_for_ever_keeps_none(model: str, tmp_pat
     given = corpus(tmp_path / "a.txt", 3000)
     options = settings(model, shard_size=500)
     source = find_sources(str(given))[1][0]
-    annotator = Annotator.load(options)
+    annotator = Annotator.of(options)
     words = []
     for shard in scan(0, source, options)[1]:
         assert len(annotator.annotate(list(read(shard, options)), json_line).rows) == 500
         words.append(len(annotator.nlp.vocab.strings))
     assert len(set(words[1:])) == 1
+
+
+def test_a_pipeline_is_loaded_again_when_its_vocab_has_grown(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dlfa_spacy.annotation.annotator._NEW_LEXEMES", 150)
+    given = corpus(tmp_path / "a.txt", 400)
+    options = settings(model, shard_size=100, max_length=50)
+    source = find_sources(str(given))[1][0]
+    annotator = Annotator.of(options)
+    pipelines, sizes = [annotator.nlp], []
+    for shard in scan(0, source, options)[1]:
+        assert len(annotator.annotate(list(read(shard, options)), json_line).rows) == 100
+        pipelines.append(annotator.nlp)
+        sizes.append(len(annotator.nlp.vocab))
+    # 100 new words a shard, and 150 are too many.
+    assert [a is b for a, b in zip(pipelines, pipelines[1:], strict=False)] == [True, False] * 2
+    assert sizes[1] == sizes[3] < sizes[0]
+    assert pipelines[-1].max_length == 50
 
 
 def test_a_file_is_cut_and_read_without_holding_its_rows(model: str, tmp_path: Path) -> None:

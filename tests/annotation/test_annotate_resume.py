@@ -193,7 +193,7 @@ def test_a_pipeline_that_kills_while_it_loads_is_an_error(
 ) -> None:
     model = rules(tmp_path / "model")
     killed = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # noqa: E731
-    monkeypatch.setattr(Annotator, "load", killed)
+    monkeypatch.setattr(Annotator, "of", killed)
     given = write_jsonl(tmp_path / "a.jsonl", ["Ada"])
     with pytest.raises(OSError, match="the process that loads it was killed by SIGKILL, 3 times"):
         job(given, tmp_path / "out", model)

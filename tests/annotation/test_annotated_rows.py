@@ -50,7 +50,7 @@ def test_an_attribute_ruler_sets_what_its_patterns_say(tmp_path: Path) -> None:
     nlp = spacy.blank("xx")
     ruler = nlp.add_pipe("attribute_ruler")
     ruler.add([[{"LOWER": "ada"}]], {"POS": "PROPN"})  # type: ignore[attr-defined]
-    annotator = Annotator(nlp, settings("", tokens=True))
+    annotator = Annotator(lambda: nlp, settings("", tokens=True))
     done = annotator.annotate([Record("a", 1, {"text": "Ada"})], lambda row: row)
     assert done.rows[0]["tokens"] == [{"start": 0, "end": 3, "pos": "PROPN"}]
 
@@ -105,7 +105,7 @@ def test_a_batch_has_texts_of_one_length_and_an_end_in_characters(
     spacy.Language.component("batches", func=lambda doc: doc)
     nlp.add_pipe("batches")
     nlp._components[0] = ("batches", batches)
-    annotator = Annotator(nlp, settings("", batch_size=2))
+    annotator = Annotator(lambda: nlp, settings("", batch_size=2))
     texts = ["aaaa", "b", "ccc", "dd", "eeeee"]
     records = [Record("a", n, {"text": text}) for n, text in enumerate(texts)]
     annotator.annotate(records, json_line)
@@ -116,7 +116,7 @@ def test_a_batch_has_texts_of_one_length_and_an_end_in_characters(
     assert batches.seen == [["b"], ["ccc", "aaaa"], ["eeeee"]]
     batches.seen.clear()
     monkeypatch.setattr("dlfa_spacy.annotation.annotator._CHARACTERS_A_BATCH", 6)
-    Annotator(nlp, settings("", batch_size=9)).annotate(records, json_line)
+    Annotator(lambda: nlp, settings("", batch_size=9)).annotate(records, json_line)
     assert batches.seen == [["b", "dd", "ccc"], ["aaaa"], ["eeeee"]]
 
 

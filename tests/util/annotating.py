@@ -49,9 +49,7 @@ def settings(model: str, **values: Any) -> AnnotationSettings:
 
 
 def job(given: Path | str, out: Path, model: str, workers: int = 1, **values: Any) -> Summary:
-    return annotate(
-        str(given), out, settings(model, **values), devices=[-1] * workers, watcher=Counts()
-    )
+    return annotate(str(given), out, settings(model, **values), devices=[-1] * workers)
 
 
 def write_jsonl(path: Path, rows: Sequence[Any]) -> Path:
