@@ -3,7 +3,7 @@
 from .job import Summary, annotate
 from .settings import AnnotationSettings
 from .stream import annotate_stream
-from .team import Watcher
+from .watcher import Watcher
 from .worker import ShardWorker, Task
 
 __all__ = [

@@ -15,13 +15,13 @@ import spacy
 from spacy.language import Language
 
 from ..pipeline.sources import open_pipeline
+from .batches import cut_batches
 from .output import Encode
+from .problems import problem_of
 from .records import Record
 from .rows import RowMaker
 from .settings import AnnotationSettings
 
-# A batch of long texts has fewer: as many characters as spaCy lets one text have.
-_CHARACTERS_A_BATCH = 1_000_000
 # A memory zone forgets new words, but their place in the tables of the vocab, about 70 bytes each,
 # is not given back: after so many the pipeline is loaded again.
 _NEW_LEXEMES = 1_000_000
@@ -111,17 +111,18 @@ class Annotator:
                 self.settings.id_name, type(error).__name__, str(error)
             )
 
-        good = []
+        column = self.settings.text_column
+        lengths = {}
         for place, record in enumerate(records):
-            problem = record.error or self._problem(record)
+            problem = record.error or problem_of(record, column, self.nlp.max_length)
             if problem is not None:
                 fail(place, problem)
             else:
-                good.append(place)
+                lengths[place] = len(record.values[column])
         on_texts(len(failures), 0, len(failures))
         # What a component prints must not get between the rows on stdout.
         with redirect_stdout(sys.stderr), self.nlp.memory_zone():
-            for batch in self._batches(records, good, 1 if alone else self.batch_size):
+            for batch in cut_batches(lengths, 1 if alone else self.batch_size):
                 for place in batch:
                     if records[place].number in skip:
                         fail(place, Killed(skip[records[place].number]))
@@ -152,43 +153,6 @@ class Annotator:
         if self.settings.max_length:
             nlp.max_length = self.settings.max_length
         return nlp
-
-    def _problem(self, record: Record) -> Exception | None:
-        """RETURNS (Optional[Exception]): Why a row has no text that can be annotated."""
-        column = self.settings.text_column
-        text = record.values.get(column)
-        if not isinstance(text, str):
-            found = "nothing" if text is None else type(text).__name__
-            return ValueError(f"text_column = {column}: found {found}, expected a string.")
-        if len(text) > self.nlp.max_length:
-            return ValueError(
-                f"max_length = {self.nlp.max_length:,}: found a text of {len(text):,} characters. "
-                "Fix: cut it, or raise --max-length."
-            )
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            return ValueError(
-                f"text_column = {column}: found half of a surrogate pair, {text[error.start]!a}, "
-                f"at character {error.start}, expected Unicode text."
-            )
-        return None
-
-    def _batches(
-        self, records: Sequence[Record], places: Sequence[int], size: int
-    ) -> Iterator[list[int]]:
-        """YIELDS (List[int]): Places of texts of about the same length."""
-        lengths = {place: len(records[place].values[self.settings.text_column]) for place in places}
-        batch: list[int] = []
-        n_characters = 0
-        for place in sorted(places, key=lambda place: (lengths[place], place)):
-            n_characters += lengths[place]
-            if batch and (len(batch) == size or n_characters > _CHARACTERS_A_BATCH):
-                yield batch
-                batch, n_characters = [], lengths[place]
-            batch.append(place)
-        if batch:
-            yield batch
 
     def _try(
         self, records: Sequence[Record], places: list[int], encode: Encode

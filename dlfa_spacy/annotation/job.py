@@ -21,7 +21,8 @@ from .settings import PARQUET, AnnotationSettings
 from .shards import Shard, scan
 from .sources import STDIN, Source, find_sources
 from .stream import sniff
-from .team import Silent, Team, Watcher
+from .team import Team
+from .watcher import Silent, Watcher
 
 # A process of a command that was killed may need a moment to notice.
 _SECONDS_TO_WAIT = 10
@@ -90,7 +91,6 @@ def _ours(out: Path) -> Iterator[dict[str, Any]]:
     RAISES (ValueError): The folder is something else, or another command writes to it.
     """
     refuse_to_overwrite(out, read_manifest(out) is not None, "result of dlfa annotate")
-    before = read_manifest(out) or {"kind": KIND}
     (out / STATE).mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(out / STATE / ".lock", timeout=_SECONDS_TO_WAIT)
     try:
@@ -101,6 +101,8 @@ def _ours(out: Path) -> Iterator[dict[str, Any]]:
             "another folder."
         ) from error
     try:
+        # Whoever had the lock may have changed it.
+        before = read_manifest(out) or {"kind": KIND}
         if len(before) == 1:
             write_manifest(out, before)
         yield before

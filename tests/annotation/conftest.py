@@ -5,13 +5,13 @@ import sys
 import pytest
 from annotating import rules
 
-from dlfa_spacy.annotation import team
+from dlfa_spacy.annotation import member
 
 
 @pytest.fixture(autouse=True)
 def _fork(monkeypatch: pytest.MonkeyPatch) -> None:
     if sys.platform == "linux":
-        monkeypatch.setattr(team, "_START", "fork")
+        monkeypatch.setattr(member, "_START", "fork")
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from annotating import CODE, content, rows, rules, write_jsonl
 from killing import start
 from typer.testing import CliRunner
 
-from dlfa_spacy.annotation import team
+from dlfa_spacy.annotation import member
 from dlfa_spacy.cli import app
 
 
@@ -107,7 +107,7 @@ def test_processes_that_are_spawned_give_the_same_bytes(
     given = write_jsonl(tmp_path / "a.jsonl", [f"Ada {n}" for n in range(20)])
     options = ["--model", model, "--shard-size", 4]
     assert run(given, tmp_path / "forked", *options)[0] == 0
-    monkeypatch.setattr(team, "_START", "spawn")
+    monkeypatch.setattr(member, "_START", "spawn")
     assert run(given, tmp_path / "spawned", *options, "--workers", 2)[0] == 0
     assert content(tmp_path / "forked") == content(tmp_path / "spawned")
 

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from annotating import Counts, settings
 
-from dlfa_spacy.annotation import annotate, team
+from dlfa_spacy.annotation import annotate
 from dlfa_spacy.annotation.annotator import Annotator
 from dlfa_spacy.annotation.lines import cut
+from dlfa_spacy.annotation.member import Member
 from dlfa_spacy.annotation.output import json_line
 from dlfa_spacy.annotation.shards import read, scan
 from dlfa_spacy.annotation.sources import find_sources
@@ -83,13 +84,13 @@ def test_a_process_has_one_shard_at_a_time_and_the_longest_come_first(
     given = tmp_path / "a.txt"
     given.write_text("".join("x" * length + "\n" for length in (3, 900, 40, 7, 200)))
     told = []
-    give = team._Member.give
+    give = Member.give
 
     def counted(self: Any, attempts: Any) -> None:
         assert self.attempts is None
         told.append(attempts.shard.piece.first)
         give(self, attempts)
 
-    monkeypatch.setattr(team._Member, "give", counted)
+    monkeypatch.setattr(Member, "give", counted)
     annotate(str(given), tmp_path / "out", settings(model, shard_size=1), watcher=Counts())
     assert told == [2, 5, 3, 4, 1]

@@ -115,7 +115,7 @@ def test_a_batch_has_texts_of_one_length_and_an_end_in_characters(
     annotator.annotate(records, json_line, skip={3: "killed"})
     assert batches.seen == [["b"], ["ccc", "aaaa"], ["eeeee"]]
     batches.seen.clear()
-    monkeypatch.setattr("dlfa_spacy.annotation.annotator._CHARACTERS_A_BATCH", 6)
+    monkeypatch.setattr("dlfa_spacy.annotation.batches._CHARACTERS", 6)
     Annotator(lambda: nlp, settings("", batch_size=9)).annotate(records, json_line)
     assert batches.seen == [["b", "dd", "ccc"], ["aaaa"], ["eeeee"]]
 
