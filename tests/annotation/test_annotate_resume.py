@@ -116,7 +116,9 @@ def test_a_process_that_dies_is_replaced_and_its_texts_are_annotated(
     texts = ["Ada", f"KILL:2:{tmp_path / 'times'}", "Rome"]
     given = write_jsonl(tmp_path / "a.jsonl", texts)
     watcher = Counts()
-    done = annotate(str(given), tmp_path / "out", settings(model), watcher=watcher)
+    # The other texts are done, and counted, before the long one kills.
+    options = settings(model, batch_size=1)
+    done = annotate(str(given), tmp_path / "out", options, watcher=watcher)
     assert (done.annotated, done.failed) == (3, 0)
     assert watcher.deaths == ["was killed by SIGKILL"] * 2
     assert (watcher.texts, watcher.done, watcher.failed) == (3, 3, 0)
