@@ -70,6 +70,7 @@ ENTRY_POINTS = {
     ],
 }
 
+PARQUET = ["pyarrow>=14"]
 ONNX = ["onnx>=1.15", "onnxruntime>=1.17"]
 # What CI lints and tests with; versions are pinned in requirements.txt.
 TEST = [
@@ -82,6 +83,7 @@ TEST = [
     "scikit-learn",
     "seqeval",
     *ONNX,
+    *PARQUET,
 ]
 
 setup(
@@ -135,6 +137,7 @@ setup(
         # run against the real one where it is installed.
         "language": ["lingua-language-detector>=2.1,<3.0"],
         "onnx": ONNX,
+        "parquet": PARQUET,
         "report": ["matplotlib", "pandas", "scipy"],
         "test": TEST,
     },

@@ -8,6 +8,7 @@ import typer
 
 from .align import align_cli
 from .analyze import analyze_app
+from .annotate import annotate_cli
 from .benchmark import benchmark_cli
 from .calibrate import calibrate_cli
 from .convert import convert_cli
@@ -34,6 +35,7 @@ app.command("init-config")(init_config_cli)
 app.command("convert")(convert_cli)
 app.command("evaluate")(evaluate_cli)
 app.command("calibrate")(calibrate_cli)
+app.command("annotate")(annotate_cli)
 app.command("report")(report_cli)
 app.command("sweep")(sweep_cli)
 app.command("optimize")(optimize_cli)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-import threading
 import time
 import traceback
-from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +30,7 @@ from ..pipeline.inspection import layer_weights
 from ..pipeline.resume import TrainingState
 from ..pipeline.training import Trained, train
 from ..recipes import listeners, make_config
+from .children import die_with_parent
 from .settings import (
     CONFIG,
     LOG,
@@ -63,7 +62,7 @@ def run_process(
     """
     where = Path(folder)
     where.mkdir(parents=True, exist_ok=True)
-    _die_with_parent()
+    die_with_parent()
     # An earlier process of this run, whose sweep was killed, may need a moment to notice.
     with filelock.FileLock(where / ".lock", timeout=60):
         _redirect(where / LOG)
@@ -279,19 +278,6 @@ def _override(config: Config, key: str, value: Any) -> None:
             )
         block = block[name]
     block[last] = value
-
-
-def _die_with_parent() -> None:
-    """A killed sweep must not leave processes behind that write into its folder."""
-    parent = parent_process()
-    if parent is None:
-        return
-
-    def wait() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
 
 
 def _redirect(log: Path) -> None:

@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 import signal
 import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Protocol
 
+from .children import environment
 from .settings import LOG, METRICS, PROGRESS, RunSettings
 
 RUNS = "runs"
 _N_LOG_LINES = 12
-# Set before torch, tokenizers and BLAS are loaded. A run takes its threads from torch, where they
-# can still be changed; with the same hash seed, nothing depends on the order of a set.
-_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-    "PYTHONHASHSEED": "0",
-}
 
 
 class Watcher(Protocol):
@@ -118,7 +110,7 @@ class Scheduler:
             args=(str(folder), run, device, self.threads, self.keep_models),
             name=run.name,
         )
-        with _environment():
+        with environment():
             process.start()
         return _Job(run, process, device, time.monotonic())
 
@@ -145,20 +137,6 @@ def _context(forks: bool) -> Any:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([f"{__package__}.preload"])
     return context
-
-
-@contextmanager
-def _environment() -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in _ENVIRONMENT}
-    os.environ.update(_ENVIRONMENT)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _reason(folder: Path, exitcode: int | None) -> str:
