@@ -51,7 +51,7 @@ def frozen() -> list[pandas.DataFrame]:
 def test_every_method_has_every_seed_on_the_three_corpora(frozen: list[pandas.DataFrame]) -> None:
     for table in frozen:
         assert set(table) == {"last", "scalar", "attention", SINGLE, DLFA, CONTROL}
-        assert len(table) >= 3 and not table.isna().any().any()
+        assert len(table) >= 5 and not table.isna().any().any()
 
 
 def test_what_is_said_of_frozen_encoders_is_what_was_measured(
@@ -171,12 +171,33 @@ def test_what_is_said_of_sentiment_is_what_was_measured() -> None:
     assert "No method differs significantly from the last layer" in text
 
 
+def test_what_is_said_of_pairs_is_what_was_measured() -> None:
+    text = said("docs", "results", "pairs.md")
+    xnli, pawsx = targets("pairs", "xnli"), targets("pairs", "pawsx")
+    assert len(xnli) == len(pawsx) == 3
+    mean = xnli.mean()
+    assert mean.idxmax() == "last" and f"{mean['last']:.1f} percent in twelve" in text
+    assert f"Layer 8 has {mean['layer//8']:.1f}, DLFA {mean[DLFA]:.1f}, its control" in text
+    assert f"its control {mean[CONTROL]:.1f}; attention has {mean['attention']:.1f}" in text
+    assert f"(± {xnli['attention'].std():.1f})" in text
+    found = pawsx.mean()
+    assert f"between {found.min():.1f} and {found.max():.1f} percent" in text and found.max() < 54.5
+    table = pandas.read_csv(RESULTS / "pairs.csv", keep_default_na=False)
+    table = table[(table.language == "en") & (table.split == "test")]
+    table = table[table.metric == MAIN["xnli"]]
+    english = 100 * table.groupby(["task", "aggregator"]).value.mean()
+    assert f"{english['xnli', 'last']:.1f} in English" in text
+    least, most = english["pawsx", "last"], english["pawsx", "attention"]
+    assert (english["pawsx"].min(), english["pawsx"].max()) == (least, most)
+    assert f"have {least:.1f} (the last layer) to {most:.1f} (attention)" in text
+
+
 def test_what_the_front_page_says_is_what_was_measured(
     frozen: list[pandas.DataFrame], tuned: pandas.DataFrame
 ) -> None:
     text = said("README.md")
     found = text.split("What layers bring")[1].split("What `make run` itself")[0]
-    assert found.count(" - ") == 5 and len(frozen[0]) == 3 and "three seeds" in found
+    assert found.count(" - ") == 5 and len(frozen[0]) == 5 and "five seeds" in found
     pos, ner, _ = (f"{gain(table, SINGLE, 'last'):.1f}" for table in frozen)
     assert f"Layer 7 alone is {pos} points of tag accuracy and {ner} points of PAN-X F1" in found
     away = max(abs(gain(table, "scalar", SINGLE)) for table in frozen)
@@ -243,11 +264,12 @@ def test_what_is_said_of_fine_tuning_is_what_was_measured(tuned: pandas.DataFram
     layer, control, n = "layer//8", CONTROL.rstrip("/"), "500"
     plain, head, frozen = "fine-tuned", "fine-tuned, head", "frozen"
 
-    def mean(regime: str, method: str = "last", texts: str = n) -> str:
-        return f"{seeds[regime, texts, method].mean():.1f}"
+    def mean(regime: str, method: str = "last") -> str:
+        return f"{seeds[regime, n, method].mean():.1f}"
 
-    def over(regime: str, method: str, other: str = "last") -> str:
-        return f"{(seeds[regime, n, method] - seeds[regime, n, other]).mean():+.1f}"
+    def over(regime: str, *methods: str) -> list[str]:
+        last = seeds[regime, n, "last"]
+        return [f"{(seeds[regime, n, method] - last).mean():+.1f}" for method in methods]
 
     assert len(seeds[plain, n, "last"]) == len(seeds[head, n, "last"]) == 3
     one, two = (
@@ -259,15 +281,31 @@ def test_what_is_said_of_fine_tuning_is_what_was_measured(tuned: pandas.DataFram
     zh = [f"{chinese[x, n, 'last']:.1f}" for x in (head, plain)]
     assert f"in Chinese {zh[0]} instead of {zh[1]}" in text
     assert f"{mean(frozen)} frozen with the same head" in text
-    assert f"layer 8 from {mean(frozen, layer)} to {mean(head, layer)}" in text
-    found = [over(head, x) for x in (layer, DLFA, control)]
-    assert f"layer 8 {found[0]}, DLFA {found[1]}, its control {found[2]}" in text
-    found = [over(plain, x) for x in (layer, DLFA, control)]
-    assert f"Without the head they are {found[0]}, {found[1]} and {found[2]}" in text
-    far = [mean(plain, x, "2000") for x in (DLFA, control)]
-    assert f"2,000 (one seed) DLFA is the best, {far[0]}, its control has {far[1]}" in text
-    switched, words = mean("code switching"), mean("synonyms")
-    assert f"{switched} with translations, {words} with as many English synonyms" in text
-    assert f"{mean(plain)} as the texts are" in text
+    assert f"goes from {mean(frozen, layer)} to {mean(head, layer)}" in text
+    eighth, mix, dlfa, fixed = over(head, layer, "scalar", DLFA, control)
+    assert f"layer 8 {eighth}, scalar mix {mix}, DLFA {dlfa}, its control {fixed}" in text
+    assert (
+        "Without the head they are {}, {} and {}".format(*over(plain, layer, DLFA, control)) in text
+    )
+    ways = ("code switching", "synonyms", "random perturbation", "L2 to the start")
+    switched, words, moved, drawn = (mean(way) for way in ways)
+    assert f"code switching with {switched}, as many English synonyms {words}" in text
+    assert f"random perturbation {moved}, L2 to the start {drawn}, and {mean(head)} as" in text
     advice = said("docs", "transfer.md")
     assert f"{one} at one rate of 1e-4, {two} at two rates, {mean(head)} with a head" in advice
+
+
+def test_what_is_said_of_tags_and_fine_tuning_is_what_was_measured() -> None:
+    text = said("docs", "results", "tuned.md")
+    table = pandas.read_csv(RESULTS / "tuned.csv", keep_default_na=False, dtype=str)
+    table = table[(table.language != "en") & (table.metric == MAIN["pos"]) & (table.texts == "500")]
+    method = (table.aggregator + "/" + table.gate + "/" + table.layer).str.rstrip("/")
+    values = 100 * table.value.astype(float)
+    mean = values.groupby([table.regime, method]).mean()
+    last = mean["fine-tuned, head", "last"]
+    assert f"{mean['frozen', 'last']:.1f} frozen, {last:.1f} fine-tuned" in text
+    layer, mix, dlfa, fixed = (
+        f"{mean['fine-tuned, head', x] - last:+.1f}"
+        for x in ("layer//8", "scalar", DLFA, CONTROL.rstrip("/"))
+    )
+    assert f"over that layer 8 {layer}, scalar mix {mix}, DLFA {dlfa}, its control {fixed}" in text
