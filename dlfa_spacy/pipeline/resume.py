@@ -18,6 +18,7 @@ import torch
 from spacy.language import Language
 from spacy.training import Example
 from thinc.api import Model, Ops, Optimizer, get_current_ops
+from thinc.backends import get_array_ops
 from torch import nn
 
 from ..encoder.shim import EncoderShim
@@ -182,7 +183,7 @@ def moments(nlp: Language, frozen: Sequence[str], optimizer: Optimizer) -> dict[
     found: dict[str, Any] = {}
     for kind in ("mom1", "mom2", "nr_update", "last_seen"):
         for (number, name), value in getattr(optimizer, kind).items():
-            plain = int(value) if isinstance(value, int) else numpy.asarray(value)
+            plain = value if isinstance(value, int) else get_array_ops(value).to_numpy(value)
             found[f"{kind}:{places[number]}:{name}"] = plain
     return found
 

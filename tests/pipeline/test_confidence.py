@@ -13,6 +13,7 @@ from life import TEXTS, gold_docs, initialized, pipeline, reloaded, trained
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 
+from dlfa_spacy.evaluation import pipeline_tasks
 from dlfa_spacy.pipeline.confidence import Confidence, calibrate, find_confidence
 from dlfa_spacy.pipeline.confidence.scaling import (
     ANY,
@@ -268,6 +269,12 @@ def test_it_stands_before_what_cleans_docs(bert: str) -> None:
     assert nlp.pipe_names[-2:] == ["confidence", "dlfa_doc_cleaner"]
     assert find_confidence(nlp) is nlp.get_pipe("confidence")
     assert nlp(TEXTS[0])[0]._.pos_confidence is not None
+
+
+def test_a_pipeline_does_not_seem_to_classify_because_of_it(bert: str) -> None:
+    nlp = trained(bert, ("ner",))
+    find_confidence(nlp)
+    assert pipeline_tasks(nlp).names == ["ner"]
 
 
 def test_a_pipeline_without_anything_to_speak_of_is_refused() -> None:

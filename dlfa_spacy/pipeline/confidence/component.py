@@ -36,7 +36,8 @@ _POS: Any = "dlfa_pos_confidence"
 
 @Language.factory(
     "dlfa_confidence",
-    assigns=["span._.confidence", "token._.pos_confidence", "doc.cats"],
+    # Categories it only makes truer: who asks what a pipeline predicts must not find any here.
+    assigns=["span._.confidence", "token._.pos_confidence"],
     default_config={"entities": True, "tags": True, "beam_width": 16, "thresholds": {}},
 )
 def make_confidence(
