@@ -79,7 +79,6 @@ TEST = [
     "mypy",
     "pandas",
     "pytest",
-    "pytest-xdist",
     "ruff",
     "scikit-learn",
     "seqeval",

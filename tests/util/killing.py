@@ -6,6 +6,8 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 
 def start(work: Callable[[], None], log: Path) -> int:
     """Run something in a process, and a process group, of its own. RETURNS (int): Its number."""
@@ -16,6 +18,10 @@ def start(work: Callable[[], None], log: Path) -> int:
     code = 1
     try:
         os.setsid()
+        # Threads that torch has made before are not here, and whoever asks for several waits for
+        # them for ever.
+        torch.set_num_threads(1)
+        torch.set_num_threads = lambda number: None
         # Also what it starts writes there.
         sys.stdout = sys.stderr = log.open("w", encoding="utf-8")
         for stream in (1, 2):
