@@ -29,22 +29,14 @@ def step(
     trained = [(name, weight) for name, weight in parameters if weight.grad is not None]
     if not trained:
         return
-    if skip:
-        pass
-    elif is_plain_adam(optimizer) and all(weight.is_cuda for _, weight in trained):
+    weights = [weight for _, weight in trained]
+    if not skip:
         keys = [(owner, name) for name, _ in trained]
         scales = [lr_scales.get(name, 1.0) for name, _ in trained]
-        adam_together(keys, [weight for _, weight in trained], optimizer, scales)
-    else:
-        for name, weight in trained:
-            updated, _ = optimizer(
-                (owner, name),
-                cast(FloatsXd, torch2xp(weight.data)),
-                cast(FloatsXd, torch2xp(cast(Tensor, weight.grad))),
-                lr_scale=lr_scales.get(name, 1.0),
-            )
-            weight.data = xp2torch(updated, requires_grad=True, device=weight.device)
-    torch._foreach_zero_([cast(Tensor, weight.grad) for _, weight in trained])
+        on_gpu = all(weight.is_cuda for weight in weights)
+        update = adam_together if on_gpu and is_plain_adam(optimizer) else _one_by_one
+        update(keys, weights, optimizer, scales)
+    torch._foreach_zero_([cast(Tensor, weight.grad) for weight in weights])
 
 
 def is_plain_adam(optimizer: Optimizer) -> bool:
@@ -92,6 +84,22 @@ def adam_together(
     if optimizer.L2:
         decay = optimizer.learn_rate * optimizer.L2
         torch._foreach_mul_(values, [1.0 - scale * decay for scale in lr_scales])
+
+
+def _one_by_one(
+    keys: Sequence[tuple[int, str]],
+    weights: Sequence[Parameter],
+    optimizer: Optimizer,
+    lr_scales: Sequence[float],
+) -> None:
+    for key, weight, scale in zip(keys, weights, lr_scales, strict=True):
+        updated, _ = optimizer(
+            key,
+            cast(FloatsXd, torch2xp(weight.data)),
+            cast(FloatsXd, torch2xp(cast(Tensor, weight.grad))),
+            lr_scale=scale,
+        )
+        weight.data = xp2torch(updated, requires_grad=True, device=weight.device)
 
 
 def _averages(

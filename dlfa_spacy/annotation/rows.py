@@ -9,6 +9,7 @@ from spacy.language import Language
 from spacy.pipeline import AttributeRuler
 from spacy.tokens import Doc, Span, Token
 
+from ..pipeline.confidence import entity_confidence
 from .records import Record
 from .settings import AnnotationSettings
 
@@ -47,7 +48,7 @@ class RowMaker:
         row: dict[str, Any] = {
             "id": record.id(self.settings.id_name),
             "language": doc._.language if Doc.has_extension("language") else None,
-            "entities": [{**_span(ent), "confidence": _confidence(ent)} for ent in doc.ents],
+            "entities": [{**_span(ent), "confidence": entity_confidence(ent)} for ent in doc.ents],
         }
         if self.settings.tokens:
             row["tokens"] = [self._token(token) for token in doc]
@@ -77,8 +78,3 @@ def assigns(nlp: Language) -> set[str]:
 
 def _span(span: Span) -> dict[str, Any]:
     return {"start": span.start_char, "end": span.end_char, "label": span.label_}
-
-
-def _confidence(ent: Span) -> float | None:
-    value = ent._.confidence if Span.has_extension("confidence") else None
-    return None if value is None else float(value)

@@ -11,15 +11,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
-from .console import comma_list, messages, output, plain_errors, shown
+from .console import comma_list, messages, output, plain_errors, progress, shown
 
 if TYPE_CHECKING:
     from ..annotation import AnnotationSettings
@@ -195,21 +188,11 @@ class _Watcher:
     """Shows how far it is, on stderr if that is a terminal."""
 
     def __init__(self, *, quiet: bool) -> None:
-        console = messages()
         self.failed = 0
         self._words = 0
         self._begin = time.monotonic()
-        self._bar = Progress(
-            TextColumn("Annotating"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("texts, {task.fields[detail]}"),
-            TimeRemainingColumn(),
-            console=console,
-            disable=quiet or not console.is_terminal,
-            transient=True,
-        )
-        self._task = self._bar.add_task("", total=None, detail="")
+        self._bar = progress(quiet=quiet, remaining=True)
+        self._task = self._bar.add_task("Annotating", total=None, detail="texts")
 
     def __enter__(self) -> "_Watcher":
         self._bar.start()
@@ -227,7 +210,7 @@ class _Watcher:
         self._words += words
         self.failed += failed
         speed = self._words / max(time.monotonic() - self._begin, 1e-9)
-        detail = f"{speed:,.0f} words/s, {self.failed:,} failed"
+        detail = f"texts, {speed:,.0f} words/s, {self.failed:,} failed"
         self._bar.update(self._task, advance=texts, detail=detail)
 
     def died(self, reason: str) -> None:

@@ -8,7 +8,14 @@ from pathlib import Path
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 # Wide enough for a table with three metrics when the output goes to a file or a pipe.
 _PIPED_WIDTH = 120
@@ -37,10 +44,11 @@ def plain_errors() -> Iterator[None]:
         raise typer.Exit(1) from error
 
 
-def progress(*, quiet: bool = False) -> Progress:
+def progress(*, quiet: bool = False, remaining: bool = False) -> Progress:
     """Make a progress bar on stderr; silent unless it is a terminal.
 
     quiet (bool): Never show it.
+    remaining (bool): Show the time that is left in place of what has passed.
     RETURNS (Progress): The bar.
     """
     console = messages()
@@ -49,7 +57,7 @@ def progress(*, quiet: bool = False) -> Progress:
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[detail]}"),
-        TimeElapsedColumn(),
+        TimeRemainingColumn() if remaining else TimeElapsedColumn(),
         console=console,
         disable=quiet or not console.is_terminal,
         transient=True,

@@ -14,6 +14,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from ..language import get_language, set_language
+from .bare import bare_doc
 from .labels import OPEN, SCHEMES, order_labels
 from .loading import ReadingOptions, read_docs, topics_of
 
@@ -174,9 +175,7 @@ class StreamingCorpus:
 
     def _example(self, nlp: Language, reference: Doc) -> Example:
         if self.gold_preproc or reference.has_unknown_spaces:
-            words = [token.text for token in reference]
-            spaces = [bool(token.whitespace_) for token in reference]
-            predicted = Doc(nlp.vocab, words=words, spaces=spaces)
+            predicted = bare_doc(nlp.vocab, reference)
         else:
             predicted = nlp.make_doc(reference.text)
         set_language(predicted, get_language(reference))

@@ -10,6 +10,7 @@ from typing import Any
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from ..corpora.bare import bare_doc
 from ..corpora.docbin import count_docs
 from ..corpora.folder import LanguageFiles, find_languages
 from ..corpora.loading import ReadingOptions, read_docs, topics_of
@@ -49,9 +50,7 @@ def _gold_docs(
 def _inputs(nlp: Language, golds: Iterator[Doc], gold_tokens: bool) -> Iterator[tuple[Doc, Doc]]:
     for gold in golds:
         if gold_tokens:
-            words = [token.text for token in gold]
-            spaces = [bool(token.whitespace_) for token in gold]
-            doc = Doc(nlp.vocab, words=words, spaces=spaces)
+            doc = bare_doc(nlp.vocab, gold)
         else:
             doc = nlp.make_doc(gold.text)
         set_language(doc, gold._.language)

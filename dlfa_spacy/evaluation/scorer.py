@@ -96,8 +96,8 @@ class LanguageScorer:
         found = _spans(predicted)
         self._ner.add(spans, found)
         self._confuse_spans(spans, found)
-        right = set(spans)
         if "ner" in self._calibrations:
+            right = set(spans)
             sure = [ent._.confidence for ent in predicted.ents]
             self._calibrate("ner", sure, [span in right for span in found])
         self._n_off_boundaries += sum(

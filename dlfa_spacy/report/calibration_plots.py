@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .figures import INK, legend, plain_axes, style_of, svg_of
+from .figures import INK, legend, plain_axes, pyplot, style_of, svg_of
 
 # Language -> run -> `Calibration.to_dict`.
 Languages = Mapping[str, Mapping[str, Any]]
@@ -21,7 +21,7 @@ def reliability_plot(languages: Languages, title: str) -> str:
     title (str): What is shown, for readers who do not see it.
     RETURNS (str): SVG.
     """
-    plt = _pyplot()
+    plt = pyplot()
     rows = -(-len(languages) // COLUMNS)
     columns = min(COLUMNS, len(languages))
     figure, grid = plt.subplots(
@@ -59,7 +59,7 @@ def risk_plot(languages: Languages, title: str) -> str:
     title (str): What is shown, for readers who do not see it.
     RETURNS (str): SVG.
     """
-    plt = _pyplot()
+    plt = pyplot()
     figure, axes = plt.subplots(figsize=(4.6, 3.6))
     first = {code: next(iter(runs.values())) for code, runs in languages.items()}
     chosen = sorted(first, key=lambda code: -first[code]["n"])[:MOST]
@@ -75,12 +75,3 @@ def risk_plot(languages: Languages, title: str) -> str:
     svg = svg_of(figure, title)
     plt.close(figure)
     return svg
-
-
-def _pyplot() -> Any:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    return plt

@@ -22,6 +22,16 @@ _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
+def pyplot() -> Any:
+    """RETURNS (Module): matplotlib's, drawing without a display."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    return plt
+
+
 def svg_of(figure: Figure, label: str) -> str:
     import matplotlib
 
@@ -57,12 +67,9 @@ def heat_map(comparison: Comparison) -> str:
     comparison (Comparison): The methods.
     RETURNS (str): SVG.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
     import numpy as np
 
+    plt = pyplot()
     differences = [row for row in comparison.rows if row.baseline_by_language]
     rows = [row for row in differences or comparison.rows if not row.note]
     columns = comparison.languages
@@ -122,11 +129,7 @@ def dot_plot(comparison: Comparison) -> str:
     comparison (Comparison): The methods.
     RETURNS (str): SVG.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
+    plt = pyplot()
     rows = [row for row in comparison.rows if not row.is_bound]
     figure, axes = plt.subplots(figsize=(6.4, 0.8 + 0.36 * len(rows)))
     for y, row in enumerate(rows):
@@ -164,11 +167,7 @@ def layer_plot(comparison: Comparison) -> str:
     lines = {name: layers for name, layers in lines.items() if len(layers) > 1}
     if not lines:
         return ""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
+    plt = pyplot()
     figure, axes = plt.subplots(figsize=(6.4, 3.4))
     for number, (name, layers) in enumerate(lines.items()):
         color, marker = style_of(number)
@@ -202,11 +201,7 @@ def curve_plot(made: Curves, regime: str) -> str:
     lines = made.lines(regime)
     if not lines:
         return ""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
+    plt = pyplot()
     figure, axes = plt.subplots(figsize=(4.6, 3.6))
     for number, (name, line) in enumerate(lines.items()):
         color, marker = style_of(number)
@@ -242,11 +237,7 @@ def weights_plot(weights: Mapping[str, Sequence[Sequence[float]]], title: str) -
     title (str): What is shown, for readers who do not see it.
     RETURNS (str): SVG.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
+    plt = pyplot()
     figure, axes = plt.subplots(figsize=(6.4, 3.0))
     depth = 0
     for number, (name, rows) in enumerate(weights.items()):

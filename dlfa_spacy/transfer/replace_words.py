@@ -8,6 +8,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example
 
+from ..corpora.bare import bare_doc
 from ..language import get_language, set_language
 
 
@@ -65,10 +66,8 @@ def replace_in_example(
         again; else its tokenizer reads the new text.
     """
     reference = replace_words(example.reference, words, keep_morph)
-    tokens = [token.text for token in reference]
     if [token.text for token in example.predicted] == [token.text for token in example.reference]:
-        spaces = [bool(token.whitespace_) for token in reference]
-        predicted = Doc(nlp.vocab, words=tokens, spaces=spaces)
+        predicted = bare_doc(nlp.vocab, reference)
     else:
         predicted = nlp.make_doc(reference.text)
     set_language(predicted, get_language(example.predicted))

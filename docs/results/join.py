@@ -4,8 +4,8 @@ python docs/results/join.py sweeps/frozen_main docs/results/frozen_main.csv
 python docs/results/join.py --common sweeps/frozen_100 sweeps/frozen_500 docs/results/curves.csv
 python docs/results/join.py --languages sweeps/frozen_500 sweeps/tuned_500 docs/results/tuned.csv
 
-With --common, only methods and seeds that all of them have; with --languages, of each task only
-the languages that all of them have which have the task.
+With --common, of each task only the methods and seeds that all of them have which have the task;
+with --languages, only the languages.
 """
 
 import sys
@@ -28,13 +28,10 @@ SHARED = {
 def shared(tables: Sequence[pandas.DataFrame], columns: Sequence[str]) -> list[pandas.DataFrame]:
     """RETURNS (List[DataFrame]): The rows whose values of some columns are in all tables."""
     keys = [t[columns].apply(lambda row: "/".join(map(str, row)), axis=1) for t in tables]
-    if "seed" in columns:
-        common = set.intersection(*map(set, keys))
-    else:
-        common = set()
-        for task in {task for t in tables for task in t.task}:
-            of_task = [set(key[t.task == task]) for t, key in zip(tables, keys, strict=True)]
-            common |= set.intersection(*filter(None, of_task))
+    common = set()
+    for task in {task for t in tables for task in t.task}:
+        of_task = [set(key[t.task == task]) for t, key in zip(tables, keys, strict=True)]
+        common |= set.intersection(*filter(None, of_task))
     return [t[key.isin(common)] for t, key in zip(tables, keys, strict=True)]
 
 

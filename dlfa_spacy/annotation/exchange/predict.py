@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from spacy.language import Language
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc
 
 from ...language import get_language, set_language
+from ...pipeline.confidence import entity_confidence
 from .records import Entity, Record
 
 _ANNOTATES = {
@@ -86,7 +87,7 @@ def predict(nlp: Language, records: Iterable[Record], labels: Labels) -> Iterato
 
 def _annotated(doc: Doc, record: Record, labels: Labels) -> Record:
     entities = [
-        Entity(ent.start_char, ent.end_char, ent.label_, _confidence(ent))
+        Entity(ent.start_char, ent.end_char, ent.label_, entity_confidence(ent))
         for ent in doc.ents
         if labels.entities
     ]
@@ -104,11 +105,6 @@ def _annotated(doc: Doc, record: Record, labels: Labels) -> Record:
         confidence=min(sure, default=None),
         tokens=[(token.idx, token.idx + len(token)) for token in doc],
     )
-
-
-def _confidence(ent: Span) -> float | None:
-    value = ent._.confidence if Span.has_extension("confidence") else None
-    return None if value is None else float(value)
 
 
 def _chosen(scores: dict[str, float], exclusive: bool) -> list[str]:

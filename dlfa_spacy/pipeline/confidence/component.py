@@ -15,7 +15,7 @@ from spacy.util import minibatch
 
 from ...checks import check_number
 from ...files.writing import replacing
-from .scaling import Scale, scale_of, sigmoid, softmax
+from .scaling import Scale, scale_of, shares_of_groups, sigmoid, softmax
 from .scores import (
     category_logits,
     entity_logits,
@@ -180,15 +180,12 @@ class Confidence:
         scale = scale_of(self.scales.get(name, {}))
         same = groups(label_names(tagger))
         for doc, logits in zip(docs, tag_logits(tagger, docs), strict=True):
-            shares = softmax(scale.apply(logits))
-            chosen = same[logits.argmax(-1)]
-            sure = numpy.where(same == chosen[:, None], shares, 0.0).sum(-1)
-            doc.user_data[_POS] = numpy.minimum(sure, 1.0).astype("float32")
+            _, sure = shares_of_groups(scale.apply(logits), same)
+            doc.user_data[_POS] = sure.astype("float32")
 
     def _set_categories(self, name: str, textcat: Any, docs: Sequence[Doc]) -> None:
         labels = list(textcat.labels)
-        cats = numpy.array([[doc.cats[label] for label in labels] for doc in docs])
-        logits = scale_of(self.scales.get(name, {})).apply(category_logits(textcat, cats))
+        logits = scale_of(self.scales.get(name, {})).apply(category_logits(textcat, docs))
         found = softmax(logits) if is_exclusive(textcat) else sigmoid(logits)
         for doc, row in zip(docs, found.tolist(), strict=True):
             doc.cats.update(zip(labels, row, strict=True))
@@ -263,6 +260,13 @@ def register_extensions() -> None:
         Span.set_extension("confidence", default=None)
     if not Token.has_extension("pos_confidence"):
         Token.set_extension("pos_confidence", getter=pos_confidence)
+
+
+def entity_confidence(ent: Span) -> float | None:
+    """RETURNS (Optional[float]): `ent._.confidence`, whoever registered it; None if nobody did, or
+    set it."""
+    value = ent._.confidence if Span.has_extension("confidence") else None
+    return None if value is None else float(value)
 
 
 def pos_confidence(token: Token) -> float | None:

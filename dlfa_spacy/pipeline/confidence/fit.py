@@ -13,7 +13,7 @@ from spacy.pipeline import Morphologizer, Tagger
 from spacy.tokens import Doc
 from spacy.util import minibatch
 
-from ...language import get_language, set_language
+from ...corpora.bare import bare_doc
 from ...metrics.calibration import Calibration
 from .component import Confidence
 from .scaling import (
@@ -24,8 +24,8 @@ from .scaling import (
     fit_line,
     fit_temperature,
     scale_of,
+    shares_of_groups,
     sigmoid,
-    softmax,
 )
 from .scores import (
     Floats,
@@ -75,18 +75,17 @@ def calibrate(
     RETURNS (List[Fitted]): One for each component that the texts have annotation for.
     RAISES (ValueError): They have none for any.
     """
-    before = [pipe for pipe in nlp.pipeline[: nlp.pipe_names.index(component.name)]]
     events = [_events(name, pipe, component) for name, pipe in component.pipes]
-    for batch in minibatch(golds, _BATCH):
-        pairs = [(_without_annotation(gold, nlp), gold) for gold in batch]
-        docs = [doc for doc, _ in pairs]
-        for _, pipe in before:
-            docs = list(pipe.pipe(docs)) if hasattr(pipe, "pipe") else [pipe(doc) for doc in docs]
-        for one in events:
-            one.add(docs, [gold for _, gold in pairs])
-        if on_doc is not None:
-            for _ in docs:
-                on_doc()
+    # What comes after it may clean the Docs of what the scores are read from.
+    later = nlp.pipe_names[nlp.pipe_names.index(component.name) :]
+    with nlp.select_pipes(disable=later):
+        for batch in minibatch(golds, _BATCH):
+            docs = list(nlp.pipe(bare_doc(nlp.vocab, gold) for gold in batch))
+            for one in events:
+                one.add(docs, batch)
+            if on_doc is not None:
+                for _ in docs:
+                    on_doc()
     found = [one.fitted() for one in events if one.n]
     if not found:
         raise ValueError(
@@ -96,13 +95,6 @@ def calibrate(
     for fitted in found:
         component.scales[fitted.component] = fitted.scales
     return found
-
-
-def _without_annotation(gold: Doc, nlp: Language) -> Doc:
-    words, spaces = [t.text for t in gold], [bool(t.whitespace_) for t in gold]
-    doc = Doc(nlp.vocab, words=words, spaces=spaces)
-    set_language(doc, get_language(gold))
-    return doc
 
 
 class _Entities:
@@ -166,19 +158,12 @@ class _Classes:
     def fitted(self) -> Fitted:
         logits, gold = numpy.concatenate(self.logits), numpy.concatenate(self.gold)
         temperature = fit_temperature(class_slope(logits, self.same == self.same[gold][:, None]))
-        chosen = self.same[logits.argmax(-1)]
-        correct = chosen == self.same[gold]
 
-        def sure(at: float) -> Floats:
-            shares = numpy.where(self.same == chosen[:, None], softmax(logits / at), 0.0)
-            return numpy.minimum(shares.sum(-1), 1.0)
+        def counted(at: float) -> Calibration:
+            chosen, sure = shares_of_groups(logits / at, self.same)
+            return _counted(sure, chosen == self.same[gold])
 
-        return Fitted(
-            self.name,
-            {ANY: Scale(temperature)},
-            _counted(sure(1.0), correct),
-            _counted(sure(temperature), correct),
-        )
+        return Fitted(self.name, {ANY: Scale(temperature)}, counted(1.0), counted(temperature))
 
 
 class _Labels:
@@ -194,9 +179,8 @@ class _Labels:
 
     def add(self, docs: Sequence[Doc], golds: Sequence[Doc]) -> None:
         labels = list(self.textcat.labels)
-        for doc, gold in zip(docs, golds, strict=True):
+        for row, gold in zip(category_logits(self.textcat, docs), golds, strict=True):
             if gold.cats:
-                row = category_logits(self.textcat, numpy.array([doc.cats[x] for x in labels]))
                 self.rows += [
                     (logit, gold.cats.get(label, 0.0) >= 0.5)
                     for label, logit in zip(labels, row.tolist(), strict=True)
@@ -257,13 +241,12 @@ class _CategoryReader:
         self, docs: Sequence[Doc], golds: Sequence[Doc]
     ) -> tuple[Floats, NDArray[numpy.int64]]:
         labels = list(self.textcat.labels)
-        cats = numpy.array([[doc.cats[label] for label in labels] for doc in docs])
         gold = []
         for doc in golds:
             holding = [label for label, value in doc.cats.items() if value >= 0.5]
             one = holding[0] if len(holding) == 1 else None
             gold.append(labels.index(one) if one in labels else -1)
-        return category_logits(self.textcat, cats), numpy.array(gold, dtype="int64")
+        return category_logits(self.textcat, docs), numpy.array(gold, dtype="int64")
 
 
 def _counted(confidence: Floats, correct: NDArray[numpy.bool_]) -> Calibration:

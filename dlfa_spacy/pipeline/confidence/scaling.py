@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy
 from numpy.typing import NDArray
 
 Floats = NDArray[numpy.float64]
+FloatT = TypeVar("FloatT", bound=numpy.floating)
 # For a label without a scale of its own.
 ANY = ""
 LEAST, MOST = 0.05, 100.0
@@ -32,13 +33,27 @@ def sigmoid(logits: Floats) -> Floats:
     return numpy.exp(-numpy.logaddexp(0.0, -logits))
 
 
-def softmax(logits: Floats) -> Floats:
+def softmax(logits: NDArray[FloatT]) -> NDArray[FloatT]:
     """
     logits: `(n, L)`.
-    RETURNS (Floats2d): `(n, L)`, rows that sum to 1.
+    RETURNS (Floats2d): `(n, L)`, rows that sum to 1, in the type of the logits.
     """
-    powers = numpy.exp(logits - logits.max(-1, keepdims=True))
-    return numpy.asarray(powers / powers.sum(-1, keepdims=True))
+    powers = numpy.exp(logits - logits.max(-1, keepdims=True, initial=-numpy.inf))
+    return powers / powers.sum(-1, keepdims=True)
+
+
+def shares_of_groups(
+    logits: Floats, same: NDArray[numpy.int64]
+) -> tuple[NDArray[numpy.int64], Floats]:
+    """Tell how probable what is chosen is, over all labels that mean the same.
+
+    logits: `(n, L)`.
+    same: `(L,)` a number for each label, equal for those that mean the same.
+    RETURNS (Tuple[Ints1d, Floats1d]): `(n,)` the number that is chosen, and its probability.
+    """
+    chosen = same[logits.argmax(-1)]
+    shares = numpy.where(same == chosen[:, None], softmax(logits), 0.0).sum(-1)
+    return chosen, numpy.minimum(shares, 1.0)
 
 
 def class_slope(logits: Floats, right: NDArray[numpy.bool_]) -> Callable[[float], float]:

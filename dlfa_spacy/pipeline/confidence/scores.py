@@ -7,7 +7,13 @@ from typing import Any
 
 import numpy
 from numpy.typing import NDArray
-from spacy.pipeline import EntityRecognizer, Morphologizer, Tagger, TextCategorizer
+from spacy.pipeline import (
+    EntityRecognizer,
+    Morphologizer,
+    MultiLabel_TextCategorizer,
+    Tagger,
+    TextCategorizer,
+)
 from spacy.tokens import Doc, Span
 
 Floats = NDArray[numpy.float64]
@@ -83,12 +89,23 @@ def tag_logits(tagger: Tagger, docs: Sequence[Doc]) -> list[Floats]:
     """
     rows = iter(tagger.model.predict([doc for doc in docs if len(doc)]) if any(docs) else ())
     ops = tagger.model.ops
-    width = len(tagger.labels)
-    scores = [
-        ops.to_numpy(next(rows)).astype("float64") if len(doc) else numpy.zeros((0, width))
-        for doc in docs
-    ]
-    return [_logs(score) for score in scores] if _is_normalized(tagger) else scores
+    temperature = sums_temperature(tagger)
+    found = []
+    for doc in docs:
+        empty = numpy.zeros((0, len(tagger.labels)))
+        table = ops.to_numpy(next(rows)).astype("float64") if len(doc) else empty
+        found.append(_logs(table) if temperature is None else table / temperature)
+    return found
+
+
+def sums_temperature(tagger: Tagger) -> float | None:
+    """RETURNS (Optional[float]): What the sums that a tagger hands out have to be divided by before
+    the softmax, as its config says; None if it hands out probabilities. Spacy's `Tagger.v2` does
+    only if it is told to normalize."""
+    layers = [node for node in tagger.model.walk() if "softmax_normalize" in node.attrs]
+    if not layers or layers[-1].attrs["softmax_normalize"]:
+        return None
+    return float(layers[-1].attrs["softmax_temperature"])
 
 
 def label_names(tagger: Tagger) -> list[str]:
@@ -106,25 +123,21 @@ def groups(names: Sequence[str]) -> NDArray[numpy.int64]:
     return numpy.array([first[name] for name in names], dtype="int64")
 
 
-def category_logits(textcat: TextCategorizer, cats: Floats) -> Floats:
+def category_logits(textcat: TextCategorizer, docs: Sequence[Doc]) -> Floats:
     """
     textcat (TextCategorizer): With exclusive classes, or `MultiLabel_TextCategorizer`.
-    cats: `(n, L)` its scores, from 0 to 1.
-    RETURNS (Floats2d): `(n, L)` what they were made of: log p, or log(p / (1 - p)).
+    docs (Sequence[Doc]): The Docs, with its `cats`.
+    RETURNS (Floats2d): `(n, L)` what these were made of: log p, or log(p / (1 - p)).
     """
+    cats = numpy.array([[doc.cats[label] for label in textcat.labels] for doc in docs])
     return _logs(cats) if is_exclusive(textcat) else logit(cats)
 
 
 def is_exclusive(textcat: TextCategorizer) -> bool:
     """RETURNS (bool): Whether one category holds, and no other."""
-    # The multi-label one is a subclass.
-    return type(textcat) is TextCategorizer
+    # Which is a subclass.
+    return not isinstance(textcat, MultiLabel_TextCategorizer)
 
 
 def _logs(probabilities: Floats) -> Floats:
     return numpy.asarray(numpy.log(numpy.maximum(probabilities, LEAST)))
-
-
-def _is_normalized(tagger: Tagger) -> bool:
-    """Spacy's `Tagger.v2` hands out the sums before the softmax, unless it is told to normalize."""
-    return any(node.attrs.get("softmax_normalize", False) for node in tagger.model.walk())

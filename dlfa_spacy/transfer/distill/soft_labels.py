@@ -8,10 +8,13 @@ from typing import Any
 import numpy
 from numpy.typing import NDArray
 from spacy.language import Language
-from spacy.pipeline import MultiLabel_TextCategorizer, SpanCategorizer, Tagger, TextCategorizer
+from spacy.pipeline import SpanCategorizer, Tagger, TextCategorizer
 from spacy.tokens import Doc
 
+from ...corpora.bare import bare_doc
 from ...language import get_language, set_language
+from ...pipeline.confidence.scaling import softmax
+from ...pipeline.confidence.scores import is_exclusive, sums_temperature
 
 Floats = NDArray[numpy.float32]
 
@@ -24,9 +27,9 @@ EXCLUSIVE, INDEPENDENT = "exclusive", "independent"
 def kind_of(pipe: Any) -> str | None:
     """RETURNS (Optional[str]): What the scores of a component are, EXCLUSIVE or INDEPENDENT; None
     if it has none by label, as the parser and ner, which choose actions."""
-    if isinstance(pipe, MultiLabel_TextCategorizer):
-        return INDEPENDENT
-    if isinstance(pipe, TextCategorizer | Tagger):
+    if isinstance(pipe, TextCategorizer):
+        return EXCLUSIVE if is_exclusive(pipe) else INDEPENDENT
+    if isinstance(pipe, Tagger):
         return EXCLUSIVE
     if isinstance(pipe, SpanCategorizer):
         return EXCLUSIVE if pipe.add_negative_label else INDEPENDENT
@@ -54,9 +57,7 @@ def soften(probabilities: Floats, kind: str, temperature: float) -> Floats:
     """
     p = probabilities.astype("float64").clip(1e-30, 1.0)
     if kind == EXCLUSIVE:
-        z = numpy.log(p) / temperature
-        powers = numpy.exp(z - z.max(axis=1, keepdims=True, initial=-numpy.inf))
-        return (powers / powers.sum(axis=1, keepdims=True)).astype("float32")
+        return softmax(numpy.log(p) / temperature).astype("float32")
     z = (numpy.log(p) - numpy.log((1 - p).clip(1e-30, 1.0))) / temperature
     return (1 / (1 + numpy.exp(-z))).astype("float32")
 
@@ -78,7 +79,7 @@ def score_docs(
     keep_gold (bool): Categories and tags that the texts have already stay.
     YIELDS (Doc): The same texts in the teacher's vocab, with all that it annotates.
     """
-    read = [_copy(teacher, doc) for doc in docs]
+    read = [bare_doc(teacher.vocab, doc) for doc in docs]
     kept: list[dict[str, Any]] = [{} for _ in read]
     for name, pipe in teacher.pipeline:
         if name in names:
@@ -129,14 +130,6 @@ def _harden(teacher: Language, doc: Doc) -> None:
             doc.cats[label] = float(yes)
 
 
-def _copy(teacher: Language, doc: Doc) -> Doc:
-    words = [token.text for token in doc]
-    spaces = [bool(token.whitespace_) for token in doc]
-    copied = Doc(teacher.vocab, words=words, spaces=spaces)
-    set_language(copied, get_language(doc))
-    return copied
-
-
 def _probabilities(pipe: Any, docs: list[Doc]) -> list[tuple[Any, Floats]]:
     """RETURNS (List[Tuple[Optional[NDArray], NDArray]]): Of each Doc the spans that were scored,
     begin and end, and `(n, K)`."""
@@ -147,7 +140,7 @@ def _probabilities(pipe: Any, docs: list[Doc]) -> list[tuple[Any, Floats]]:
         return [(None, row[None]) for row in table]
     if isinstance(pipe, Tagger):
         tables = [ops.to_numpy(table) for table in pipe.model.predict(docs)]
-        return [(None, _normalized(pipe.model, table)) for table in tables]
+        return [(None, _normalized(pipe, table)) for table in tables]
     spans, scores = pipe.predict(docs)
     places, table = ops.to_numpy(spans.data), ops.to_numpy(scores)
     ends = numpy.cumsum(ops.to_numpy(spans.lengths))
@@ -155,11 +148,7 @@ def _probabilities(pipe: Any, docs: list[Doc]) -> list[tuple[Any, Floats]]:
     return list(parts)
 
 
-def _normalized(model: Any, table: Floats) -> Floats:
+def _normalized(tagger: Tagger, table: Floats) -> Floats:
     """RETURNS (NDArray): Probabilities: a tagger may leave out the softmax when it predicts."""
-    layers = [node for node in model.walk() if "softmax_normalize" in node.attrs]
-    if not layers or layers[-1].attrs["softmax_normalize"]:
-        return table
-    z = table / layers[-1].attrs["softmax_temperature"]
-    powers = numpy.exp(z - z.max(axis=1, keepdims=True, initial=-numpy.inf))
-    return numpy.asarray(powers / powers.sum(axis=1, keepdims=True), dtype="float32")
+    temperature = sums_temperature(tagger)
+    return table if temperature is None else softmax(table / temperature)
