@@ -16,7 +16,7 @@ test: install-test
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
-	$(BIN)/python -m pytest --durations=20
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --durations=20
 
 # For every day: lint, types, and each fast test once, with its first parameters.
 quick: install-test

@@ -79,6 +79,7 @@ TEST = [
     "mypy",
     "pandas",
     "pytest",
+    "pytest-xdist",
     "ruff",
     "scikit-learn",
     "seqeval",
