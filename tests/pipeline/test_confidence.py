@@ -14,6 +14,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from dlfa_spacy.evaluation import pipeline_tasks
+from dlfa_spacy.language import set_language
 from dlfa_spacy.pipeline.confidence import Confidence, calibrate, find_confidence
 from dlfa_spacy.pipeline.confidence.scaling import (
     ANY,
@@ -262,6 +263,23 @@ def test_entities_below_their_threshold_are_taken_away(nlp: Language) -> None:
     assert {ent.label_ for doc in nlp.pipe(TEXTS) for ent in doc.ents} == {label}
 
 
+def test_a_language_has_thresholds_of_its_own(nlp: Language) -> None:
+    docs = [doc for doc in nlp.pipe(TEXTS) if doc.ents]
+    label = docs[0].ents[0].label_
+    labels = {ent.label_ for ent in docs[0].ents}
+
+    def left(language: str | None) -> set[str]:
+        doc = nlp.make_doc(docs[0].text)
+        set_language(doc, language)
+        return {ent.label_ for ent in nlp(doc).ents}
+
+    component(nlp).thresholds = {label: 0.0}
+    component(nlp).language_thresholds = {"sw": {"*": 1.0}, "de": {label: 1.0}}
+    assert left(None) == left("ru") == labels
+    assert left("sw") == set()
+    assert left("de") == labels - {label}
+
+
 def test_it_stands_before_what_cleans_docs(bert: str) -> None:
     nlp = initialized(pipeline(bert, COMPONENTS))
     nlp.add_pipe("dlfa_doc_cleaner")
@@ -289,6 +307,7 @@ def test_a_pipeline_without_anything_to_speak_of_is_refused() -> None:
     [
         ({"beam_width": 1}, r"\[components.confidence\] beam_width = 1: expected 2 or more"),
         ({"thresholds": {"ORG": 2.0}}, r"thresholds, ORG = 2.0: expected 0 to 1"),
+        ({"language_thresholds": {"sw": {"*": 2.0}}}, r"language_thresholds, sw, \* = 2.0: expected"),
     ],
 )
 def test_a_wrong_setting_is_named(settings: dict[str, Any], said: str) -> None:

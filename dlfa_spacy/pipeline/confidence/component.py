@@ -15,6 +15,7 @@ from spacy.util import minibatch
 
 from ...checks import check_number
 from ...files.writing import replacing
+from ...language import get_language
 from .scaling import Scale, scale_of, shares_of_groups, sigmoid, softmax
 from .scores import (
     category_logits,
@@ -38,7 +39,13 @@ _POS: Any = "dlfa_pos_confidence"
     "dlfa_confidence",
     # Categories it only makes truer: who asks what a pipeline predicts must not find any here.
     assigns=["span._.confidence", "token._.pos_confidence"],
-    default_config={"entities": True, "tags": True, "beam_width": 16, "thresholds": {}},
+    default_config={
+        "entities": True,
+        "tags": True,
+        "beam_width": 16,
+        "thresholds": {},
+        "language_thresholds": {},
+    },
 )
 def make_confidence(
     nlp: Language,
@@ -47,6 +54,7 @@ def make_confidence(
     tags: bool,
     beam_width: int,
     thresholds: dict[str, float],
+    language_thresholds: dict[str, dict[str, float]],
 ) -> Confidence:
     """Confidences that are probabilities: of the predictions with a confidence of 0.8, eight in ten
     are right, in the language that `dlfa calibrate` was given. Before that they are what the
@@ -59,12 +67,15 @@ def make_confidence(
     beam_width (int): Parses that the search follows.
     thresholds (Dict[str, float]): Least confidence of an entity by label, "*" for all others; what
         has less is taken from `doc.ents`.
+    language_thresholds (Dict[str, Dict[str, float]]): The same for Docs of a language
+        (`doc._.language`), before those of `thresholds`.
     CREATES: The component.
 
     ```ini
     [components.confidence]
     factory = "dlfa_confidence"
     thresholds = {"*": 0.5, "ORG": 0.7}
+    language_thresholds = {"sw": {"*": 0.8}}
     ```
 
     Guo et al. 2017, *On Calibration of Modern Neural Networks*, for tags and categories;
@@ -73,8 +84,10 @@ def make_confidence(
     where = f"[components.{name}]"
     check_number(f"{where} beam_width", beam_width, beam_width >= 2, "2 or more", 16)
     for label, value in thresholds.items():
-        key = f"{where} thresholds, {label}"
-        check_number(key, value, 0 <= value <= 1, "0 to 1", 0.5)
+        _check_threshold(f"{where} thresholds, {label}", value)
+    for language, own in language_thresholds.items():
+        for label, value in own.items():
+            _check_threshold(f"{where} language_thresholds, {language}, {label}", value)
     return Confidence(
         nlp,
         name=name,
@@ -82,7 +95,12 @@ def make_confidence(
         tags=tags,
         beam_width=beam_width,
         thresholds=thresholds,
+        language_thresholds=language_thresholds,
     )
+
+
+def _check_threshold(key: str, value: float) -> None:
+    check_number(key, value, 0 <= value <= 1, "0 to 1", 0.5)
 
 
 class Confidence:
@@ -103,6 +121,7 @@ class Confidence:
         tags: bool = True,
         beam_width: int = 16,
         thresholds: Mapping[str, float] | None = None,
+        language_thresholds: Mapping[str, Mapping[str, float]] | None = None,
     ):
         register_extensions()
         self.nlp: Language | None = nlp
@@ -111,6 +130,7 @@ class Confidence:
         self.tags = tags
         self.beam_width = beam_width
         self.thresholds = dict(thresholds or {})
+        self.language_thresholds = dict(language_thresholds or {})
         # Component -> label -> scale.
         self.scales: dict[str, dict[str, Scale]] = {}
         # What they were fitted on, in words.
@@ -165,16 +185,19 @@ class Confidence:
     def _set_entities(self, name: str, ner: Any, docs: Sequence[Doc]) -> None:
         for doc, scored in zip(docs, entity_logits(ner, docs, self.beam_width), strict=True):
             kept = []
+            thresholds = self._thresholds(doc)
             for ent, logit in scored:
                 scale = scale_of(self.scales.get(name, {}), ent.label_)
                 ent._.confidence = float(sigmoid(scale.apply(numpy.array(logit))))
-                if ent._.confidence >= self._threshold(ent.label_):
+                if ent._.confidence >= thresholds.get(ent.label_, thresholds.get("*", 0.0)):
                     kept.append(ent)
             if len(kept) < len(scored):
                 doc.set_ents(kept)
 
-    def _threshold(self, label: str) -> float:
-        return self.thresholds.get(label, self.thresholds.get("*", 0.0))
+    def _thresholds(self, doc: Doc) -> Mapping[str, float]:
+        own = self.language_thresholds.get(get_language(doc) or "", {})
+        # A language's own "*" comes before what is said of a label in all languages.
+        return own if "*" in own else {**self.thresholds, **own}
 
     def _set_tags(self, name: str, tagger: Tagger, docs: Sequence[Doc]) -> None:
         scale = scale_of(self.scales.get(name, {}))
