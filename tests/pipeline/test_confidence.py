@@ -307,7 +307,10 @@ def test_a_pipeline_without_anything_to_speak_of_is_refused() -> None:
     [
         ({"beam_width": 1}, r"\[components.confidence\] beam_width = 1: expected 2 or more"),
         ({"thresholds": {"ORG": 2.0}}, r"thresholds, ORG = 2.0: expected 0 to 1"),
-        ({"language_thresholds": {"sw": {"*": 2.0}}}, r"language_thresholds, sw, \* = 2.0: expected"),
+        (
+            {"language_thresholds": {"sw": {"*": 2.0}}},
+            r"language_thresholds, sw, \* = 2.0: expected",
+        ),
     ],
 )
 def test_a_wrong_setting_is_named(settings: dict[str, Any], said: str) -> None:
