@@ -253,8 +253,5 @@ def _method(model: TransformerModel, name: str) -> Method:
 
 def _dot(a: dict[str, Tensor], b: dict[str, Tensor]) -> float:
     """RETURNS (float): Product of two gradients, of the weights that both have."""
-    found = [
-        torch.dot(a[name].flatten().double(), b[name].flatten().double())
-        for name in a.keys() & b.keys()
-    ]
+    found = [(a[name] * b[name]).sum(dtype=torch.float64) for name in a.keys() & b.keys()]
     return float(sum(found))
