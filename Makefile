@@ -1,4 +1,4 @@
-# Two commands: `make run` and `make test`. Everything after the installation works offline.
+# `make run`, `make test`; `make pipeline` stops with the shipped pipeline installed. Offline after the installation.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -7,10 +7,15 @@ export HF_HUB_OFFLINE = 1
 export TOKENIZERS_PARALLELISM = false
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run test quick install install-test clean
+.PHONY: run pipeline test quick install install-test clean
 
 run: install
 	$(BIN)/python -m spacy project run all .
+
+# The shipped pipeline alone, installed as xx_dlfa_ner.
+pipeline: install
+	$(BIN)/python -m spacy project run package .
+	$(BIN)/python -m spacy project run install .
 
 test: install-test
 	$(BIN)/python -m ruff check .

@@ -196,7 +196,7 @@ def test_what_the_front_page_says_is_what_was_measured(
     frozen: list[pandas.DataFrame], tuned: pandas.DataFrame
 ) -> None:
     text = said("README.md")
-    found = text.split("What layers bring")[1].split("What `make run` itself")[0]
+    found = text.split("What the layers bring")[1].split("## Speed")[0]
     assert found.count(" - ") == 5 and len(frozen[0]) == 5 and "five seeds" in found
     pos, ner, _ = (f"{gain(table, SINGLE, 'last'):.1f}" for table in frozen)
     assert f"Layer 7 alone is {pos} points of tag accuracy and {ner} points of PAN-X F1" in found
