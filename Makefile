@@ -7,7 +7,7 @@ export HF_HUB_OFFLINE = 1
 export TOKENIZERS_PARALLELISM = false
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run pipeline test quick install install-test clean
+.PHONY: run pipeline test quick docs install install-test clean
 
 run: install
 	$(BIN)/python -m spacy project run all .
@@ -29,6 +29,11 @@ quick: install-test
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 	$(BIN)/python -m pytest --quick
+
+# The documentation as a site, with search: http://127.0.0.1:8000
+docs: install
+	$(BIN)/python -m pip install --quiet -r requirements-docs.txt
+	$(BIN)/python -m mkdocs serve
 
 install: $(VENV)/.installed
 
