@@ -174,6 +174,10 @@ class EncoderShim(HFShim):
             output, backprop = super().begin_update(inputs)
 
         def backprop_in_training(gradients: Any) -> Any:
+            # thinc divides all gradients by the scale after each backward pass: also those that
+            # wait for a step since another batch, or another listener.
+            waiting = [p.grad for p in self._model.parameters() if p.grad is not None]
+            self._grad_scaler.scale(waiting, inplace=True)
             # Where activations are checkpointed, the forward pass runs again.
             with self.use.training(self._model):
                 return backprop(gradients)
