@@ -39,6 +39,26 @@ def test_accumulated_gradients_are_those_without_scaling(
     b.assert_same(*batches)
 
 
+def test_another_loss_adds_its_gradient_to_those_that_wait(bert: str) -> None:
+    b = bench(bert, {"a": "mix"})
+    model = b.nlp.get_pipe("transformer").model  # type: ignore[attr-defined]
+    weight = b.encoder.get_parameter("encoder.layer.0.output.dense.weight")
+
+    def gradient() -> Tensor:
+        b.encoder.zero_grad()
+        b.update(TEXTS)
+        model.ledger.close()
+        model.shim.backward((weight**2).sum())
+        b.update(MORE_TEXTS)
+        model.ledger.close()
+        assert weight.grad is not None
+        return weight.grad.clone()
+
+    expected = gradient()
+    scaled(b)
+    torch.testing.assert_close(gradient(), expected, atol=1e-5, rtol=1e-4)
+
+
 def test_a_step_is_left_out_if_any_batch_of_it_is_out_of_range(bert: str) -> None:
     b = bench(bert, {"a": "mix"})
     scaler = scaled(b)
