@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy
 import torch
@@ -100,7 +101,7 @@ def at_once(
 
 
 @functools.cache
-def _flash() -> Callable[..., Tensor] | None:
+def _flash() -> Callable[..., Any] | None:
     """RETURNS (Optional[Callable]): Flash attention over windows, if this torch has it."""
     try:
         from torch.nn.attention.varlen import varlen_attn
