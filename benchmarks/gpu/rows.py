@@ -35,7 +35,7 @@ from dlfa_spacy.pipeline.encoders import encoder_of
 from .encoder import make_encoder
 
 # Words that are predicted, sentences in a training step, and rounds, by shape.
-SIZES = {"base": (60_000, 32, 5), "tiny": (200, 4, 1)}
+SIZES = {"base": (30_000, 32, 3), "tiny": (200, 4, 1)}
 CORPUS = Path(__file__).parents[2] / "assets" / "corpus"
 LANGUAGES = ("en", "de", "es", "ru", "zh", "ar")
 STORED_LAYERS = [0, 1, 2]

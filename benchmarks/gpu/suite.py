@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 from .report import FAILED, OK, SKIPPED, Check
 
+ROOT = Path(__file__).parents[2]
 TESTS = (
     "tests/encoder/run/test_attention.py",
     "tests/encoder/test_devices.py",
@@ -25,7 +26,7 @@ CPU_TESTS = TESTS[:3]
 def run_tests(path: str, device: str, timeout: float) -> list[Check]:
     """Run the tests of a file that are for a device.
 
-    path (str): The file.
+    path (str): The file, from the root of the repository.
     device (str): "cuda" or "cpu".
     timeout (float): Seconds after which it counts as failed.
     RETURNS (List[Check]): One for each test.
@@ -36,7 +37,9 @@ def run_tests(path: str, device: str, timeout: float) -> list[Check]:
         command = [sys.executable, "-m", "pytest", path, f"--junitxml={results}"]
         command += ["-m", "gpu" if device == "cuda" else "not gpu", "-p", "no:cacheprovider"]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=timeout, cwd=ROOT
+            )
             said = done.stdout + done.stderr
         except subprocess.TimeoutExpired:
             said = f"not done after {timeout:.0f} seconds"

@@ -7,6 +7,7 @@ from typing import Any
 import numpy
 import pytest
 import torch
+from devices import needs_gpu
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AutoModel
@@ -128,9 +129,6 @@ def test_no_bucket_asks_its_device_for_a_number(
     assert [rows.shape for rows in (*layers.values(), *read.values())] == [(66, 32)] * 6
     with pytest.raises(RuntimeError):
         layers[0].sum().item()
-
-
-needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
 
 @pytest.mark.gpu
