@@ -5,10 +5,12 @@ python -m benchmarks.gpu.check --out gpu.json
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,8 +20,10 @@ from .report import FAILED, OK, Check, Report
 from .suite import CPU_TESTS, TESTS, run_tests
 
 ROWS = ("encoder", "store", "pipeline")
-# Of one check, at the most; and what is left for one at the least before it is begun.
-LONGEST, LEAST = 170.0, 10.0
+# Seconds of one step, at the most.
+LONGEST = 170.0
+# How long it may take -> its checks and rows
+Step = Callable[[float], tuple[list[Check], list[dict[str, Any]]]]
 
 
 def main(
@@ -42,13 +46,17 @@ def main(
         why = f"{type(error).__name__}: {error}"
         report.add([Check("the device", FAILED, time.monotonic() - begin, why)])
     known = TESTS if device == "cuda" else CPU_TESTS
+    paths = known if tests is None else [path for path in tests.split(",") if path]
     # Rows first: a test that hangs takes what is left.
-    for kind in ROWS:
-        report.add(*_rows(kind, device, shape, _limit(report, seconds)))
-        _say(report)
-    for path in known if tests is None else filter(None, tests.split(",")):
-        report.add(run_tests(path, device, _limit(report, seconds)))
-        _say(report)
+    steps: list[tuple[str, Step]] = [
+        *((f"rows: {kind}", functools.partial(_rows, kind, device, shape)) for kind in ROWS),
+        *((path, functools.partial(_tests, path, device)) for path in paths),
+    ]
+    for name, step in steps:
+        limit = _limit(report, seconds)
+        late = [Check(name, FAILED, 0.0, f"not begun: {seconds:.0f} seconds are over")]
+        report.add(*(step(limit) if limit > 0 else (late, [])))
+        print(f"{report.seconds:5.0f} s  {name}", flush=True)
     failed = [check.name for check in report.checks if check.status == FAILED]
     print(f"{out}: {len(report.checks)} checks, {len(failed)} failed, {report.seconds:.0f} s")
     raise typer.Exit(1 if failed else 0)
@@ -79,7 +87,11 @@ def machine(device: str) -> dict[str, Any]:
 
 
 def _limit(report: Report, seconds: float) -> float:
-    return max(min(LONGEST, seconds - report.seconds), LEAST)
+    return min(LONGEST, seconds - report.seconds)
+
+
+def _tests(path: str, device: str, timeout: float) -> tuple[list[Check], list[dict[str, Any]]]:
+    return run_tests(path, device, timeout), []
 
 
 def _rows(
@@ -99,11 +111,6 @@ def _rows(
     except subprocess.TimeoutExpired:
         why = f"not done after {timeout:.0f} seconds"
         return [Check(name, FAILED, time.monotonic() - begin, why)], []
-
-
-def _say(report: Report) -> None:
-    last = report.checks[-1]
-    print(f"{report.seconds:5.0f} s  {last.name}: {last.status}", flush=True)
 
 
 if __name__ == "__main__":

@@ -55,10 +55,10 @@ def test_the_tests_that_it_runs_are_there() -> None:
 def test_it_goes_on_after_a_failure_and_ends_with_1(
     suite: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Rows have no time to be measured in.
-    limits = iter((0.1, 100))
+    # The first rows have no time to be measured in, and the others none to begin.
+    limits = iter((0.1, -1, 100))
     monkeypatch.setattr(check, "_limit", lambda *given: next(limits))
-    monkeypatch.setattr(check, "ROWS", ("encoder",))
+    monkeypatch.setattr(check, "ROWS", ("encoder", "store"))
     app = typer.Typer()
     app.command()(check.main)
     out = tmp_path / "gpu.json"
@@ -66,9 +66,13 @@ def test_it_goes_on_after_a_failure_and_ends_with_1(
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 1, result.output
     found = json.loads(out.read_text(encoding="utf-8"))
-    assert [entry["status"] for entry in found["checks"]] == [OK, FAILED, OK, FAILED, SKIPPED]
+    assert [entry["status"] for entry in found["checks"]] == [
+        *(OK, FAILED, FAILED),
+        *(OK, FAILED, SKIPPED),
+    ]
     assert "not done after 0" in found["checks"][1]["why"]
-    assert found["failed"] == 2 and found["device"] == "cpu" and found["machine"]["packed"]
+    assert "not begun" in found["checks"][2]["why"]
+    assert found["failed"] == 3 and found["device"] == "cpu" and found["machine"]["packed"]
     assert {"python", "torch", "thinc", "transformers"} <= set(found["versions"])
     assert found["seconds"] >= sum(entry["seconds"] for entry in found["checks"]) > 0
 
