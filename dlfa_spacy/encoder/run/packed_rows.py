@@ -1,29 +1,27 @@
-"""BERT without padding: Linear layers read packed rows, attention runs by length of windows."""
+"""BERT without padding: Linear layers read packed rows, attention stays within windows."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
 from transformers import BertModel, RobertaModel, XLMRobertaModel
 
 from ...types import IntArray
-
-# Windows of one length: how many, and the length.
-Stretch = tuple[int, int]
+from .attention import Attend, attends, attention_within
+from .upload import upload
 
 
 def runs_packed(transformer: nn.Module) -> bool:
     """Whether `packed_layers` computes just what an encoder's own forward pass would.
 
     transformer (Module): Any encoder.
-    RETURNS (bool): True for a plain BERT or RoBERTa on a CPU. (On a GPU many small kernels cost
-        more than padding.) False if something hooks into the modules that would be left out.
+    RETURNS (bool): True for a plain BERT or RoBERTa on a CPU; on a GPU for prediction. (A batch to
+        train on is small: padding costs a GPU nothing there.) False if something hooks into the
+        modules that would be left out.
     """
     # Subclasses may compute something else.
     if type(transformer) not in (BertModel, RobertaModel, XLMRobertaModel):
@@ -31,13 +29,18 @@ def runs_packed(transformer: nn.Module) -> bool:
     model: Any = transformer
     config = model.config
     if (
-        model.device.type != "cpu"
-        or model.is_gradient_checkpointing
+        model.is_gradient_checkpointing
         or config.is_decoder
         or getattr(config, "position_embedding_type", "absolute") != "absolute"
     ):
         return False
-    return not any(module._forward_hooks or module._forward_pre_hooks for module in _skipped(model))
+    # Nested tensors, which a GPU may need, have no inference mode.
+    trains = torch.is_grad_enabled() or torch.is_inference_mode_enabled()
+    if model.device.type != "cpu" and trains:
+        return False
+    if any(module._forward_hooks or module._forward_pre_hooks for module in _skipped(model)):
+        return False
+    return attends(model.device)
 
 
 def packed_layers(
@@ -59,14 +62,14 @@ def packed_layers(
     RETURNS (Dict[int, Tensor]): `(n, E)` each, with its graph if gradients are on.
     """
     wanted = set(layers)
-    positions = _positions(transformer, ids, lengths)
+    device = transformer.device
     hidden = transformer.embeddings(
-        input_ids=torch.from_numpy(ids)[None],
-        position_ids=torch.from_numpy(positions)[None],
+        input_ids=upload(ids, device)[None],
+        position_ids=upload(_positions(transformer, ids, lengths), device)[None],
         # Left out, they would be taken from a table as long as one window.
-        token_type_ids=torch.from_numpy(numpy.zeros_like(ids) if types is None else types)[None],
+        token_type_ids=upload(numpy.zeros_like(ids) if types is None else types, device)[None],
     )[0]
-    stretches = [(len(list(same)), n) for n, same in itertools.groupby(lengths.tolist())]
+    attend = attention_within(lengths, device)
     found = {0: hidden}
     if blocks is None:
         blocks = transformer.encoder.layer
@@ -74,34 +77,20 @@ def packed_layers(
         hidden = hidden.to(next(blocks[0].parameters()).dtype)
     block: Any
     for number, block in enumerate(blocks[: max(wanted)], start=1):
-        attended = block.attention.output(_attend(block.attention.self, hidden, stretches), hidden)
+        attended = block.attention.output(_mix(block.attention.self, hidden, attend), hidden)
         hidden = block.output(block.intermediate(attended), attended)
         if number in wanted:
             found[number] = hidden
     return {layer: found[layer] for layer in wanted}
 
 
-def _attend(attention: Any, hidden: Tensor, stretches: Sequence[Stretch]) -> Tensor:
+def _mix(attention: Any, hidden: Tensor, attend: Attend) -> Tensor:
     """RETURNS (Tensor): `(n, E)` what each row takes from its own window."""
-    sizes = [count * length for count, length in stretches]
-    heads = attention.num_attention_heads
+    projections = (attention.query, attention.key, attention.value)
+    heads = (attention.num_attention_heads, -1)
+    query, key, value = (project(hidden).unflatten(-1, heads) for project in projections)
     dropout = attention.dropout.p if attention.training else 0.0
-    parts = zip(
-        stretches,
-        attention.query(hidden).split(sizes),
-        attention.key(hidden).split(sizes),
-        attention.value(hidden).split(sizes),
-        strict=True,
-    )
-    mixed = []
-    for (count, length), *projected in parts:
-        # (count * length, E) -> (count, heads, length, E / heads)
-        query, key, value = (
-            part.view(count, length, heads, -1).transpose(1, 2) for part in projected
-        )
-        context = scaled_dot_product_attention(query, key, value, dropout_p=dropout)
-        mixed.append(context.transpose(1, 2).reshape(count * length, -1))
-    return mixed[0] if len(mixed) == 1 else torch.cat(mixed)
+    return attend(query, key, value, dropout).flatten(1)
 
 
 def _positions(transformer: Any, ids: IntArray, lengths: IntArray) -> IntArray:
