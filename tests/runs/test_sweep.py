@@ -23,6 +23,7 @@ import torch
 from devices import check_thinc, needs_gpu
 from filelock import FileLock
 from rich.console import Console
+from sweeps import make_corpus, make_plan
 from transformers import AutoModel
 from typer.testing import CliRunner
 
@@ -36,7 +37,6 @@ from dlfa_spacy.report.sweep_runs import read_sweep
 from dlfa_spacy.runs import read_table, target
 from dlfa_spacy.runs.plan import Plan, plan_text
 from dlfa_spacy.runs.sweep import LOCK, SweepResult, run_sweep
-from sweeps import make_corpus, make_plan
 
 pytestmark = pytest.mark.slow
 
