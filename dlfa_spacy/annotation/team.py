@@ -11,12 +11,12 @@ from .attempts import DEATHS, Attempts
 from .folder import read_record
 from .member import Member
 from .settings import AnnotationSettings
-from .shards import Shard
+from .shards import Shard, longest_first
 from .watcher import Watcher
 from .worker import DONE, PROBLEM, READY, ROW, TEXTS
 
 _SECONDS_TO_STOP = 5.0
-_KEPT = "What is done is kept. Fix: make it possible, and give the same command again: it goes on."
+KEPT = "What is done is kept. Fix: make it possible, and give the same command again: it goes on."
 
 
 class Team:
@@ -39,13 +39,13 @@ class Team:
         self._deaths = 0
 
     def annotate(self, shards: Sequence[Shard]) -> None:
-        """Annotate shards, those first that take longest: so no process works on alone in the end.
+        """Annotate shards.
 
         shards (Sequence[Shard]): The shards.
         RAISES (ValueError, OSError, ImportError): A process cannot go on, for a reason that another
             process would have too.
         """
-        order = sorted(shards, key=lambda shard: (-shard.piece.weight, shard.name))
+        order = longest_first(shards)
         waiting = deque(Attempts(shard) for shard in order)
         members = [
             Member(self.settings, self.out, device, self.watcher)
@@ -77,7 +77,7 @@ class Team:
                 word, *rest = member.connection.recv()
                 if word == PROBLEM:
                     kind, message = rest
-                    raise kind(f"{message} {_KEPT}" if kind is OSError else message)
+                    raise kind(f"{message} {KEPT}" if kind is OSError else message)
                 if word == READY:
                     self._deaths, member.is_ready = 0, True
                     continue
