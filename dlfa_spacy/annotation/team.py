@@ -16,7 +16,7 @@ from .watcher import Watcher
 from .worker import DONE, PROBLEM, READY, ROW, TEXTS
 
 _SECONDS_TO_STOP = 5.0
-KEPT = "What is done is kept. Fix: make it possible, and give the same command again: it goes on."
+_KEPT = "What is done is kept. Fix: make it possible, and give the same command again: it goes on."
 
 
 class Team:
@@ -76,8 +76,7 @@ class Team:
             while member.connection.poll():
                 word, *rest = member.connection.recv()
                 if word == PROBLEM:
-                    kind, message = rest
-                    raise kind(f"{message} {KEPT}" if kind is OSError else message)
+                    raise stopped_by(*rest)
                 if word == READY:
                     self._deaths, member.is_ready = 0, True
                     continue
@@ -109,6 +108,15 @@ class Team:
         if not is_done:
             member.attempts.died(reason)
         return member.take(is_done=is_done)
+
+
+def stopped_by(kind: type[Exception], message: str) -> Exception:
+    """
+    kind (Type[Exception]): Class of the error of a worker.
+    message (str): What it says.
+    RETURNS (Exception): The error of the command.
+    """
+    return kind(f"{message} {_KEPT}" if kind is OSError else message)
 
 
 def _stop(members: list[Member]) -> None:

@@ -17,7 +17,7 @@ from annotating import Counts, content, failures, job, settings, write_jsonl
 from typer.testing import CliRunner
 
 from dlfa_spacy.annotation import annotate
-from dlfa_spacy.annotation.cluster import require_ray
+from dlfa_spacy.annotation.cluster import require_ray, team
 from dlfa_spacy.cli import app
 
 pytest.importorskip("ray", reason='needs pip install "dlfa_spacy[ray]"')
@@ -108,11 +108,18 @@ def test_a_worker_that_cannot_load_the_pipeline_is_one_message(
 
 
 def test_a_job_that_is_stopped_goes_on_and_survives_a_machine(
-    cluster: Any, given: Path, model: str, expected: dict[str, str], tmp_path: Path
+    cluster: Any,
+    given: Path,
+    model: str,
+    expected: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def stop() -> None:
         signal.raise_signal(signal.SIGINT)
 
+    # A block of several shards.
+    monkeypatch.setattr(team, "_MOST_BLOCKS", 7)
     first = At(TEXTS // 4, stop)
     with pytest.raises(KeyboardInterrupt):
         by_ray(given, tmp_path / "out", model, cluster, first)

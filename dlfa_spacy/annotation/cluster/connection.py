@@ -60,31 +60,25 @@ def connected(address: str, n_actors: int, *, on_gpu: bool) -> Iterator[Any]:
             "object_store_memory": _OBJECT_STORE,
             "include_dashboard": False,
         }
-    with _own_handler():
-        try:
-            ray.init(
-                address,
-                runtime_env={"env_vars": ENVIRONMENT},
-                logging_level="error",
-                log_to_driver=False,
-                **options,
-            )
-        except ConnectionError as error:
-            raise ValueError(
-                f"--ray = {address}: found no Ray cluster there ({error}), expected HOST:PORT of "
-                f"one, auto or {LOCAL}. Fix: ray start --head on one machine, ray start "
-                "--address HOST:PORT on the others."
-            ) from error
+    handler = signal.getsignal(signal.SIGTERM)
     try:
+        ray.init(
+            address,
+            runtime_env={"env_vars": ENVIRONMENT},
+            logging_level="error",
+            log_to_driver=False,
+            **options,
+        )
+    except ConnectionError as error:
+        raise ValueError(
+            f"--ray = {address}: found no Ray cluster there ({error}), expected HOST:PORT of one, "
+            f"auto or {LOCAL}. Fix: ray start --head on one machine, ray start --address HOST:PORT "
+            "on the others."
+        ) from error
+    try:
+        if threading.current_thread() is threading.main_thread():
+            # With its own, Ray would end the command.
+            signal.signal(signal.SIGTERM, handler)
         yield ray
     finally:
         ray.shutdown()
-
-
-@contextmanager
-def _own_handler() -> Iterator[None]:
-    """Keep what SIGTERM does: Ray would end the command itself."""
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, before)

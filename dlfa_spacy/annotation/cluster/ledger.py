@@ -76,8 +76,9 @@ class Ledger:
         state = self._open.setdefault(place, _Open(self.shards[place]))
         if state.is_tried:
             state.attempts.died(_REASON)
-        # It is all done again.
-        self._move([-count for count in state.told])
+        if any(state.told):
+            # It is all done again.
+            self._news.append(("moved", *(-count for count in state.told)))
         state.told, state.is_tried = [0, 0, 0], True
         return state.attempts.task()
 
@@ -92,7 +93,7 @@ class Ledger:
         state.attempts.row = rest[0] if word == ROW else None
         if word == TEXTS:
             state.told = [a + b for a, b in zip(state.told, rest, strict=True)]
-            self._move(list(rest))
+            self._news.append(("moved", *rest))
         elif word == DONE:
             state.is_tried = False
             state.attempts.ended()
@@ -109,10 +110,6 @@ class Ledger:
         """RETURNS (List[Tuple[Any, ...]]): What has happened since it was asked last."""
         news, self._news = self._news, []
         return news
-
-    def _move(self, counts: list[int]) -> None:
-        if any(counts):
-            self._news.append(("moved", *counts))
 
 
 class _Open:

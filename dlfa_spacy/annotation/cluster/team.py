@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from ...files.leftovers import NEW, remove
 from ..folder import ROWS
 from ..settings import AnnotationSettings
 from ..shards import Shard, longest_first
-from ..team import KEPT
+from ..team import stopped_by
 from ..watcher import Watcher
 from ..worker import PROBLEM
 from .actor import ShardActor
@@ -99,14 +99,15 @@ class RayTeam:
         except Exception as error:
             failure = error
         if self._problems:
-            kind, message = self._problems[0]
-            raise kind(f"{message} {KEPT}" if kind is OSError else message) from failure
+            raise stopped_by(*self._problems[0]) from failure
         if failure is not None:
-            raise OSError(f"--ray {self.address}: {failure} {KEPT}") from failure
+            # Before it, Ray tells where it came by.
+            reason = str(failure).strip().splitlines()[-1:] or [type(failure).__name__]
+            raise stopped_by(OSError, f"--ray {self.address}: {reason[0]}.") from failure
 
     def _blocks(self, ray: Any, ledger: Any, n: int) -> Iterator[Any]:
         """YIELDS (Any): What Ray Data says of places that are done."""
-        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        logging.getLogger("ray.data").setLevel(logging.CRITICAL)
         # What one actor cannot do while it loads, no other can.
         ray.data.DataContext.get_current().max_consecutive_actor_init_deaths = 0
         places = ray.data.from_items(
@@ -132,8 +133,10 @@ def _repeating(act: Callable[[], None]) -> Iterator[None]:
     is_over = threading.Event()
 
     def repeat() -> None:
-        while not is_over.wait(_SECONDS_BETWEEN_NEWS):
-            act()
+        # An error comes again at the end, where it can be caught.
+        with suppress(Exception):
+            while not is_over.wait(_SECONDS_BETWEEN_NEWS):
+                act()
 
     thread = threading.Thread(target=repeat, daemon=True)
     thread.start()
