@@ -78,9 +78,12 @@ def by_ray(given: Path, out: Path, model: str, cluster: Any, watcher: Counts) ->
     annotate(str(given), out, options, devices=[-1, -1], watcher=watcher, ray=address)
 
 
-def actors() -> list[psutil.Process]:
-    found = psutil.process_iter(["cmdline"])
-    return [one for one in found if "ShardActor" in "".join(one.info["cmdline"] or [])]
+def actors(*, loaded: bool = False) -> list[psutil.Process]:
+    """Ray names processes after what they do: ray::MapWorker(MapBatches(ShardActor)).__init__."""
+    found = [(one, "".join(one.info["cmdline"])) for one in psutil.process_iter(["cmdline"], "")]
+    return [
+        one for one, name in found if "ShardActor" in name and not (loaded and "__init__" in name)
+    ]
 
 
 @pytest.mark.parametrize("seed", range(KILLS))
@@ -88,7 +91,9 @@ def test_a_worker_that_is_killed_is_replaced_and_the_bytes_are_the_same(
     seed: int, cluster: Any, given: Path, model: str, expected: dict[str, str], tmp_path: Path
 ) -> None:
     moments = random.Random(seed)
-    watcher = At(moments.randrange(1, TEXTS // 2), lambda: moments.choice(actors()).kill())
+    watcher = At(
+        moments.randrange(1, TEXTS // 2), lambda: moments.choice(actors(loaded=True)).kill()
+    )
     by_ray(given, tmp_path / "out", model, cluster, watcher)
     assert content(tmp_path / "out") == expected
     assert len(failures(tmp_path / "out")) == 3
@@ -105,6 +110,12 @@ def test_a_worker_that_cannot_load_the_pipeline_is_one_message(
     result = CliRunner().invoke(app, ["annotate", str(given), str(tmp_path / "out"), *options])
     assert result.exit_code == 1
     assert re.match(r"Error: On \S+: .*obedient", result.stderr.replace("\n", " "))
+
+
+def test_where_no_cluster_is_it_is_one_message(given: Path, model: str, tmp_path: Path) -> None:
+    for address in ("127.0.0.1:1", "nonsense"):
+        with pytest.raises(ValueError, match=f"--ray = {address}: found no Ray cluster.*Fix: "):
+            annotate(str(given), tmp_path / "out", settings(model), ray=address)
 
 
 def test_a_job_that_is_stopped_goes_on_and_survives_a_machine(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,8 @@ from typing import Any
 
 from ...runs.children import ENVIRONMENT
 
-LOCAL = "local"
+LOCAL, AUTO = "local", "auto"
+_SECONDS_TO_REACH = 10
 # Places of shards and numbers are all that goes through it; Ray wants 75 MB at least.
 _OBJECT_STORE = 80 * 2**20
 # Read when it is imported. No statistics are sent, no cluster is started because a thread asks for
@@ -44,8 +46,7 @@ def require_ray() -> Any:
 def connected(address: str, n_actors: int, *, on_gpu: bool) -> Iterator[Any]:
     """Connect to a cluster; or have one on this machine, as long as this lasts.
 
-    address (str): HOST:PORT; "auto" for the cluster that runs on this machine, "local" to start
-        one.
+    address (str): HOST:PORT; "auto" for the cluster that this machine is in, "local" to start one.
     n_actors (int): How many a local one must have room for.
     on_gpu (bool): Each has a GPU.
     YIELDS (Any): The module `ray`.
@@ -62,6 +63,10 @@ def connected(address: str, n_actors: int, *, on_gpu: bool) -> Iterator[Any]:
         }
     handler = signal.getsignal(signal.SIGTERM)
     try:
+        if address not in (LOCAL, AUTO):
+            # Ray would try for minutes.
+            host, _, port = address.rpartition(":")
+            socket.create_connection((host, int(port)), _SECONDS_TO_REACH).close()
         ray.init(
             address,
             runtime_env={"env_vars": ENVIRONMENT},
@@ -69,11 +74,11 @@ def connected(address: str, n_actors: int, *, on_gpu: bool) -> Iterator[Any]:
             log_to_driver=False,
             **options,
         )
-    except ConnectionError as error:
+    except (OSError, ValueError) as error:
         raise ValueError(
             f"--ray = {address}: found no Ray cluster there ({error}), expected HOST:PORT of one, "
-            f"auto or {LOCAL}. Fix: ray start --head on one machine, ray start --address HOST:PORT "
-            "on the others."
+            f"{AUTO} or {LOCAL}. Fix: ray start --head on one machine, ray start --address "
+            "HOST:PORT on the others."
         ) from error
     try:
         if threading.current_thread() is threading.main_thread():

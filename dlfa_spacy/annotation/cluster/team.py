@@ -103,7 +103,8 @@ class RayTeam:
         if failure is not None:
             # Before it, Ray tells where it came by.
             reason = str(failure).strip().splitlines()[-1:] or [type(failure).__name__]
-            raise stopped_by(OSError, f"--ray {self.address}: {reason[0]}.") from failure
+            message = f"--ray {self.address}: {reason[0].rstrip('.')}."
+            raise stopped_by(OSError, message) from failure
 
     def _blocks(self, ray: Any, ledger: Any, n: int) -> Iterator[Any]:
         """YIELDS (Any): What Ray Data says of places that are done."""
