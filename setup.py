@@ -139,6 +139,8 @@ setup(
         "language": ["lingua-language-detector>=2.1,<3.0"],
         "onnx": ONNX,
         "parquet": PARQUET,
+        # A wheel of 76 MB, and tests of a minute: they run where it is installed.
+        "ray": ["ray[data]>=2.51,<3.0"],
         "report": ["matplotlib", "pandas", "scipy"],
         "test": TEST,
     },

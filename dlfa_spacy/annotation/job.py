@@ -14,6 +14,7 @@ import filelock
 
 from ..files.target_folder import check_apart, refuse_to_overwrite
 from ..files.writing import replacing
+from .cluster import RayTeam, require_ray
 from .folder import ROWS, STATE, merge_failed, read_record
 from .manifest import KIND, check_same, make_manifest, read_manifest, write_manifest
 from .parquet_input import require_pyarrow
@@ -49,6 +50,7 @@ def annotate(
     *,
     devices: Sequence[int] = (-1,),
     watcher: Watcher | None = None,
+    ray: str | None = None,
 ) -> Summary:
     """Annotate texts. A call that was killed goes on where it stopped, and whatever happened on the
     way, and however many processes there were, the bytes of the result are the same.
@@ -58,6 +60,8 @@ def annotate(
     settings (AnnotationSettings): The pipeline and the options.
     devices (Sequence[int]): For each process a GPU, or -1 for the CPU.
     watcher (Optional[Watcher]): Is told what happens.
+    ray (Optional[str]): Address of a Ray cluster whose actors do it: HOST:PORT, "auto" or "local".
+        Then `out` and the input lie on a disk that all its machines share.
     RETURNS (Summary): What is in the folder.
     RAISES (ValueError): The input, an option or the folder is not right.
     RAISES (OSError): A file cannot be read or written. What is done is kept.
@@ -65,6 +69,8 @@ def annotate(
     watcher = watcher or Silent()
     if settings.format == PARQUET:
         require_pyarrow()
+    if ray is not None:
+        require_ray()
     with _ours(out) as before:
         folder, sources = (None, [_spool(out)]) if given == STDIN else find_sources(given)
         check_apart(folder, out, "IN")
@@ -76,7 +82,12 @@ def annotate(
             write_manifest(out, manifest)
             (out / ROWS).mkdir(exist_ok=True)
             shards = [shard for _, found in scans for shard in found]
-            Team(settings, out, devices, watcher).annotate(_left(out, shards, watcher))
+            team = (
+                Team(settings, out, devices, watcher)
+                if ray is None
+                else RayTeam(settings, out, devices, watcher, address=ray, manifest=manifest)
+            )
+            team.annotate(_left(out, shards, watcher))
             before = {**manifest, "counts": merge_failed(out, shards)}
             write_manifest(out, before)
     return Summary(**before["counts"])

@@ -34,16 +34,38 @@ def make_manifest(
     on_gpu (bool): Where it is annotated: the last bits of a score depend on it.
     RETURNS (Dict[str, Any]): All that decides the bytes of the result.
     """
-    packages = [*_PACKAGES, *(["pyarrow"] if settings.format == PARQUET else [])]
     return {
         "kind": KIND,
         "format": _FORMAT,
-        "pipeline": describe_pipeline(settings),
-        "versions": {name: found for name in packages if (found := _version(name))},
+        **_describe_machine(settings),
         "options": settings.content(),
         "device": "gpu" if on_gpu else "cpu",
         "inputs": [asdict(file_) for file_ in scanned],
     }
+
+
+def _describe_machine(settings: AnnotationSettings) -> dict[str, Any]:
+    packages = [*_PACKAGES, *(["pyarrow"] if settings.format == PARQUET else [])]
+    return {
+        "pipeline": describe_pipeline(settings),
+        "versions": {name: found for name in packages if (found := _version(name))},
+    }
+
+
+def check_machine(settings: AnnotationSettings, manifest: dict[str, Any]) -> None:
+    """See that this machine gives the same bytes as all others that annotate for a result.
+
+    settings (AnnotationSettings): The pipeline.
+    manifest (Dict[str, Any]): What the result is made with.
+    RAISES (ValueError): It has another pipeline, or other versions.
+    """
+    now = _describe_machine(settings)
+    differing = list(_differences({name: manifest[name] for name in now}, now))
+    if differing:
+        raise ValueError(
+            f"--model {settings.model}: {'; '.join(differing)}. Expected what the machine of the "
+            "command has. Fix: install the same pipeline and versions on all machines."
+        )
 
 
 def describe_pipeline(settings: AnnotationSettings) -> dict[str, str]:

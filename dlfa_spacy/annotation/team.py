@@ -11,7 +11,7 @@ from .attempts import DEATHS, Attempts
 from .folder import read_record
 from .member import Member
 from .settings import AnnotationSettings
-from .shards import Shard
+from .shards import Shard, longest_first
 from .watcher import Watcher
 from .worker import DONE, PROBLEM, READY, ROW, TEXTS
 
@@ -39,13 +39,13 @@ class Team:
         self._deaths = 0
 
     def annotate(self, shards: Sequence[Shard]) -> None:
-        """Annotate shards, those first that take longest: so no process works on alone in the end.
+        """Annotate shards.
 
         shards (Sequence[Shard]): The shards.
         RAISES (ValueError, OSError, ImportError): A process cannot go on, for a reason that another
             process would have too.
         """
-        order = sorted(shards, key=lambda shard: (-shard.piece.weight, shard.name))
+        order = longest_first(shards)
         waiting = deque(Attempts(shard) for shard in order)
         members = [
             Member(self.settings, self.out, device, self.watcher)
@@ -76,8 +76,7 @@ class Team:
             while member.connection.poll():
                 word, *rest = member.connection.recv()
                 if word == PROBLEM:
-                    kind, message = rest
-                    raise kind(f"{message} {_KEPT}" if kind is OSError else message)
+                    raise stopped_by(*rest)
                 if word == READY:
                     self._deaths, member.is_ready = 0, True
                     continue
@@ -109,6 +108,15 @@ class Team:
         if not is_done:
             member.attempts.died(reason)
         return member.take(is_done=is_done)
+
+
+def stopped_by(kind: type[Exception], message: str) -> Exception:
+    """
+    kind (Type[Exception]): Class of the error of a worker.
+    message (str): What it says.
+    RETURNS (Exception): The error of the command.
+    """
+    return kind(f"{message} {_KEPT}" if kind is OSError else message)
 
 
 def _stop(members: list[Member]) -> None:

@@ -100,8 +100,18 @@ def work(connection: Connection, settings: AnnotationSettings, out: str, gpu_id:
     except BrokenDevice as error:
         print(f"{error}: this process is replaced.", file=sys.stderr, flush=True)
         os._exit(1)
-    except (OSError, ValueError, ImportError) as error:
-        kinds = (kind for kind in (OSError, ImportError) if isinstance(error, kind))
-        say(PROBLEM, next(kinds, ValueError), str(error))
     except Exception as error:
-        say(PROBLEM, ValueError, f"{settings.model}: {type(error).__name__}: {error}")
+        say(PROBLEM, *problem(error, settings.model))
+
+
+def problem(error: Exception, model: str) -> tuple[type[Exception], str]:
+    """Say what stops a worker in a way that every process understands.
+
+    error (Exception): What it could not handle.
+    model (str): Its pipeline.
+    RETURNS (Tuple[Type[Exception], str]): OSError, ImportError or ValueError, and the message.
+    """
+    for kind in (OSError, ImportError, ValueError):
+        if isinstance(error, kind):
+            return kind, str(error)
+    return ValueError, f"{model}: {type(error).__name__}: {error}"

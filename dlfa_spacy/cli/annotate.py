@@ -57,6 +57,15 @@ def annotate_cli(
         int, typer.Option(min=0, help="Texts per batch; 0 for the pipeline's own setting.")
     ] = 0,
     gpus: Annotated[str, typer.Option(help="GPUs, with a process each: 0,1.")] = "",
+    ray: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="A Ray cluster that annotates: HOST:PORT, auto for the one that this machine is "
+            "in, or local to start one here. --workers and --gpus say how many actors there are. "
+            "IN, OUT and the pipeline are on a disk that all its machines share.",
+        ),
+    ] = "",
     max_length: Annotated[
         int,
         typer.Option(min=0, help="Characters of a text, at most; 0 for the pipeline's setting."),
@@ -109,7 +118,7 @@ def annotate_cli(
         devices = _devices(gpus, workers)
         with _Watcher(quiet=quiet) as watcher:
             if out == "-":
-                _check_stream(settings, len(devices))
+                _check_stream(settings, len(devices), ray)
                 annotate_stream(
                     given,
                     sys.stdout.buffer,
@@ -119,7 +128,14 @@ def annotate_cli(
                 )
                 failed = watcher.failed
             else:
-                summary = annotate(given, Path(out), settings, devices=devices, watcher=watcher)
+                summary = annotate(
+                    given,
+                    Path(out),
+                    settings,
+                    devices=devices,
+                    watcher=watcher,
+                    ray=ray or None,
+                )
                 failed = summary.failed
         if out != "-" and not quiet:
             where = f", see {shown(Path(out) / 'failed.jsonl')}" if failed else ""
@@ -172,7 +188,12 @@ def _devices(gpus: str, workers: int) -> list[int]:
     return [int(name) for name in names] or [-1] * workers
 
 
-def _check_stream(settings: "AnnotationSettings", processes: int) -> None:
+def _check_stream(settings: "AnnotationSettings", processes: int, ray: str) -> None:
+    if ray:
+        raise ValueError(
+            f"OUT = - with --ray {ray}: expected a folder. Fix: choose one on a disk that all "
+            "machines of the cluster share."
+        )
     if processes > 1:
         raise ValueError(
             f"OUT = - with {processes} processes: expected one, which writes in order. Fix: leave "

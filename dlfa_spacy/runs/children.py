@@ -10,7 +10,7 @@ from multiprocessing import parent_process
 
 # Set before torch, tokenizers and BLAS are loaded. A process takes its threads from torch, where
 # they can still be changed; with the same hash seed, nothing depends on the order of a set.
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "PYTHONHASHSEED": "0",
@@ -23,8 +23,8 @@ def environment() -> Iterator[None]:
 
     YIELDS (None): Nothing.
     """
-    before = {name: os.environ.get(name) for name in _ENVIRONMENT}
-    os.environ.update(_ENVIRONMENT)
+    before = {name: os.environ.get(name) for name in ENVIRONMENT}
+    os.environ.update(ENVIRONMENT)
     try:
         yield
     finally:

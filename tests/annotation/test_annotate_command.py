@@ -83,6 +83,7 @@ def test_an_empty_stdin_gives_no_rows(model: str, tmp_path: Path) -> None:
     [
         (["-", "--workers", "2"], "OUT = - with 2 processes"),
         (["-", "--format", "parquet"], "OUT = - with format = parquet"),
+        (["-", "--ray", "auto"], "OUT = - with --ray auto"),
         (["out", "--gpus", "a"], "--gpus = a: expected the numbers"),
         (["out", "--gpus", "0,1", "--workers", "2"], "expected one of them"),
     ],

@@ -5,6 +5,7 @@ import importlib.util
 import io
 import itertools
 import json
+import subprocess
 import sys
 import threading
 import urllib.request
@@ -405,3 +406,29 @@ def test_the_service_serves(model: str) -> None:
             answer = json.load(got)
         thread.join()
     assert answer == [{"ents": [[0, 4, "PER"], [14, 20, "LOC"]], "cats": {}}]
+
+
+def test_frames_of_spark_are_annotated(model: str) -> None:
+    pandas = pytest.importorskip("pandas")
+    frames = [pandas.DataFrame({"id": [1, 2], "text": TEXTS[:2]}), pandas.DataFrame({"text": []})]
+    first, second = load("spark").annotate(iter(frames), model)
+    assert list(first["text"]) == TEXTS[:2] and not len(second)
+    assert first["entities"][0] == [
+        {"start": 0, "end": 4, "label": "PER"},
+        {"start": 14, "end": 20, "label": "LOC"},
+    ]
+
+
+@pytest.mark.slow
+def test_spark_annotates_on_this_machine(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pyspark", reason="needs pip install pyspark, and Java")
+    parquet, pyarrow = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pyarrow")
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
+    parquet.write_table(pyarrow.table({"text": TEXTS}), tmp_path / "texts.parquet")
+    command = ["texts.parquet", "annotated", "--model", model]
+    subprocess.run([sys.executable, str(EXAMPLES / "spark.py"), *command], cwd=tmp_path, check=True)
+    rows = parquet.read_table(tmp_path / "annotated").to_pylist()
+    found = {row["text"]: [entity["label"] for entity in row["entities"]] for row in rows}
+    assert set(found) == set(TEXTS) and found[TEXTS[0]] == ["PER", "LOC"]
