@@ -7,9 +7,9 @@ the sentences of the corpus. In one process and interleaved rounds; medians and 
 """
 
 import functools
-import statistics
 import tempfile
 from pathlib import Path
+from statistics import median
 from typing import Annotated, Any
 from unittest.mock import patch
 
@@ -71,7 +71,7 @@ def main(
     corpus: Annotated[Path, typer.Option(help="Folder of <lang>/test.conllu.")] = Path(
         "assets/corpus"
     ),
-    sentences: Annotated[int, typer.Option(help="How many of them.")] = 60,
+    sentences: Annotated[int, typer.Option(help="How many of them.")] = 20,
     rounds: Annotated[int, typer.Option(help="Timed rounds; one more to warm up.")] = 7,
     threads: Annotated[int, typer.Option(help="Threads of torch.")] = 1,
     page: Annotated[
@@ -83,15 +83,17 @@ def main(
     total = int(lengths.sum())
     rows = []
     for name, (kind, settings) in KINDS.items():
-        seconds = seconds_of(encoder(kind, settings), windows_of(lengths), rounds)
-        rows.append([name, f"{total / seconds[PADDED]:,.0f}", f"{total / seconds[PACKED]:,.0f}"])
-        for way in (PACKED, f"{TRAINED} {PACKED}"):
-            rows[-1].append(f"{seconds[way.replace(PACKED, PADDED)] / seconds[way]:.2f}")
+        taken = seconds_of(encoder(kind, settings), windows_of(lengths), rounds)
+        rows.append([name, *(f"{total / median(taken[way]):,.0f}" for way in (PADDED, PACKED))])
+        for padded, packed in ((PADDED, PACKED), (f"{TRAINED} {PADDED}", f"{TRAINED} {PACKED}")):
+            ratios = [a / b for a, b in zip(taken[padded], taken[packed], strict=True)]
+            rows[-1].append(f"{median(ratios):.2f}")
     header = ["encoder", "padded, wordpieces/s", "packed", "ratio", "ratio in training"]
     table = markdown_table(header, rows)
     note = (
         f"{LAYERS} layers, random weights, fp32; {len(lengths)} windows of {lengths.min()} to "
-        f"{lengths.max()} wordpieces, {total:,} in all; medians of {rounds} interleaved rounds. "
+        f"{lengths.max()} wordpieces, {total:,} in all; medians of {rounds} interleaved rounds, "
+        "ratios those of each round. "
         f"({describe(threads)}.)"
     )
     print(table)
@@ -124,8 +126,8 @@ def encoder(kind: type[PretrainedConfig], settings: dict[str, Any]) -> PackedEnc
     return PackedEncoder(AutoModel.from_config(config).eval())
 
 
-def seconds_of(model: PackedEncoder, windows: Any, rounds: int) -> dict[str, float]:
-    """RETURNS (Dict[str, float]): Medians, by way."""
+def seconds_of(model: PackedEncoder, windows: Any, rounds: int) -> dict[str, list[float]]:
+    """RETURNS (Dict[str, List[float]]): Of each round, by way."""
 
     def predict(packed: bool) -> None:
         with torch.no_grad(), rows(packed):
@@ -140,7 +142,7 @@ def seconds_of(model: PackedEncoder, windows: Any, rounds: int) -> dict[str, flo
     for way, packed in ((PADDED, False), (PACKED, True)):
         systems[way] = functools.partial(predict, packed)
         systems[f"{TRAINED} {way}"] = functools.partial(train, packed)
-    return {name: statistics.median(times) for name, times in measure(systems, rounds).items()}
+    return measure(systems, rounds)
 
 
 def rows(packed: bool) -> Any:

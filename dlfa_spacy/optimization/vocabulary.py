@@ -74,8 +74,8 @@ def _spec(tokenizer: Any) -> dict[str, Any]:
     found = spec["model"]["type"]
     if found not in (WORDPIECE, UNIGRAM, BYTE_PAIRS):
         raise ValueError(
-            f"--trim-vocab: the tokenizer {kind} has a model of type {found}. Expected {WORDPIECE}, "
-            f"{UNIGRAM} or {BYTE_PAIRS}. {NO_TRIM}"
+            f"--trim-vocab: the tokenizer {kind} has a model of type {found}. Expected "
+            f"{WORDPIECE}, {UNIGRAM} or {BYTE_PAIRS}. {NO_TRIM}"
         )
     affixes = [spec["model"].get(key) for key in AFFIXES] if found == BYTE_PAIRS else []
     if any(affixes):

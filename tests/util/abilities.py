@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy
 import torch
-from life import annotations, assert_same, encoded, initialized, listener, pipeline, reloaded
+from life import annotations, assert_same, encoded, initialized, pipeline, reloaded
 from optimized import encoder, mean, run
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -30,7 +30,7 @@ from tiny import (
     tiny_xlm_roberta,
 )
 from torch import Tensor, nn
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoTokenizer
 
 from dlfa_spacy.encoder.cache import LayerCache
 from dlfa_spacy.encoder.run.early_exit import find_blocks

@@ -235,7 +235,7 @@ def _byte_pair_tokenizer(
 
 
 def byte_level_tokenizer(first: bool = False) -> PreTrainedTokenizerFast:
-    """As RoBERTa and ModernBERT have it: pairs of bytes. The special tokens stand first, or last."""
+    """Pairs of bytes. Special tokens stand first, as RoBERTa's, or last, as ModernBERT's."""
     split = pre_tokenizers.ByteLevel(add_prefix_space=False)
     words = [split.pre_tokenize_str(text)[0][0] for word in WORDS for text in (f" {word}", word)]
     merges = _merges(words)

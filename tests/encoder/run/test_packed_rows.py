@@ -21,7 +21,7 @@ from tiny import (
     tiny_xlm_roberta,
 )
 from torch import Tensor, nn
-from transformers import AlbertConfig, AlbertModel, AutoModel, BertModel
+from transformers import AlbertConfig, AlbertModel, AutoConfig, AutoModel, BertModel
 
 from dlfa_spacy.encoder.run.packed import PackedEncoder
 from dlfa_spacy.encoder.run.packed_rows import packed_layers, rows_of, runs_packed
@@ -136,7 +136,9 @@ def test_dropout_is_applied_in_training_and_only_then(model: Any) -> None:
     rows = random_rows([4, 9])
     assert torch.equal(packed(model, rows)[4], packed(model, rows)[4])
     for block in blocks_of(model):
-        attention = getattr(block, "attn", None) or getattr(block.attention, "self", block.attention)
+        attention = getattr(block, "attn", None) or getattr(
+            block.attention, "self", block.attention
+        )
         if hasattr(attention, "attention_dropout"):
             # ModernBERT's, which has none by default.
             attention.attention_dropout = 0.1
@@ -198,6 +200,13 @@ class Doubled(BertModel):
         return output
 
 
+def with_config(folder: str, **settings: Any) -> Any:
+    config = AutoConfig.from_pretrained(folder)
+    for key, value in settings.items():
+        setattr(config, key, value)
+    return AutoModel.from_config(config)
+
+
 def not_packed(bert: str, folder: Path) -> Iterator[tuple[str, Any]]:
     """YIELDS: What it is, and an encoder that has to run by itself."""
     made = {"deberta": tiny_deberta, "modernbert": tiny_modernbert}
@@ -206,10 +215,9 @@ def not_packed(bert: str, folder: Path) -> Iterator[tuple[str, Any]]:
     sizes = {"embedding_size": 8, "hidden_size": 16, "num_attention_heads": 2}
     yield "another architecture", AlbertModel(AlbertConfig(vocab_size=9, **sizes))
     deberta, modernbert = (make(folder / name) for name, make in made.items())
-    yield "a convolution", AutoModel.from_pretrained(deberta, conv_kernel_size=3)
-    yield "absolute positions", AutoModel.from_pretrained(deberta, relative_attention=False)
-    scaled = {"rope_type": "dynamic", "factor": 2.0}
-    yield "other angles", AutoModel.from_pretrained(modernbert, rope_scaling=scaled)
+    yield "a convolution", with_config(deberta, conv_kernel_size=3)
+    yield "absolute positions", with_config(deberta, relative_attention=False)
+    yield "other angles", with_config(modernbert, rope_scaling={"type": "linear", "factor": 2.0})
     yield "a subclass", Doubled.from_pretrained(bert)
     relative = BertModel.from_pretrained(bert, position_embedding_type="relative_key")
     yield "relative positions", relative

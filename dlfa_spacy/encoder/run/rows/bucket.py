@@ -41,9 +41,7 @@ class Bucket:
         """Windows of one length: how many, and the length."""
         return [(len(list(same)), n) for n, same in itertools.groupby(self.lengths.tolist())]
 
-    def attend(
-        self, projected: Sequence[Tensor], heads: int, mix: Callable[..., Tensor]
-    ) -> Tensor:
+    def attend(self, projected: Sequence[Tensor], heads: int, mix: Callable[..., Tensor]) -> Tensor:
         """Mix the rows of each window.
 
         projected (Sequence[Tensor]): `(n, E)` each: queries, keys and values.
