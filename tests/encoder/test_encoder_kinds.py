@@ -111,5 +111,15 @@ def test_layers_of_another_shape_are_refused(tmp_path: Path) -> None:
     encoder = PackedEncoder(model)
     # As flash attention does: the windows of a batch become one.
     model.layers[0].register_forward_pre_hook(lambda module, args: (args[0].flatten(0, 1)[None],))
-    with torch.no_grad(), pytest.raises(ValueError, match=r"H\^0 the shape .*sdpa"):
+    with torch.no_grad(), pytest.raises(ValueError, match=r"H\^0 in the shape .*sdpa"):
         encoder(windows(3, 4), [0])
+
+
+def test_layers_that_nobody_counted_are_refused(tmp_path: Path) -> None:
+    model: Any = ModernBertModel.from_pretrained(tiny_modernbert(tmp_path)).eval()
+    encoder = PackedEncoder(model)
+    # A hook, so that the encoder runs by itself; and a block more than it says.
+    model.layers[0].register_forward_hook(lambda module, args, output: output)
+    model.config.num_hidden_layers = 3
+    with torch.no_grad(), pytest.raises(ValueError, match="gives 5 layers, .* is 3"):
+        encoder(windows(3, 4), [1, 3])

@@ -17,11 +17,8 @@ from .buckets import CPU_BUDGET, CPU_ROOM, GPU_BUDGET, GPU_ROOM, buckets
 from .early_exit import find_blocks, run_up_to
 from .gather import Gathered, Outputs
 from .packed_rows import packed_layers, rows_of, runs_packed
+from .shapes import check_count, check_shapes
 
-ANOTHER_ENCODER = (
-    'Fix: attn_implementation = "sdpa" ([components.transformer.model] transformer_config), or '
-    "choose another encoder."
-)
 # (states, lengths) -> (N, E), for the windows of one bucket
 Consumer = Callable[[LayerStates, Tensor], Tensor]
 
@@ -186,9 +183,7 @@ class PackedEncoder(nn.Module):
         if padded_types is not None:
             kwargs["token_type_ids"] = torch.from_numpy(padded_types).to(self.device)
         hidden = self._hidden_states(kwargs, layers)
-        for layer, h in hidden.items():
-            if h.shape[:2] != mask.shape:
-                raise ValueError(_not_of_wordpieces(self.transformer, layer, h, mask))
+        check_shapes(self.transformer, hidden, real.shape)
         if real.all():
             return {layer: h.reshape(-1, h.shape[-1]) for layer, h in hidden.items()}
         return {layer: h[mask] for layer, h in hidden.items()}
@@ -207,29 +202,12 @@ class PackedEncoder(nn.Module):
         output = self.transformer(**kwargs, output_hidden_states=not only_last)
         if only_last:
             return {num_layers: output.last_hidden_state}
-        if len(output.hidden_states) != num_layers + 1:
-            raise ValueError(
-                f"{_named(self.transformer)} gives {len(output.hidden_states)} layers, but its "
-                f"configuration says num_hidden_layers = {num_layers}: expected {num_layers + 1}, "
-                f"the embeddings and the output of each block. {ANOTHER_ENCODER}"
-            )
+        check_count(self.transformer, output.hidden_states, num_layers)
         # H^L is last_hidden_state by definition: some models normalize it after the last block.
         return {
             layer: output.last_hidden_state if layer == num_layers else output.hidden_states[layer]
             for layer in layers
         }
-
-
-def _named(transformer: nn.Module) -> str:
-    return f"[components.transformer.model] name: the encoder ({type(transformer).__name__})"
-
-
-def _not_of_wordpieces(transformer: nn.Module, layer: int, h: Tensor, mask: Tensor) -> str:
-    return (
-        f"{_named(transformer)} gives H^{layer} the shape {tuple(h.shape)} for "
-        f"{tuple(mask.shape)} wordpieces. Expected one vector for each wordpiece in every layer "
-        f"that is read. {ANOTHER_ENCODER}"
-    )
 
 
 def _row_numbers(starts: numpy.ndarray, lengths: numpy.ndarray) -> numpy.ndarray:

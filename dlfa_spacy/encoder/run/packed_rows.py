@@ -81,12 +81,11 @@ def packed_layers(
     rows = KINDS[type(transformer)](transformer, Bucket(ids, types, lengths))
     hidden = rows.embed()
     found = {0: hidden}
-    if blocks is None:
-        blocks = rows.blocks(transformer)
-    else:
+    own = rows.blocks(transformer)
+    if blocks is not None:
         hidden = hidden.to(next(blocks[0].parameters()).dtype)
-    for number, block in enumerate(blocks[: max(wanted)], start=1):
+    for number, block in enumerate((blocks or own)[: max(wanted)], start=1):
         hidden = rows.run(block, hidden)
         if number in wanted:
-            found[number] = rows.last(hidden) if number == len(blocks) else hidden
+            found[number] = rows.last(hidden) if number == len(own) else hidden
     return {layer: found[layer] for layer in wanted}

@@ -217,7 +217,9 @@ def not_packed(bert: str, folder: Path) -> Iterator[tuple[str, Any]]:
     deberta, modernbert = (make(folder / name) for name, make in made.items())
     yield "a convolution", with_config(deberta, conv_kernel_size=3)
     yield "absolute positions", with_config(deberta, relative_attention=False)
-    yield "other angles", with_config(modernbert, rope_scaling={"type": "linear", "factor": 2.0})
+    turned = AutoModel.from_pretrained(modernbert)
+    turned.layers[0].attn.rotary_emb.rope_type = "dynamic"
+    yield "other angles", turned
     yield "a subclass", Doubled.from_pretrained(bert)
     relative = BertModel.from_pretrained(bert, position_embedding_type="relative_key")
     yield "relative positions", relative

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy
@@ -24,7 +24,7 @@ class BertRows(Rows):
         return not config.is_decoder and positions == "absolute"
 
     @staticmethod
-    def blocks(transformer: Any) -> Sequence[nn.Module]:
+    def blocks(transformer: Any) -> nn.ModuleList:
         blocks: nn.ModuleList = transformer.encoder.layer
         return blocks
 

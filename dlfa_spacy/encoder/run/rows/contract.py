@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from torch import Tensor, nn
@@ -33,8 +33,8 @@ class Rows(ABC):
 
     @staticmethod
     @abstractmethod
-    def blocks(transformer: Any) -> Sequence[nn.Module]:
-        """RETURNS (Sequence[Module]): What `run` is called with, one after the other."""
+    def blocks(transformer: Any) -> nn.ModuleList:
+        """RETURNS (ModuleList): What `run` is called with, one after the other."""
 
     @staticmethod
     @abstractmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -32,7 +32,7 @@ class DebertaRows(Rows):
         return encoder.relative_attention and encoder.conv is None and transformer.z_steps <= 1
 
     @staticmethod
-    def blocks(transformer: Any) -> Sequence[nn.Module]:
+    def blocks(transformer: Any) -> nn.ModuleList:
         blocks: nn.ModuleList = transformer.encoder.layer
         return blocks
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -20,7 +20,7 @@ class DistilBertRows(Rows):
         return True
 
     @staticmethod
-    def blocks(transformer: Any) -> Sequence[nn.Module]:
+    def blocks(transformer: Any) -> nn.ModuleList:
         blocks: nn.ModuleList = transformer.transformer.layer
         return blocks
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -29,7 +29,7 @@ class ModernBertRows(Rows):
         return all(block.attn.rotary_emb.rope_type == "default" for block in transformer.layers)
 
     @staticmethod
-    def blocks(transformer: Any) -> Sequence[nn.Module]:
+    def blocks(transformer: Any) -> nn.ModuleList:
         blocks: nn.ModuleList = transformer.layers
         return blocks
 
