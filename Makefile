@@ -1,4 +1,4 @@
-# Two commands: `make run` and `make test`. Everything after the installation works offline.
+# `make run`, `make test`; `make pipeline` stops with the shipped pipeline installed. Offline after the installation.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -7,10 +7,15 @@ export HF_HUB_OFFLINE = 1
 export TOKENIZERS_PARALLELISM = false
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run test quick install install-test clean
+.PHONY: run pipeline test quick docs install install-test clean
 
 run: install
 	$(BIN)/python -m spacy project run all .
+
+# The shipped pipeline alone, installed as xx_dlfa_ner.
+pipeline: install
+	$(BIN)/python -m spacy project run package .
+	$(BIN)/python -m spacy project run install .
 
 test: install-test
 	$(BIN)/python -m ruff check .
@@ -24,6 +29,11 @@ quick: install-test
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 	$(BIN)/python -m pytest --quick
+
+# The documentation as a site, with search: http://127.0.0.1:8000
+docs: install
+	$(BIN)/python -m pip install --quiet -r requirements-docs.txt
+	$(BIN)/python -m mkdocs serve
 
 install: $(VENV)/.installed
 

@@ -8,6 +8,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import pytest
 import torch
+from devices import CPU, DEVICES, check_thinc
 from tiny import (
     tiny_bert,
     tiny_deberta,
@@ -70,6 +71,14 @@ ENCODERS = {
 def any_encoder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Folder of each kind of encoder in turn."""
     return ENCODERS[request.param](tmp_path_factory.mktemp(request.param))
+
+
+@pytest.fixture(params=DEVICES)
+def device(request: pytest.FixtureRequest) -> int:
+    """The CPU (-1), and a GPU where there is one: whoever wants it is tested on both."""
+    if request.param != CPU:
+        check_thinc()
+    return int(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -157,9 +157,12 @@ class DoubleLayerFusion(Aggregator):
 
     def _global(self, mean: Tensor, lengths: Tensor) -> Tensor:
         """RETURNS: `(N, E)`, the global branch of each row's window."""
-        windows = torch.segment_reduce(mean, "mean", lengths=lengths, axis=0)  # (B, E)
+        # A check of the lengths, and a sum of them, would wait for a GPU.
+        windows = torch.segment_reduce(
+            mean, "mean", lengths=lengths, axis=0, unsafe=mean.is_cuda
+        )  # (B, E)
         summary: Tensor = self.global_branch(windows)
-        return summary.repeat_interleave(lengths, dim=0)
+        return summary.repeat_interleave(lengths, dim=0, output_size=len(mean))
 
 
 class _Exportable(DoubleLayerFusion):

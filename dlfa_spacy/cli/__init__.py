@@ -22,6 +22,7 @@ from .optimize import optimize_cli
 from .report import report_cli
 from .suggest_layer import suggest_layer_cli
 from .sweep import sweep_cli
+from .train_on import train_on_cli
 
 app = typer.Typer(
     name="dlfa",
@@ -42,6 +43,7 @@ app.command("optimize")(optimize_cli)
 app.command("export-encoder")(export_encoder_cli)
 app.command("export")(export_cli)
 app.command("import")(import_cli)
+app.command("train-on")(train_on_cli)
 app.command("align")(align_cli)
 app.command("distill")(distill_cli)
 app.command("benchmark")(benchmark_cli)

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -71,6 +72,24 @@ def comma_list(value: str) -> list[str]:
     RETURNS (List[str]): The names, without empty ones.
     """
     return [name.strip() for name in value.split(",") if name.strip()]
+
+
+def number(option: str, value: str, kind: type[int] | type[float]) -> Any:
+    """Read a number.
+
+    option (str): The option that it was given to.
+    value (str): What was given.
+    kind (Union[Type[int], Type[float]]): What it must be.
+    RETURNS (Union[int, float]): The number.
+    RAISES (ValueError): It is none.
+    """
+    try:
+        return kind(value)
+    except ValueError as error:
+        raise ValueError(
+            f"{option}: found {value!r}, expected {'a whole number' if kind is int else 'a number'}"
+            f". Fix: {option} 1."
+        ) from error
 
 
 def shown(path: Path) -> str:

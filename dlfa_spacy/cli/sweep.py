@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import comma_list, messages, output, plain_errors, shown
+from .console import comma_list, messages, number, output, plain_errors, shown
 
 if TYPE_CHECKING:
     from ..runs.sweep import SweepResult
@@ -130,7 +130,7 @@ def sweep_cli(
             "corpus": corpus,
             "tasks": comma_list(tasks),
             "methods": comma_list(aggregations),
-            "seeds": [_number("--seeds", seed, int) for seed in comma_list(seeds)],
+            "seeds": [number("--seeds", seed, int) for seed in comma_list(seeds)],
             "encoders": _encoders(encoder, encoders),
             "languages": comma_list(languages),
             "source": source,
@@ -168,7 +168,7 @@ def _run(
     from ..runs.sweep import run_sweep
 
     chosen = [] if gpus == "cpu" else comma_list(gpus)
-    numbers = [_number("--gpus", gpu, int) for gpu in chosen]
+    numbers = [number("--gpus", gpu, int) for gpu in chosen]
     devices = [gpu for _ in range(jobs) for gpu in numbers or [-1]]
     # A stop from outside ends its runs too, as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -233,16 +233,6 @@ def _per_task(option: str, value: str, kind: type[int] | type[float]) -> Any:
     if not value:
         return None
     if "=" not in value:
-        return _number(option, value, kind)
+        return number(option, value, kind)
     pairs = [item.partition("=") for item in comma_list(value)]
-    return {task: _number(option, number, kind) for task, _, number in pairs}
-
-
-def _number(option: str, value: str, kind: type[int] | type[float]) -> Any:
-    try:
-        return kind(value)
-    except ValueError as error:
-        raise ValueError(
-            f"{option}: found {value!r}, expected {'a whole number' if kind is int else 'a number'}"
-            f". Fix: {option} 1."
-        ) from error
+    return {task: number(option, own, kind) for task, _, own in pairs}

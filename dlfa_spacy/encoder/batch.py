@@ -20,6 +20,7 @@ from transformers.utils import ModelOutput
 from ..types import LayerStates
 from .ledger import GradientLedger
 from .run.gather import Outputs
+from .run.upload import upload
 from .segment.windows import Windows
 
 # The slot of the last layer `(1, n, E)`, where stock listeners read it.
@@ -146,7 +147,7 @@ class LayerBatch(FullTransformerBatch):
     def lengths(self) -> Tensor:
         """`(W,)`, on the device of the states."""
         device = next(iter(self.outputs.values())).device
-        return torch.from_numpy(self.windows.lengths).to(device)
+        return upload(self.windows.lengths, device)
 
     @property
     def states(self) -> LayerStates:

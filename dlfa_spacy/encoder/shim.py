@@ -14,6 +14,7 @@ import torch
 from spacy_transformers.data_classes import HFObjects
 from spacy_transformers.layers.hf_shim import HFShim
 from thinc.api import Optimizer, get_torch_default_device
+from torch import Tensor
 from transformers import AutoConfig, AutoTokenizer
 
 from ..steps import step
@@ -174,11 +175,25 @@ class EncoderShim(HFShim):
             output, backprop = super().begin_update(inputs)
 
         def backprop_in_training(gradients: Any) -> Any:
+            # thinc divides all gradients by the scale after each backward pass: also those that
+            # wait for a step since another batch, or another listener.
+            self._grad_scaler.scale(self._gradients(), inplace=True)
             # Where activations are checkpointed, the forward pass runs again.
             with self.use.training(self._model):
                 return backprop(gradients)
 
         return output, backprop_in_training
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradient of a loss that is no listener's to what is in the weights. With half
+        floats it is scaled on the way, as theirs is."""
+        scaler = self._grad_scaler
+        scaler.scale(self._gradients(), inplace=True)
+        cast(Tensor, scaler.scale(loss)).backward()
+        scaler.unscale(self._gradients())
+
+    def _gradients(self) -> list[Tensor]:
+        return [p.grad for p in self._model.parameters() if p.grad is not None]
 
     def finish_update(self, optimizer: Optimizer) -> None:
         if self.ledger.is_waiting:

@@ -176,11 +176,14 @@ def _pool(
         return cast(Floats3d, numpy.zeros((len(layers), 0, width), dtype="f"))
     states, align = data.model_output[HIDDEN_STATES], data.align
     pooling = POOLINGS[word_repr]()
-    owned = align.lengths > 0
-    output = get_array_module(states).zeros((len(layers), n_tokens, width), dtype="f")
-    if owned.any():
+    xp = get_array_module(states)
+    output = xp.zeros((len(layers), n_tokens, width), dtype="f")
+    if align.lengths.any():
+        # Alignments are on the CPU.
+        index, lengths = xp.asarray(align.dataXd), xp.asarray(align.lengths)
+        owned = lengths > 0
         for i, layer in enumerate(layers):
-            ragged = Ragged(states[layer][align.dataXd], align.lengths[owned])
+            ragged = Ragged(states[layer][index], lengths[owned])
             output[i, owned] = pooling.predict(ragged)
     return cast(Floats3d, output)
 

@@ -84,6 +84,27 @@ def train(
     started = time.perf_counter()
     nlp = init_nlp(config, use_gpu=gpu_id)
     prepare(nlp)
+    seconds = time.perf_counter() - started
+    result = train_further(nlp, checkpoint, gpu_id=gpu_id, on_step=on_step, state=state)
+    result.initialize_seconds += seconds
+    return result
+
+
+def train_further(
+    nlp: Language,
+    checkpoint: Path,
+    *,
+    gpu_id: int = -1,
+    on_step: OnStep,
+    state: TrainingState | None = None,
+) -> Trained:
+    """Train a pipeline from the weights that it has, by [training] and [corpora] of its config.
+
+    Arguments are those of `train`. Nothing is initialized: labels, tokenizer and components that do
+    not train stay as they are.
+    RETURNS (Trained): The same pipeline.
+    """
+    started = time.perf_counter()
     settings = nlp.config.interpolate()
     if settings["training"]["seed"] is not None:
         fix_random_seed(settings["training"]["seed"])

@@ -45,6 +45,16 @@ class Curves:
     targets: list[str]
     left_out: list[str]
 
+    # What the numbers of texts are.
+    axis = "English texts trained on"
+    # What a line is drawn of.
+    scale = "targets' mean"
+
+    @property
+    def heading(self) -> str:
+        """What stands above the table."""
+        return f"{self.title}, by texts and regime"
+
     @property
     def regimes(self) -> list[str]:
         """The regimes, in order."""
@@ -62,17 +72,33 @@ class Curves:
         return {name: found[name] for name in found if name in kept}
 
     @property
-    def note(self) -> str:
-        """What a reader of the table must know."""
+    def best(self) -> dict[Column, str]:
+        """The method with the best mean in each column."""
+        return {
+            column: max(
+                (name for name in self.rows if column in self.rows[name]),
+                key=lambda name: self.rows[name][column].mean,
+            )
+            for column in self.columns
+            if any(column in values for values in self.rows.values())
+        }
+
+    @property
+    def n_seeds(self) -> str:
+        """Over how many seeds a value is."""
         seeds = [value.n for values in self.rows.values() for value in values.values()]
         least, most = min(seeds), max(seeds)
-        n_seeds = str(least) if least == most else f"{least} to {most}"
+        return f"{least if least == most else f'{least} to {most}'} seed{'s' * (most > 1)}"
+
+    @property
+    def note(self) -> str:
+        """What a reader of the table must know."""
         left_out = f" (without {', '.join(self.left_out)}: only some columns have them)"
         return (
             f"{self.title}: mean over {len(self.targets)} target languages"
             f"{left_out if self.left_out else ''}, ± standard deviation over "
-            f"{n_seeds} seed{'s' * (most > 1)}. Encoder: {self.encoder}. Columns: what of it "
-            "trains, and English texts trained on. The best of a column is bold."
+            f"{self.n_seeds}. Encoder: {self.encoder}. Columns: what of it trains, and English "
+            "texts trained on. The best of a column is bold."
         )
 
 
@@ -120,7 +146,7 @@ def curves(comparisons: Sequence[Comparison]) -> list[Curves]:
 def curves_markdown(made: Curves) -> str:
     """RETURNS (str): A heading, the table of methods by regime and texts, and a note."""
     header = ["method", *(f"{c.regime}, {c.texts:,}" for c in made.columns)]
-    best = best_of(made)
+    best = made.best
     rows = []
     for name, values in made.rows.items():
         cells = [name]
@@ -130,16 +156,4 @@ def curves_markdown(made: Curves) -> str:
             shown += f" ± {percent(value.sd)}" if value and value.sd is not None else ""
             cells.append(f"**{shown}**" if name == best.get(column) else shown)
         rows.append(cells)
-    return f"**{made.title}, by texts and regime**\n\n{markdown_table(header, rows)}\n{made.note}\n"
-
-
-def best_of(made: Curves) -> dict[Column, str]:
-    """RETURNS (Dict[Column, str]): The method with the best mean in each column."""
-    return {
-        column: max(
-            (name for name in made.rows if column in made.rows[name]),
-            key=lambda name: made.rows[name][column].mean,
-        )
-        for column in made.columns
-        if any(column in values for values in made.rows.values())
-    }
+    return f"**{made.heading}**\n\n{markdown_table(header, rows)}\n{made.note}\n"

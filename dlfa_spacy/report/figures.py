@@ -215,14 +215,16 @@ def curve_plot(made: Curves, regime: str) -> str:
             elinewidth=1,
         )  # fmt: skip
     ticks = sorted({x for line in lines.values() for x in line})
-    axes.set_xscale("log")
+    # A line may begin before any text.
+    least = min(x for x in ticks if x)
+    axes.set_xscale("log") if ticks[0] else axes.set_xscale("symlog", linthresh=least)
     axes.minorticks_off()
     axes.set_xticks(ticks, [f"{x:,}" for x in ticks])
     values = [100 * v.mean for x in made.regimes for line in made.lines(x).values()
               for v in line.values()]  # fmt: skip
     room = 0.06 * (max(values) - min(values)) + 0.5
     axes.set_ylim(min(values) - room, max(values) + room)
-    plain_axes(axes, f"English texts trained on ({regime})", "targets' mean")
+    plain_axes(axes, f"{made.axis} ({regime})", made.scale)
     legend(axes)
     svg = svg_of(figure, f"{made.title} {regime}: score by number of texts")
     plt.close(figure)

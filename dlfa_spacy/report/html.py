@@ -12,7 +12,7 @@ from ..about import __version__
 from ..files.markdown import percent, points
 from ..statistics.significance import Significance
 from .comparison import Comparison, Row, Statistic
-from .curves import Column, Curves, best_of, curves
+from .curves import Column, Curves
 from .figures import curve_plot, dot_plot, heat_map, layer_plot
 from .parts import (
     calibration_figures,
@@ -146,7 +146,7 @@ def _section(comparison: Comparison, figures: bool, with_sentences: bool) -> dic
 
 
 def _curves(made: Curves, figures: bool) -> dict[str, Any]:
-    best = best_of(made)
+    best = made.best
 
     def cell(name: str, column: Column) -> dict[str, Any]:
         value = made.rows[name].get(column)
@@ -155,7 +155,7 @@ def _curves(made: Curves, figures: bool) -> dict[str, Any]:
         return {"mean": mean, "sd": sd, "best": best.get(column) == name}
 
     return {
-        "title": f"{made.title}, by texts and regime",
+        "title": made.heading,
         "note": made.note.replace("bold", "in bold"),
         "columns": [{"regime": c.regime, "texts": f"{c.texts:,}"} for c in made.columns],
         "rows": [
@@ -174,6 +174,7 @@ def _curves(made: Curves, figures: bool) -> dict[str, Any]:
 def to_html(
     comparisons: Sequence[Comparison],
     runs: Sequence[Run],
+    lines: Sequence[Curves] = (),
     *,
     title: str,
     figures: bool = True,
@@ -183,6 +184,7 @@ def to_html(
 
     comparisons (Sequence[Comparison]): The tables.
     runs (Sequence[Run]): The runs they were made from, for the footer.
+    lines (Sequence[Curves]): The curves, which come first.
     title (str): Heading of the page.
     figures (bool): Whether to draw figures (needs matplotlib).
     with_sentences (bool): Whether to show the texts that `dlfa evaluate --examples` kept.
@@ -203,8 +205,10 @@ def to_html(
     return environment.from_string(source).render(
         title=title,
         lead=f"Trained on {' and '.join(sources)}, tested without further training in "
-        f"{n_targets}: {n_methods}, {len(runs)} runs.",
-        curves=[_curves(made, figures) for made in curves(comparisons)],
+        f"{n_targets}: {n_methods}, {len(runs)} runs."
+        if comparisons
+        else "A pipeline trained further on texts of one language, again and again.",
+        curves=[_curves(made, figures) for made in lines],
         comparisons=[_section(c, figures, with_sentences) for c in comparisons],
         beside=beside_published(comparisons),
         layer_weights=layer_weight_figures(runs) if figures else [],

@@ -13,7 +13,8 @@ from ..files.writing import write_text
 from ..metrics.names import task_of
 from .compare import compare
 from .comparison import Comparison, Statistic
-from .curves import curves, curves_markdown
+from .curves import Curves, curves, curves_markdown
+from .few_shot import few_shot_curves
 from .html import p_value, to_html
 from .model_card import model_card
 from .published import beside_markdown, beside_published
@@ -120,14 +121,17 @@ def report_csv(runs: Sequence[Run]) -> str:
     return buffer.getvalue()
 
 
-def report_markdown(comparisons: Sequence[Comparison], *, title: str) -> str:
+def report_markdown(
+    comparisons: Sequence[Comparison], lines: Sequence[Curves] = (), *, title: str
+) -> str:
     """Make the Markdown of all tables.
 
     comparisons (Sequence[Comparison]): The tables.
+    lines (Sequence[Curves]): The curves, which come first.
     title (str): Heading.
     RETURNS (str): Markdown.
     """
-    parts = [f"# {title}\n", *(curves_markdown(made) for made in curves(comparisons))]
+    parts = [f"# {title}\n", *(curves_markdown(made) for made in lines)]
     parts += [comparison_markdown(c) for c in comparisons]
     beside = beside_published(comparisons)
     if beside is not None:
@@ -149,7 +153,8 @@ def write_report(
     """Collect the runs of a sweep or of single evaluations and write report.html, .md and .csv.
 
     source (Path): A folder with scores.json files below it, or with sweeps; or the folder,
-        `results.sqlite` or CSV file of a sweep.
+        `results.sqlite` or CSV file of a sweep. What has a table of `dlfa train-on --curve` is a
+        report of those tables alone.
     out (Path): Folder of the report.
     title (str): Heading.
     readme (Optional[Path]): A Markdown file that gets the tables of the main metrics between its
@@ -163,20 +168,27 @@ def write_report(
     RAISES (ValueError): If there is nothing to report, a scores.json is damaged, or the README has
         no markers. Nothing is written then.
     """
-    runs = read_sweeps(source, language) or read_runs(source)
-    comparisons = compare(runs)
+    lines: Sequence[Curves] = few_shot_curves(source)
+    runs = [] if lines else read_sweeps(source, language) or read_runs(source)
+    comparisons = compare(runs) if runs else []
+    lines = lines or curves(comparisons)
+    if card is not None and not runs:
+        raise ValueError(
+            f"--card: found the table of dlfa train-on --curve in {source}, expected scores of a "
+            "sweep or of single evaluations. Fix: no --card."
+        )
     content = {
-        out / "report.csv": report_csv(runs),
-        out / "report.md": report_markdown(comparisons, title=title),
+        **({out / "report.csv": report_csv(runs)} if runs else {}),
+        out / "report.md": report_markdown(comparisons, lines, title=title),
         out / "report.html": to_html(
-            comparisons, runs, title=title, figures=figures, with_sentences=sentences
+            comparisons, runs, lines, title=title, figures=figures, with_sentences=sentences
         ),
     }
     if card is not None:
         content[card] = model_card(comparisons, runs, title=title)
     written = list(content)
     if readme is not None:
-        main = [curves_markdown(made) for made in curves(comparisons)]
+        main = [curves_markdown(made) for made in lines]
         # Each of its columns is a table of its own: those are for the page.
         main = main or [comparison_markdown(c) for c in comparisons if c.is_main]
         insert_between_markers(readme, "\n".join(main))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import spacy
+import torch
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -20,7 +23,7 @@ from rich.progress import (
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import minibatch
-from thinc.api import registry
+from thinc.api import get_current_ops, registry, set_current_ops
 
 from ..aggregators.model import aggregator_shim, needed_layers
 from ..corpora.loading import read_docs
@@ -52,27 +55,53 @@ class Part:
     rows: int
 
 
-def encode_all(runs: Sequence[RunSettings], console: Console, quiet: bool = False) -> None:
+def encode_all(
+    runs: Sequence[RunSettings], console: Console, quiet: bool = False, *, gpu_id: int = -1
+) -> None:
     """Fill the store of a sweep with all layers that its runs read. What is there already is not
     encoded again, so that a sweep which was killed resumes where it stopped.
 
     runs (Sequence[RunSettings]): Those that are still to be done, all on frozen encoders.
     console (Console): Where size and progress are shown.
     quiet (bool): Show nothing.
+    gpu_id (int): GPU, or -1 for the CPU. It has to be what the runs are done on: mixed precision
+        gives other layers.
     RAISES (ValueError): There is not so much room on the disk.
     """
     # What the plan overrides may differ by task.
-    for key in dict.fromkeys((run.encoder_path, run.task) for run in runs):
-        chosen = [run for run in runs if (run.encoder_path, run.task) == key]
-        nlp = _pipeline(chosen[0])
-        encoder: TransformerModel = nlp.get_pipe("transformer").model  # type: ignore[attr-defined]
-        encoder.load()
-        layers = layers_read(chosen, encoder.packed.width, encoder.num_layers)
-        files = {file.path: file for run in chosen for file in (run.train, run.dev, *run.tests)}
-        parts = [_part(key[1], file, nlp, encoder, layers) for file in files.values()]
-        row = len(layers) * encoder.packed.width * ROW_TYPE.itemsize
-        _say(parts, row, len(layers), chosen[0], console, quiet)
-        _encode(parts, row, nlp, encoder, layers, console, quiet)
+    keys = dict.fromkeys((run.encoder_path, run.task) for run in runs)
+    with _on(gpu_id):
+        for key in keys:
+            chosen = [run for run in runs if (run.encoder_path, run.task) == key]
+            _encode_task(chosen, console, quiet, gpu=gpu_id >= 0)
+
+
+@contextmanager
+def _on(gpu_id: int) -> Iterator[None]:
+    """Compute on a GPU, and leave its memory to the runs afterwards."""
+    if gpu_id < 0:
+        yield
+        return
+    before = get_current_ops()
+    spacy.require_gpu(gpu_id)
+    try:
+        yield
+    finally:
+        set_current_ops(before)
+        gc.collect()
+        torch.cuda.empty_cache()
+
+
+def _encode_task(runs: Sequence[RunSettings], console: Console, quiet: bool, *, gpu: bool) -> None:
+    nlp = _pipeline(runs[0], gpu=gpu)
+    encoder: TransformerModel = nlp.get_pipe("transformer").model  # type: ignore[attr-defined]
+    encoder.load()
+    layers = layers_read(runs, encoder.packed.width, encoder.num_layers)
+    files = {file.path: file for run in runs for file in (run.train, run.dev, *run.tests)}
+    parts = [_part(runs[0].task, file, nlp, encoder, layers) for file in files.values()]
+    row = len(layers) * encoder.packed.width * ROW_TYPE.itemsize
+    _say(parts, row, len(layers), runs[0], console, quiet)
+    _encode(parts, row, nlp, encoder, layers, console, quiet)
 
 
 def layers_read(runs: Sequence[RunSettings], width: int, num_layers: int) -> list[int]:
@@ -164,10 +193,10 @@ def _batches(part: Part, nlp: Language) -> Iterator[list[Doc]]:
     yield from minibatch(sorted(docs, key=lambda doc: len(doc.text)), BATCH)
 
 
-def _pipeline(run: RunSettings) -> Language:
+def _pipeline(run: RunSettings, *, gpu: bool) -> Language:
     """RETURNS (Language): The encoder as the run has it, its cache included, and nothing behind
     it."""
-    block = run_config(run, n_train=1)["components"]["transformer"]
+    block = run_config(run, n_train=1, gpu=gpu)["components"]["transformer"]
     nlp = spacy.blank("xx")
     settings = {key: value for key, value in block.items() if key != "factory"}
     nlp.add_pipe(block["factory"], name="transformer", config=settings)

@@ -89,7 +89,7 @@ def run_sweep(
         todo = [run for run in runs if run.hash not in seconds]
         if plan.frozen and todo:
             torch.set_num_threads(threads * len(devices))
-            encode_all(todo, progress.console, quiet)
+            encode_all(todo, progress.console, quiet, gpu_id=devices[0])
         with progress:
             for run, record, reason in scheduler.run(todo, progress):
                 if record is None:

@@ -12,8 +12,9 @@ def run_process(
     import os
 
     if device >= 0:
-        # Before anything looks for a GPU.
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(device)
+        # Before anything looks for a GPU. Numbers count those that the sweep was left.
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible[device] if visible[0] else str(device)
     from . import run
 
     run.run_process(folder, settings, device, threads, keep_model)

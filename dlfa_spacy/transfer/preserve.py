@@ -99,8 +99,7 @@ class Preserve:
                 found[name] = parameter.grad.detach().clone()
         for parameter in model.packed.parameters():
             parameter.grad = None
-        scale = cast(Tensor, model.shim._grad_scaler.scale(torch.ones(())))
-        return {name: gradient / scale.to(gradient) for name, gradient in found.items()}
+        return found
 
     def _change(self, nlp: Language, model: TransformerModel) -> None:
         """Called with the gradients of all components in the encoder's weights."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import torch
-from torch import Tensor
 
 from ..alignment.training.batch import Batch, Collator
 from ..alignment.training.examples import Example, make_examples
@@ -93,8 +92,7 @@ class Reference:
         return {**self.__dict__, **nothing, "_collate": None}
 
     def backward(self, model: TransformerModel, number: int, coefficient: float = 1.0) -> None:
-        """Add the gradient of one batch to what is in the encoder's weights, scaled as those of the
-        components will be (half floats on a GPU).
+        """Add the gradient of one batch to what is in the encoder's weights.
 
         model (TransformerModel): The encoder.
         number (int): Which batch, from 0; the same number gives the same batch and the same masks.
@@ -116,8 +114,7 @@ class Reference:
                     "finite number. Fix: a lower learning rate or coefficient."
                 )
             if loss.requires_grad:
-                scaled = cast(Tensor, shim._grad_scaler.scale(coefficient * loss))
-                scaled.backward()
+                shim.backward(coefficient * loss)
         own = {id(parameter) for parameter in model.transformer.parameters()}
         for parameter in method.parameters():
             # Nobody trains what the method adds to the encoder.

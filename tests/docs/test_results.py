@@ -196,7 +196,7 @@ def test_what_the_front_page_says_is_what_was_measured(
     frozen: list[pandas.DataFrame], tuned: pandas.DataFrame
 ) -> None:
     text = said("README.md")
-    found = text.split("What layers bring")[1].split("What `make run` itself")[0]
+    found = text.split("What the layers bring")[1].split("## Speed")[0]
     assert found.count(" - ") == 5 and len(frozen[0]) == 5 and "five seeds" in found
     pos, ner, _ = (f"{gain(table, SINGLE, 'last'):.1f}" for table in frozen)
     assert f"Layer 7 alone is {pos} points of tag accuracy and {ner} points of PAN-X F1" in found
@@ -245,6 +245,31 @@ def test_what_is_said_of_a_monolingual_teacher_is_what_was_measured() -> None:
     page = (RESULTS / "distilled.md").read_text(encoding="utf-8")
     table = runpy.run_path(str(RESULTS / "write_distilled.py"))["table"](rows)
     assert table.strip() in page
+
+
+def test_what_is_said_of_few_sentences_is_what_was_measured() -> None:
+    text = said("docs", "results", "few_shot.md")
+    rows = pandas.read_csv(RESULTS / "few_shot.csv", keep_default_na=False)
+    rows = rows[rows.metric == MAIN["ner"]]
+    own = rows.scored == rows.language
+    target, english = (
+        100 * rows[which].groupby(["regime", "texts"]).value.mean() for which in (own, ~own)
+    )
+    alone, mixed = target["alone"], target["with en"]
+    ten, fifty, most = (f"{alone[n] - alone[0]:.1f}" for n in (10, 50, 200))
+    assert f"Ten sentences bring {ten} F1, fifty {fifty}, two hundred {most}" in text
+    for code in ("ar", "de"):
+        by = 100 * rows[own & (rows.language == code)].groupby(["regime", "texts"]).value.mean()
+        assert f"{code} from {by['alone', 0]:.1f} to {by['alone', 200]:.1f}" in text
+    lost = english["alone", 0] - english
+    assert (
+        f"falls by {lost['alone', 200]:.1f} F1 after 200 sentences of another language, from "
+        f"{english['alone', 0]:.1f}." in text
+    )
+    assert f"with 200 and 200 it falls by {lost['with en', 200]:.1f}." in text
+    assert f"({lost['with en', 10]:.1f}; alone {lost['alone', 10]:.1f})" in text
+    more = (mixed - alone)[[10, 50, 200]]
+    assert f"is {more.min():.1f} to {more.max():.1f} higher with it" in text
 
 
 @pytest.fixture(scope="module")

@@ -140,26 +140,3 @@ def test_transformer_config_reaches_the_encoder_and_survives_saving(
         hf_config = encoder(pipe).transformer.config
         assert hf_config.hidden_dropout_prob == 0.0
         assert hf_config._attn_implementation == "eager"
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_gpu_gives_what_the_cpu_gives(bert: str, tmp_path: Path) -> None:
-    import spacy
-    from thinc.api import use_ops
-
-    nlp = trained(bert, ["tagger", "textcat"])
-    nlp.to_disk(tmp_path)
-    expected = list(nlp.pipe(TEXTS))
-    with use_ops("cupy"):
-        spacy.require_gpu()
-        try:
-            on_gpu = spacy.load(tmp_path)
-            assert encoder(on_gpu).transformer.device.type == "cuda"
-            found = list(on_gpu.pipe(TEXTS))
-            train(on_gpu, 2)
-        finally:
-            spacy.require_cpu()
-    assert [[t.tag_ for t in doc] for doc in expected] == [[t.tag_ for t in doc] for doc in found]
-    for doc, other in zip(expected, found, strict=True):
-        numpy.testing.assert_allclose(list(doc.cats.values()), list(other.cats.values()), atol=1e-3)

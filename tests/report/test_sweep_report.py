@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from dlfa_spacy.cli import app
 from dlfa_spacy.corpora import write_docs
 from dlfa_spacy.report.compare import compare
-from dlfa_spacy.report.curves import Column, best_of, curves
+from dlfa_spacy.report.curves import Column, curves
 from dlfa_spacy.report.published import beside_published, published_figures
 from dlfa_spacy.report.report import comparison_markdown, write_report
 from dlfa_spacy.report.sweep_runs import read_sweep, read_sweeps, runs_of_table
@@ -184,7 +184,7 @@ def test_what_differs_in_regime_and_texts_is_side_by_side(sizes, tmp_path):
     last = pos.rows["last"]
     assert last[more].mean - last[frozen].mean == pytest.approx(0.1)
     assert last[tuned].mean - last[frozen].mean == pytest.approx(0.3)
-    assert last[tuned].n == 2 and best_of(pos)[tuned] == "last"
+    assert last[tuned].n == 2 and pos.best[tuned] == "last"
     # A choice among layers is another one in each sweep: every row is one method.
     assert "dlfa-product@4" in pos.rows and not any(": " in name for name in pos.rows)
     assert set(pos.lines("frozen")["last"]) == {100, 500} and not pos.lines("fine-tuned")

@@ -20,9 +20,9 @@ import pandas
 import pytest
 import spacy
 import torch
+from devices import check_thinc, needs_gpu
 from filelock import FileLock
 from rich.console import Console
-from sweeps import make_corpus, make_plan
 from transformers import AutoModel
 from typer.testing import CliRunner
 
@@ -33,9 +33,10 @@ from dlfa_spacy.report.common_confusions import common_confusions
 from dlfa_spacy.report.compare import compare
 from dlfa_spacy.report.report import write_report
 from dlfa_spacy.report.sweep_runs import read_sweep
-from dlfa_spacy.runs import read_table
+from dlfa_spacy.runs import read_table, target
 from dlfa_spacy.runs.plan import Plan, plan_text
 from dlfa_spacy.runs.sweep import LOCK, SweepResult, run_sweep
+from sweeps import make_corpus, make_plan
 
 pytestmark = pytest.mark.slow
 
@@ -313,11 +314,11 @@ def test_a_sweep_that_is_killed_at_any_moment_ends_with_the_same_table(
 
 
 def test_a_frozen_sweep_encodes_each_text_once_and_trains_nothing_of_the_encoder(
-    corpus: Path, bert: str, tmp_path: Path
+    corpus: Path, bert: str, tmp_path: Path, device: int
 ) -> None:
     settings = {"methods": ["last", "layer:2"], "frozen": True, "tasks": ["pos"], "epochs": 1}
     plan = make_plan(corpus, bert, **settings)
-    result = run_sweep(plan, tmp_path, quiet=True, keep_models=True)
+    result = run_sweep(plan, tmp_path, quiet=True, keep_models=True, devices=[device])
     assert not result.failures
     layers = {path.name.partition(".")[0] for path in (tmp_path / "layers").glob("*/*.f16")}
     assert layers == {"layer_02", "layer_04"}
@@ -329,6 +330,35 @@ def test_a_frozen_sweep_encodes_each_text_once_and_trains_nothing_of_the_encoder
         trained = nlp.get_pipe("transformer").model.transformer.state_dict()
         before = AutoModel.from_pretrained(bert).state_dict()
         assert all(torch.equal(trained[name], before[name]) for name in trained)
+
+
+@pytest.mark.gpu
+@needs_gpu
+def test_a_gpu_trains_the_encoder_too(corpus: Path, bert: str, tmp_path: Path) -> None:
+    check_thinc()
+    plan = make_plan(corpus, bert, methods=["dlfa:2"], seeds=[0])
+    result = run_sweep(plan, tmp_path, quiet=True, devices=[0])
+    assert not result.failures
+    (record,) = records(tmp_path)
+    assert record["device"] == torch.cuda.get_device_name(0)
+
+
+@pytest.mark.parametrize("visible, expected", [(None, "1"), ("2,5", "5")])
+def test_a_run_sees_its_gpu_of_those_that_the_sweep_was_left(
+    visible: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def look(*given: Any) -> None:
+        seen.append(os.environ["CUDA_VISIBLE_DEVICES"])
+
+    monkeypatch.setattr("dlfa_spacy.runs.run.run_process", look)
+    # Set before it is taken away, so that it is as before afterwards.
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible or "")
+    if visible is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    target.run_process("folder", SimpleNamespace(), 1, 1, False)  # type: ignore[arg-type]
+    assert seen == [expected]
 
 
 def test_sweeps_share_a_store_and_say_what_they_put_there(

@@ -4,6 +4,8 @@ import numpy
 import torch
 from torch import Tensor
 
+from .upload import upload
+
 # A layer by its number, or what a consumer made by its name -> (N, E)
 Outputs = dict[int | str, Tensor]
 
@@ -37,14 +39,14 @@ class Gathered:
                 continue
             if name not in self._placed:
                 self._placed[name] = output.new_empty((self.total, *output.shape[1:]))
-            self._placed[name].index_copy_(0, torch.from_numpy(rows).to(output.device), output)
+            self._placed[name].index_copy_(0, upload(rows, output.device), output)
 
     def in_order(self) -> Outputs:
         """RETURNS (Outputs): `(N, E)` each."""
-        order = torch.from_numpy(numpy.argsort(numpy.concatenate(self._rows)))
+        order = numpy.argsort(numpy.concatenate(self._rows))
         packed = {**self._placed}
         for name, parts in self._parts.items():
             joined = torch.cat(parts)
-            packed[name] = joined.index_select(0, order.to(joined.device))
+            packed[name] = joined.index_select(0, upload(order, joined.device))
         self._placed, self._parts = {}, {}
         return packed

@@ -2,7 +2,9 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
+from typing import Any
 
 import numpy
 import torch
@@ -18,6 +20,7 @@ from .early_exit import find_blocks, run_up_to
 from .gather import Gathered, Outputs
 from .packed_rows import packed_layers, rows_of, runs_packed
 from .shapes import check_count, check_shapes
+from .upload import upload
 
 # (states, lengths) -> (N, E), for the windows of one bucket
 Consumer = Callable[[LayerStates, Tensor], Tensor]
@@ -76,7 +79,7 @@ class PackedEncoder(nn.Module):
         if torch.is_grad_enabled():
             self.bfloat16_blocks.forget()
         # Around all buckets, so that the weights are cast once.
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.uses_bfloat16):
+        with self._autocast():
             for group in groups:
                 lengths = windows.lengths[group]
                 rows = _row_numbers(starts[group], lengths)
@@ -111,9 +114,9 @@ class PackedEncoder(nn.Module):
         if consumers is None:
             return {layer: h for layer, h in hidden.items()}
         states = LayerStates(hidden, self.num_layers)
-        counts = torch.from_numpy(lengths).to(self.device)
+        counts = upload(lengths, self.device)
         # Aggregators compute in fp32.
-        with torch.autocast(self.device.type, enabled=False):
+        with _no_autocast(self.device):
             return {name: consume(states, counts) for name, consume in consumers.items()}
 
     def _pad(
@@ -132,6 +135,12 @@ class PackedEncoder(nn.Module):
         padded_types[real] = types
         return padded, real, padded_types
 
+    def _autocast(self) -> AbstractContextManager[Any]:
+        # One that is not enabled would end that of thinc, which is for half floats.
+        if not self.uses_bfloat16:
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
+
     def _runs_packed(self) -> bool:
         """Whether the encoder reads packed rows, without padding."""
         return runs_packed(self.transformer)
@@ -146,12 +155,13 @@ class PackedEncoder(nn.Module):
         """RETURNS (Dict[int, Tensor]): The layers of one bucket, `(n, E)` each."""
         if self._runs_packed():
             known = types if self.takes_types else None
-            hidden = packed_layers(
-                self.transformer, ids, known, lengths, layers, self._blocks_to_run()
-            )
+            blocks = self._blocks_to_run()
+            # Blocks in bfloat16 need no casts: a GPU's autocast would have norms in fp32.
+            with nullcontext() if blocks is None else _no_autocast(self.device):
+                hidden = packed_layers(self.transformer, ids, known, lengths, layers, blocks)
         else:
             hidden = self._encode_padded(ids, types, lengths, layers)
-        return {layer: h.float() for layer, h in hidden.items()} if self.uses_bfloat16 else hidden
+        return {layer: h.float() for layer, h in hidden.items()}
 
     def _blocks_to_run(self) -> Sequence[nn.Module] | None:
         """RETURNS (Optional[Sequence[Module]]): Blocks in bfloat16, if nothing trains through
@@ -174,19 +184,21 @@ class PackedEncoder(nn.Module):
         layers: list[int],
     ) -> dict[int, Tensor]:
         padded, real, padded_types = self._pad(ids, types, lengths)
-        mask = torch.from_numpy(real).to(self.device)
         kwargs = {
-            "input_ids": torch.from_numpy(padded).to(self.device),
-            "attention_mask": mask.to(torch.long),
+            "input_ids": upload(padded, self.device),
+            "attention_mask": upload(real.astype("int64"), self.device),
             "return_dict": True,
         }
         if padded_types is not None:
-            kwargs["token_type_ids"] = torch.from_numpy(padded_types).to(self.device)
+            kwargs["token_type_ids"] = upload(padded_types, self.device)
         hidden = self._hidden_states(kwargs, layers)
         check_shapes(self.transformer, hidden, real.shape)
+        rows = {layer: h.reshape(-1, h.shape[-1]) for layer, h in hidden.items()}
         if real.all():
-            return {layer: h.reshape(-1, h.shape[-1]) for layer, h in hidden.items()}
-        return {layer: h[mask] for layer, h in hidden.items()}
+            return rows
+        # Not by the mask: a GPU would have to tell how many rows are left.
+        places = upload(numpy.flatnonzero(real), self.device)
+        return {layer: h.index_select(0, places) for layer, h in rows.items()}
 
     @property
     def uses_bfloat16(self) -> bool:
@@ -208,6 +220,10 @@ class PackedEncoder(nn.Module):
             layer: output.last_hidden_state if layer == num_layers else output.hidden_states[layer]
             for layer in layers
         }
+
+
+def _no_autocast(device: torch.device) -> AbstractContextManager[Any]:
+    return torch.autocast(device.type, enabled=False)
 
 
 def _row_numbers(starts: numpy.ndarray, lengths: numpy.ndarray) -> numpy.ndarray:

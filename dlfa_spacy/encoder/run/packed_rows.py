@@ -1,10 +1,11 @@
-"""Encoders without padding: Linear layers read packed rows, attention runs by length of windows."""
+"""Encoders without padding: Linear layers read packed rows, attention stays within windows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from transformers import (
     BertModel,
@@ -18,6 +19,7 @@ from transformers import (
 )
 
 from ...types import IntArray
+from .attention import attends
 from .rows.bert import BertRows, ElectraRows, RobertaRows
 from .rows.bucket import Bucket
 from .rows.contract import Rows
@@ -47,16 +49,21 @@ def runs_packed(transformer: nn.Module) -> bool:
     """Whether `packed_layers` computes just what an encoder's own forward pass would.
 
     transformer (Module): Any encoder.
-    RETURNS (bool): True for an encoder of a class in KINDS on a CPU. (On a GPU many small kernels
-        cost more than padding.) False if something hooks into the modules that would be left out.
+    RETURNS (bool): True for an encoder of a class in KINDS on a CPU; on a GPU for prediction, if
+        its attention is the plain one. (A batch to train on is small: padding costs a GPU nothing
+        there.) False if something hooks into the modules that would be left out.
     """
     rows = rows_of(transformer)
     model: Any = transformer
-    if rows is None or model.device.type != "cpu" or model.is_gradient_checkpointing:
+    if rows is None or model.is_gradient_checkpointing or not rows.computes(model):
         return False
-    return rows.computes(model) and not any(
-        module._forward_hooks or module._forward_pre_hooks for module in rows.skipped(model)
-    )
+    # Nested tensors, which a GPU may need, have no inference mode.
+    trains = torch.is_grad_enabled() or torch.is_inference_mode_enabled()
+    if model.device.type != "cpu" and (trains or not rows.attends_plainly):
+        return False
+    if any(module._forward_hooks or module._forward_pre_hooks for module in rows.skipped(model)):
+        return False
+    return attends(model.device)
 
 
 def packed_layers(
@@ -78,7 +85,7 @@ def packed_layers(
     RETURNS (Dict[int, Tensor]): `(n, E)` each, with its graph if gradients are on.
     """
     wanted = set(layers)
-    rows = KINDS[type(transformer)](transformer, Bucket(ids, types, lengths))
+    rows = KINDS[type(transformer)](transformer, Bucket(ids, types, lengths, transformer.device))
     hidden = rows.embed()
     found = {0: hidden}
     own = rows.blocks(transformer)

@@ -102,6 +102,17 @@ def test_a_cpu_without_bfloat16_computes_in_fp32(bert, monkeypatch):
     torch.testing.assert_close(mixed.encode(docs, [4]).states[4], exact.encode(docs, [4]).states[4])
 
 
+def test_mixed_precision_of_thinc_reaches_the_encoder(bert):
+    # On a GPU without bfloat16 thinc wraps it in an autocast to half floats.
+    model = find_encoder(pipeline(bert, False))
+    docs = [spacy.blank("xx")(text) for text in TEXTS]
+    expected = model.encode(docs, [4]).states[4]
+    with torch.autocast("cpu", torch.bfloat16):
+        found = model.encode(docs, [4]).states[4]
+    assert found.dtype == torch.float32
+    assert 0 < (found - expected).norm() / expected.norm() < 0.03
+
+
 def last_layer(nlp) -> torch.Tensor:
     docs = [nlp.make_doc(text) for text in TEXTS]
     return find_encoder(nlp).encode(docs, [4]).states[4]

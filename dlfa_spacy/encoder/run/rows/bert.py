@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy
-import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
 
 from ....types import IntArray
 from .contract import Rows
@@ -41,10 +39,10 @@ class BertRows(Rows):
 
     def embed(self) -> Tensor:
         hidden: Tensor = self.transformer.embeddings(
-            input_ids=torch.from_numpy(self.bucket.ids)[None],
-            position_ids=torch.from_numpy(self.positions())[None],
+            input_ids=self.bucket.upload(self.bucket.ids)[None],
+            position_ids=self.bucket.upload(self.positions())[None],
             # Left out, they would be taken from a table as long as one window.
-            token_type_ids=torch.from_numpy(self.bucket.types)[None],
+            token_type_ids=self.bucket.upload(self.bucket.types)[None],
         )[0]
         return hidden
 
@@ -55,13 +53,11 @@ class BertRows(Rows):
         return out
 
     def _attend(self, attention: Any, hidden: Tensor) -> Tensor:
+        projections = (attention.query, attention.key, attention.value)
+        heads = (attention.num_attention_heads, -1)
+        query, key, value = (project(hidden).unflatten(-1, heads) for project in projections)
         dropout = attention.dropout.p if attention.training else 0.0
-
-        def mix(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-            return scaled_dot_product_attention(query, key, value, dropout_p=dropout)
-
-        projected = [part(hidden) for part in (attention.query, attention.key, attention.value)]
-        return self.bucket.attend(projected, attention.num_attention_heads, mix)
+        return self.bucket.attend(query, key, value, dropout).flatten(1)
 
 
 class RobertaRows(BertRows):

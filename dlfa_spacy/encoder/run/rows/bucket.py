@@ -1,9 +1,7 @@
-"""The wordpieces of a bucket, and attention among those of each window."""
+"""The wordpieces of a bucket, without padding."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import numpy
@@ -11,20 +9,30 @@ import torch
 from torch import Tensor
 
 from ....types import IntArray
+from ..attention import Attend, Stretch, attention_within, stretches_of
+from ..upload import upload
 
 
 class Bucket:
-    """Windows without padding.
+    """Windows one after the other.
 
     ids (Ints1d): `(n,)` wordpieces, window after window.
     types (Optional[Ints1d]): `(n,)` their token types.
     lengths (Ints1d): `(w,)` of the windows, shortest first.
+    device (torch.device): Where the encoder computes.
     """
 
-    def __init__(self, ids: IntArray, types: IntArray | None, lengths: IntArray):
+    def __init__(
+        self, ids: IntArray, types: IntArray | None, lengths: IntArray, device: torch.device
+    ):
         self.ids = ids
         self.types = numpy.zeros_like(ids) if types is None else types
         self.lengths = lengths
+        self.device = device
+
+    def upload(self, array: IntArray) -> Tensor:
+        """RETURNS (Tensor): An array on the device."""
+        return upload(array, self.device)
 
     @cached_property
     def begins(self) -> IntArray:
@@ -37,24 +45,11 @@ class Bucket:
         return numpy.arange(len(self.ids)) - self.begins
 
     @cached_property
-    def stretches(self) -> list[tuple[int, int]]:
-        """Windows of one length: how many, and the length."""
-        return [(len(list(same)), n) for n, same in itertools.groupby(self.lengths.tolist())]
+    def attend(self) -> Attend:
+        """Plain attention of each row over its window."""
+        return attention_within(self.lengths, self.device)
 
-    def attend(self, projected: Sequence[Tensor], heads: int, mix: Callable[..., Tensor]) -> Tensor:
-        """Mix the rows of each window.
-
-        projected (Sequence[Tensor]): `(n, E)` each: queries, keys and values.
-        heads (int): What E is divided among.
-        mix (Callable): Takes `(windows, heads, length, E / heads)` of each, for all windows of one
-            length, and returns one such.
-        RETURNS (Tensor): `(n, E)`.
-        """
-        sizes = [count * length for count, length in self.stretches]
-        mixed = []
-        for (count, length), *parts in zip(
-            self.stretches, *(x.split(sizes) for x in projected), strict=True
-        ):
-            windows = (part.view(count, length, heads, -1).transpose(1, 2) for part in parts)
-            mixed.append(mix(*windows).transpose(1, 2).reshape(count * length, -1))
-        return mixed[0] if len(mixed) == 1 else torch.cat(mixed)
+    @cached_property
+    def stretches(self) -> list[Stretch]:
+        """The windows by length, for attention that is not plain."""
+        return stretches_of(self.lengths)

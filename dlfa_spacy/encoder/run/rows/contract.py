@@ -21,6 +21,8 @@ class Rows(ABC):
     # Whether bfloat16 may hold what goes from block to block. That of an encoder that norms before
     # its blocks grows, and is kept in fp32.
     keeps_bfloat16 = True
+    # Whether its attention is `Bucket.attend`, which a GPU has, too.
+    attends_plainly = True
 
     def __init__(self, transformer: Any, bucket: Bucket):
         self.transformer = transformer

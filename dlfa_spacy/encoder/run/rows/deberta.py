@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 from transformers.models.deberta_v2.modeling_deberta_v2 import build_relative_position
 
+from ..attention import mixed_by_length
 from .bucket import Bucket
 from .contract import Rows
 
@@ -20,6 +21,8 @@ class DebertaRows(Rows):
     Its own forward pass multiplies every row with all relative positions that there are, 512 in
     v3. Here a window meets those that it has.
     """
+
+    attends_plainly = False
 
     def __init__(self, transformer: Any, bucket: Bucket):
         super().__init__(transformer, bucket)
@@ -45,9 +48,9 @@ class DebertaRows(Rows):
 
     def embed(self) -> Tensor:
         hidden: Tensor = self.transformer.embeddings(
-            input_ids=torch.from_numpy(self.bucket.ids)[None],
-            token_type_ids=torch.from_numpy(self.bucket.types)[None],
-            position_ids=torch.from_numpy(self.bucket.positions)[None],
+            input_ids=self.bucket.upload(self.bucket.ids)[None],
+            token_type_ids=self.bucket.upload(self.bucket.types)[None],
+            position_ids=self.bucket.upload(self.bucket.positions)[None],
         )[0]
         return hidden
 
@@ -59,7 +62,7 @@ class DebertaRows(Rows):
 
     def _attend(self, attention: Any, hidden: Tensor) -> Tensor:
         dropout = attention.dropout.p if attention.training else 0.0
-        heads, kinds = attention.num_attention_heads, attention.pos_att_type
+        heads, kinds = (attention.num_attention_heads, -1), attention.pos_att_type
         scale = (attention.attention_head_size * (1 + ("c2p" in kinds) + ("p2c" in kinds))) ** -0.5
         keys, queries = self._of_positions(attention, hidden.dtype)
 
@@ -75,8 +78,9 @@ class DebertaRows(Rows):
                 query, key, value, bias, dropout_p=dropout, scale=scale
             )
 
-        parts = (attention.query_proj, attention.key_proj, attention.value_proj)
-        return self.bucket.attend([part(hidden) for part in parts], heads, mix)
+        projections = (attention.query_proj, attention.key_proj, attention.value_proj)
+        query, key, value = (project(hidden).unflatten(-1, heads) for project in projections)
+        return mixed_by_length(self.bucket.stretches, (query, key, value), mix).flatten(1)
 
     def _of_positions(
         self, attention: Any, dtype: torch.dtype

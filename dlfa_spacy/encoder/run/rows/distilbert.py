@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
 
 from .contract import Rows
 
@@ -35,20 +33,18 @@ class DistilBertRows(Rows):
 
     def embed(self) -> Tensor:
         table = self.transformer.embeddings
-        words = table.word_embeddings(torch.from_numpy(self.bucket.ids))
-        places = table.position_embeddings(torch.from_numpy(self.bucket.positions))
+        words = table.word_embeddings(self.bucket.upload(self.bucket.ids))
+        places = table.position_embeddings(self.bucket.upload(self.bucket.positions))
         hidden: Tensor = table.dropout(table.LayerNorm(words + places))
         return hidden
 
     def run(self, block: Any, hidden: Tensor) -> Tensor:
         attention = block.attention
+        projections = (attention.q_lin, attention.k_lin, attention.v_lin)
+        heads = (attention.n_heads, -1)
+        query, key, value = (project(hidden).unflatten(-1, heads) for project in projections)
         dropout = attention.dropout.p if attention.training else 0.0
-
-        def mix(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-            return scaled_dot_product_attention(query, key, value, dropout_p=dropout)
-
-        projected = [part(hidden) for part in (attention.q_lin, attention.k_lin, attention.v_lin)]
-        mixed = attention.out_lin(self.bucket.attend(projected, attention.n_heads, mix))
-        attended = block.sa_layer_norm(mixed + hidden)
+        mixed = self.bucket.attend(query, key, value, dropout).flatten(1)
+        attended = block.sa_layer_norm(attention.out_lin(mixed) + hidden)
         out: Tensor = block.output_layer_norm(block.ffn(attended) + attended)
         return out

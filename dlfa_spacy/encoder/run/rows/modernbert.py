@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from ..attention import mixed_by_length
 from .bucket import Bucket
 from .contract import Rows
 
@@ -16,7 +17,7 @@ from .contract import Rows
 class ModernBertRows(Rows):
     """ModernBERT, which norms before each block, and once more after the last."""
 
-    keeps_bfloat16 = False
+    keeps_bfloat16 = attends_plainly = False
 
     def __init__(self, transformer: Any, bucket: Bucket):
         super().__init__(transformer, bucket)
@@ -40,7 +41,7 @@ class ModernBertRows(Rows):
             yield from (block, block.attn)
 
     def embed(self) -> Tensor:
-        hidden: Tensor = self.transformer.embeddings(input_ids=torch.from_numpy(self.bucket.ids))
+        hidden: Tensor = self.transformer.embeddings(input_ids=self.bucket.upload(self.bucket.ids))
         return hidden
 
     def run(self, block: Any, hidden: Tensor) -> Tensor:
@@ -64,16 +65,15 @@ class ModernBertRows(Rows):
         projected = attention.Wqkv(hidden).unflatten(-1, (3, attention.num_heads, -1))
         query_key, value = projected[:, :2], projected[:, 2]  # (n, 2, heads, D), (n, heads, D)
         query, key = self._rotated(attention, query_key).unbind(1)
-        parts = [part.flatten(1) for part in (query, key, value)]
-        mixed = self.bucket.attend(parts, attention.num_heads, mix)
-        out: Tensor = attention.out_drop(attention.Wo(mixed))
+        mixed = mixed_by_length(self.bucket.stretches, (query, key, value), mix)
+        out: Tensor = attention.out_drop(attention.Wo(mixed.flatten(1)))
         return out
 
     def _rotated(self, attention: Any, x: Tensor) -> Tensor:
         """x cos + rotate(x) sin: `(n, 2, heads, D)`, turned by the place of each row."""
         kind = attention.local_attention
         if kind not in self._angles:
-            places = torch.from_numpy(self.bucket.positions)[None]
+            places = self.bucket.upload(self.bucket.positions)[None]
             cos, sin = attention.rotary_emb(x, position_ids=places)  # (1, n, D)
             self._angles[kind] = cos[0, :, None, None], sin[0, :, None, None]
         cos, sin = self._angles[kind]

@@ -1,0 +1,44 @@
+"""The front page prints and shows what the shipped pipeline says, and is short."""
+
+import contextlib
+import io
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+import spacy
+from places import ROOT
+from spacy.language import Language
+
+from dlfa_spacy.pipeline.heads import load_heads
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def nlp() -> Language:
+    return load_heads(ROOT / "assets" / "xx_dlfa_ner" / "heads", ROOT / "assets" / "encoder")
+
+
+def test_the_output_is_the_pipeline_s(nlp: Language, monkeypatch: pytest.MonkeyPatch) -> None:
+    code, printed = re.search(r"```python\n(.*?)```\n\n```\n(.*?)```", README, re.S).groups()  # type: ignore[union-attr]
+    monkeypatch.setattr(spacy, "load", lambda name: {"xx_dlfa_ner": nlp}[name])
+    found = io.StringIO()
+    with contextlib.redirect_stdout(found):
+        exec(code, {})
+    assert found.getvalue() == printed
+
+
+def test_the_picture_is_what_the_pipeline_finds(
+    nlp: Language, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    draw = runpy.run_path(str(ROOT / "docs" / "draw_entities.py"))["main"]
+    monkeypatch.setattr(spacy, "load", lambda name: nlp)
+    draw("xx_dlfa_ner", tmp_path / "entities.svg")
+    made = (tmp_path / "entities.svg").read_text(encoding="utf-8")
+    assert made == (ROOT / "docs" / "entities.svg").read_text(encoding="utf-8")
+
+
+def test_it_is_read_in_three_minutes() -> None:
+    assert len(README.split()) <= 900
