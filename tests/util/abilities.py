@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import life
 import numpy
 import torch
 from life import annotations, assert_same, encoded, initialized, pipeline, reloaded
 from optimized import encoder, mean, run
 from spacy.language import Language
 from spacy.tokens import Doc
+from spacy.util import load_model_from_config
 from tiny import (
     layers_of,
     tiny_bert,
@@ -54,8 +56,8 @@ class Kind:
 
 
 KINDS = {
-    "BERT": Kind(tiny_bert, "mBERT, LaBSE, MiniLM, small multilingual-e5", "WordPiece"),
-    "XLM-RoBERTa": Kind(tiny_xlm_roberta, "XLM-R, multilingual-e5, BGE-M3", "Unigram"),
+    "BERT": Kind(tiny_bert, "mBERT, LaBSE, MiniLM", "WordPiece"),
+    "XLM-RoBERTa": Kind(tiny_xlm_roberta, "XLM-R, larger multilingual-e5, BGE-M3", "Unigram"),
     "RoBERTa": Kind(tiny_roberta, "RoBERTa", "byte-level BPE"),
     "CamemBERT": Kind(tiny_camembert, "CamemBERT", "Unigram"),
     "DistilBERT": Kind(tiny_distilbert, "DistilmBERT", "WordPiece"),
@@ -89,8 +91,6 @@ def _trained(folder: str) -> Language:
 
 
 def copy_of(nlp: Language) -> Language:
-    from spacy.util import load_model_from_config
-
     return load_model_from_config(nlp.config).from_bytes(nlp.to_bytes())
 
 
@@ -223,7 +223,8 @@ def packed(folder: str, path: Path) -> None:
     assert runs_packed(encoder(trained(folder)).transformer)
 
 
-def _vectors(nlp: Language, layer: int = 4) -> Tensor:
+def _vectors(nlp: Language) -> Any:
+    """RETURNS (List[Floats2d]): What the tagger reads of each text."""
     return nlp.get_pipe("tagger").model.get_ref("tok2vec").predict(list(nlp.pipe(TEXTS)))  # type: ignore[attr-defined]
 
 
@@ -241,18 +242,18 @@ def _assert_near(nlp: Language, found: Language) -> None:
 
 def trimmed(folder: str, path: Path) -> None:
     """`dlfa optimize --trim-vocab`: the same on covered texts, with fewer wordpieces."""
-    from life import TEXTS as COVERED
-
     nlp, found = _optimized(folder, path, trim=True)
     assert len(encoder(found).tokenizer) < len(encoder(nlp).tokenizer)
-    assert_same(nlp, found, COVERED)
+    assert_same(nlp, found, life.TEXTS)
 
 
 def int8(folder: str, path: Path) -> None:
+    """`dlfa optimize --int8 --int8-embeddings`: vectors stay near."""
     _assert_near(*_optimized(folder, path, int8=True, int8_embeddings=True))
 
 
 def int4(folder: str, path: Path) -> None:
+    """`dlfa optimize --int4 --int4-embeddings`: vectors stay near."""
     _assert_near(*_optimized(folder, path, int4=True, int4_embeddings=True))
 
 
@@ -265,6 +266,7 @@ def cut(folder: str, path: Path) -> None:
 
 
 def onnx(folder: str, path: Path) -> None:
+    """`dlfa optimize --onnx`: the graph gives the same."""
     nlp, found = _optimized(folder, path, onnx=True)
     for own, other in zip(_vectors(nlp), _vectors(found), strict=True):
         numpy.testing.assert_allclose(other, own, atol=1e-4, rtol=0)
