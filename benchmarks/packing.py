@@ -90,7 +90,7 @@ def main(
 
 
 def padded() -> AbstractContextManager[Any]:
-    """What an encoder does that is not a BERT."""
+    """What an encoder does that cannot run packed."""
     return patch("dlfa_spacy.encoder.run.packed.runs_packed", lambda transformer: False)
 
 

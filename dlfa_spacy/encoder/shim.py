@@ -33,7 +33,7 @@ from .segment.pieces import PieceTokenizer, count_pieces
 from .storage.checks import check_config, check_weights
 from .storage.errors import EncoderError
 from .storage.fingerprint import fingerprint, weights_state
-from .storage.huggingface import from_pretrained
+from .storage.huggingface import from_pretrained, settled
 from .storage.int8 import Int8Linear
 from .storage.int8_embedding import Int8Embedding
 from .storage.loading import max_wordpieces
@@ -310,10 +310,8 @@ class EncoderShim(HFShim):
         if found == ONNX_FORMAT:
             transformer = onnx_from_message(saved.get("onnx"), config)
         else:
-            attention = msg["transformer_config"].get("attn_implementation")
-            settings = {} if attention is None else {"attn_implementation": attention}
             # What is not loaded below is an error, so nothing stays as it comes.
-            transformer = empty_encoder(config, **settings)
+            transformer = empty_encoder(config, **settled(config, msg["transformer_config"]))
             place_layers(transformer, int8_layers, Int8Linear, Int8Embedding, "int8")
             int4 = _int4_layers(saved, found)
             # The bytes are let go of before the tokenizer comes: that of a large vocabulary needs

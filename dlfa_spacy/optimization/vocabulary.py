@@ -17,6 +17,7 @@ from ..encoder.segment.texts import get_texts
 from ..encoder.storage.huggingface import from_pretrained
 from ..encoder.storage.int4_embedding import Int4Embedding
 from ..pipeline.readers import EncoderInUse
+from .byte_pairs import trim_pairs, with_parts
 
 TOKENIZER = "tokenizer.json"
 # Files from which a tokenizer could be made anew, with the vocabulary it had.
@@ -71,10 +72,17 @@ def _spec(tokenizer: Any) -> dict[str, Any]:
         )
     spec: dict[str, Any] = json.loads(tokenizer.backend_tokenizer.to_str())
     found = spec["model"]["type"]
-    if found not in (WORDPIECE, UNIGRAM):
+    if found not in (WORDPIECE, UNIGRAM, BYTE_PAIRS):
         raise ValueError(
-            f"--trim-vocab: the tokenizer {kind} has a model of type {found}, whose pieces are "
-            f"made of each other. Expected {WORDPIECE} or {UNIGRAM}. {NO_TRIM}"
+            f"--trim-vocab: the tokenizer {kind} has a model of type {found}. Expected "
+            f"{WORDPIECE}, {UNIGRAM} or {BYTE_PAIRS}. {NO_TRIM}"
+        )
+    affixes = [spec["model"].get(key) for key in AFFIXES] if found == BYTE_PAIRS else []
+    if any(affixes):
+        raise ValueError(
+            f"--trim-vocab: the tokenizer {kind} has a model of type {found} that marks parts of "
+            f"words ({', '.join(AFFIXES)} = {affixes}). Expected one that marks spaces, or "
+            f"nothing. {NO_TRIM}"
         )
     return spec
 
@@ -82,9 +90,12 @@ def _spec(tokenizer: Any) -> dict[str, Any]:
 def _trimmed_tokenizer(tokenizer: Any, spec: dict[str, Any], new_ids: dict[int, int]) -> Any:
     """RETURNS (PreTrainedTokenizerFast): One that knows the pieces of `new_ids` (old -> new)."""
     model = spec["model"]
-    if model["type"] == WORDPIECE:
+    if model["type"] in (WORDPIECE, BYTE_PAIRS):
         pairs = sorted((new_ids[i], piece) for piece, i in model["vocab"].items() if i in new_ids)
-        model["vocab"] = {piece: i for i, piece in pairs}
+        vocab = {piece: i for i, piece in pairs}
+        if model["type"] == BYTE_PAIRS:
+            trim_pairs(model, vocab)
+        model["vocab"] = vocab
     else:
         model["vocab"] = [pair for i, pair in enumerate(model["vocab"]) if i in new_ids]
         if model["unk_id"] is not None:
@@ -185,8 +196,10 @@ def _rows(rows: nn.Embedding | Int4Embedding, kept: Tensor, padding: int | None)
     return nn.Embedding(len(kept), rows.embedding_dim, padding_idx=padding, _weight=weight)
 
 
-WORDPIECE, UNIGRAM = "WordPiece", "Unigram"
-SPACE = "\u2581"
+WORDPIECE, UNIGRAM, BYTE_PAIRS = "WordPiece", "Unigram", "BPE"
+AFFIXES = ("continuing_subword_prefix", "end_of_word_suffix")
+# A space in front of a word, as pieces have it: SentencePiece's, and that of bytes.
+SPACES = ("\u2581", "\u0120")
 
 
 def kept_ids(tokenizer: Any, spec: dict[str, Any], texts: Iterable[str]) -> list[int]:
@@ -195,7 +208,8 @@ def kept_ids(tokenizer: Any, spec: dict[str, Any], texts: Iterable[str]) -> list
     spec (Dict[str, Any]): Its tokenizer.json.
     texts (Iterable[str]): The texts in use.
     RETURNS (List[int]): Ids, in order: the pieces of the texts, all special and added tokens, all
-        single characters, at the beginning of a word and inside.
+        single characters (or bytes), at the beginning of a word and inside; and what these are
+        made of.
     """
     model = spec["model"]
     kept = {int(token["id"]) for token in spec["added_tokens"]}
@@ -215,6 +229,8 @@ def kept_ids(tokenizer: Any, spec: dict[str, Any], texts: Iterable[str]) -> list
         kept.update(ids)
         if model["type"] == WORDPIECE and tokenizer.unk_token_id in ids:
             kept.update(_before_unknown(tokenizer, model, vocab, text))
+    if model["type"] == BYTE_PAIRS:
+        kept = with_parts(model, kept)
     # Counted once: the tokenizer goes through its added tokens each time.
     size = len(tokenizer)
     return sorted(i for i in kept if i < size)
@@ -222,7 +238,7 @@ def kept_ids(tokenizer: Any, spec: dict[str, Any], texts: Iterable[str]) -> list
 
 def vocabulary(model: dict[str, Any]) -> dict[str, int]:
     """RETURNS (Dict[str, int]): Piece -> id."""
-    if model["type"] == WORDPIECE:
+    if model["type"] in (WORDPIECE, BYTE_PAIRS):
         return dict(model["vocab"])
     return {piece: i for i, (piece, _) in enumerate(model["vocab"])}
 
@@ -230,7 +246,7 @@ def vocabulary(model: dict[str, Any]) -> dict[str, int]:
 def _plain(piece: str, model: dict[str, Any]) -> str:
     if model["type"] == WORDPIECE:
         return piece.removeprefix(model["continuing_subword_prefix"])
-    return piece.removeprefix(SPACE)
+    return piece[1:] if piece.startswith(SPACES) else piece
 
 
 def _is_byte(piece: str) -> bool:

@@ -17,7 +17,15 @@ from life import TEXTS, annotations, assert_same, initialized, stock_listener
 from optimized import attention, encoder, mean, mix, module_of, packaged, run, saved, trained
 from spacy.language import Language
 from spacy.util import load_model_from_config
-from tiny import tiny_bert, tiny_deberta, tiny_electra, tiny_xlm_roberta, wordpiece_vocab
+from tiny import (
+    tiny_bert,
+    tiny_deberta,
+    tiny_electra,
+    tiny_mmbert,
+    tiny_roberta,
+    tiny_xlm_roberta,
+    wordpiece_vocab,
+)
 from torch import nn
 from transformers import AutoModel, AutoTokenizer
 from typer.testing import CliRunner
@@ -330,12 +338,21 @@ def test_bytes_that_do_not_fit_are_refused(small: tuple[Language, bytes], kind: 
 # The vocabulary
 
 
-@pytest.fixture(scope="module", params=[tiny_bert, tiny_xlm_roberta], ids=["wordpiece", "unigram"])
+VOCABULARIES = {
+    "wordpiece": tiny_bert,
+    "unigram": tiny_xlm_roberta,
+    "byte-level": tiny_roberta,
+    "byte-fallback": tiny_mmbert,
+}
+
+
+@pytest.fixture(scope="module", params=VOCABULARIES.values(), ids=list(VOCABULARIES))
 def trimmed(request: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Language, Language]:
     blocks = {"tagger": attention(), "ner": attention()}
     nlp = trained(request.param(tmp_path_factory.mktemp("encoder")), blocks)
     other = load_model_from_config(nlp.config).from_bytes(nlp.to_bytes())
-    docs = [other.make_doc(text) for text in ("Berlin lives", "Anna ☃ in")]
+    # In byte-pair vocabularies the first word of a text is another piece.
+    docs = [other.make_doc(f"{word} {word}") for word in WORDS]
     trim_vocabularies(encoders_in_use(other), docs)
     return nlp, other
 
@@ -436,12 +453,17 @@ def test_tokenizers_that_cannot_be_trimmed(bert: str) -> None:
     nlp = trained(bert, steps=0)
     docs = [nlp.make_doc("Anna")]
     pieces = {"<unk>": 0, "a": 1, "b": 2, "ab": 3}
-    byte_pairs = Tokenizer(models.BPE(pieces, [("a", "b")], unk_token="<unk>"))
+    suffix = models.BPE(pieces, [("a", "b")], unk_token="<unk>", end_of_word_suffix="</w>")
+    of_words = models.WordLevel(pieces, unk_token="<unk>")
     shim = encoder(nlp).shim
     fast = AutoTokenizer.from_pretrained(bert)
     slow = BertTokenizer(str(Path(bert) / "vocab.txt"))
-    bpe = PreTrainedTokenizerFast(tokenizer_object=byte_pairs, unk_token="<unk>")
-    for tokenizer, message in ((bpe, "type BPE"), (slow, "slow one")):
+    marked, whole = (
+        PreTrainedTokenizerFast(tokenizer_object=Tokenizer(model), unk_token="<unk>")
+        for model in (suffix, of_words)
+    )
+    refused = ((marked, "marks parts of words"), (whole, "type WordLevel"), (slow, "slow one"))
+    for tokenizer, message in refused:
         shim._hfmodel.tokenizer = tokenizer
         with pytest.raises(ValueError, match=message):
             trim_vocabularies(encoders_in_use(nlp), docs)

@@ -18,6 +18,8 @@ from .upload import upload
 
 # (query, key, value, dropout) -> what each row takes from its own window, `(n, heads, d)` each
 Attend = Callable[[Tensor, Tensor, Tensor, float], Tensor]
+# (query, key, value) -> what each row takes, `(windows, heads, length, d)` each
+Mix = Callable[[Tensor, Tensor, Tensor], Tensor]
 # Windows of one length: how many, and the length.
 Stretch = tuple[int, int]
 # Flash attention reads heads of a multiple of this width.
@@ -34,8 +36,7 @@ def attention_within(lengths: IntArray, device: torch.device) -> Attend:
     RETURNS (Callable): See `Attend`.
     """
     if device.type == "cpu":
-        same = itertools.groupby(lengths.tolist())
-        return functools.partial(by_length, [(len(list(group)), n) for n, group in same])
+        return functools.partial(by_length, stretches_of(lengths))
     offsets = upload(numpy.concatenate([[0], numpy.cumsum(lengths)]), device)
     return functools.partial(at_once, offsets, int(lengths.min()), int(lengths.max()))
 
@@ -57,18 +58,37 @@ def attends(device: torch.device) -> bool:
     return True
 
 
+def stretches_of(lengths: IntArray) -> list[Stretch]:
+    """RETURNS (List[Stretch]): Windows that follow each other and have one length."""
+    same = itertools.groupby(lengths.tolist())
+    return [(len(list(group)), length) for length, group in same]
+
+
 def by_length(
     stretches: Sequence[Stretch], query: Tensor, key: Tensor, value: Tensor, dropout: float
 ) -> Tensor:
     """`(n, heads, d)` each; windows of one length are a batch without padding."""
+    mix = functools.partial(scaled_dot_product_attention, dropout_p=dropout)
+    return mixed_by_length(stretches, (query, key, value), mix)
+
+
+def mixed_by_length(
+    stretches: Sequence[Stretch], projected: tuple[Tensor, Tensor, Tensor], mix: Mix
+) -> Tensor:
+    """Attention of a kind of its own.
+
+    stretches (Sequence[Stretch]): Of the windows.
+    projected (Tuple[Tensor, Tensor, Tensor]): Queries, keys and values, `(n, heads, d)` each.
+    mix (Callable): See `Mix`; called for all windows of one length together.
+    RETURNS (Tensor): `(n, heads, d)`.
+    """
     sizes = [count * length for count, length in stretches]
-    parts = zip(*(rows.split(sizes) for rows in (query, key, value)), strict=True)
+    parts = zip(*(rows.split(sizes) for rows in projected), strict=True)
     mixed = []
-    for (count, length), projected in zip(stretches, parts, strict=True):
+    for (count, length), own in zip(stretches, parts, strict=True):
         # (count * length, heads, d) -> (count, heads, length, d)
-        q, k, v = (part.unflatten(0, (count, length)).transpose(1, 2) for part in projected)
-        context = scaled_dot_product_attention(q, k, v, dropout_p=dropout)
-        mixed.append(context.transpose(1, 2).flatten(0, 1))
+        query, key, value = (part.unflatten(0, (count, length)).transpose(1, 2) for part in own)
+        mixed.append(mix(query, key, value).transpose(1, 2).flatten(0, 1))
     return mixed[0] if len(mixed) == 1 else torch.cat(mixed)
 
 

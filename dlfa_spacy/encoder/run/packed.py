@@ -18,7 +18,8 @@ from .bfloat16 import Bfloat16Blocks, has_bfloat16
 from .buckets import CPU_BUDGET, CPU_ROOM, GPU_BUDGET, GPU_ROOM, buckets
 from .early_exit import find_blocks, run_up_to
 from .gather import Gathered, Outputs
-from .packed_rows import packed_layers, runs_packed
+from .packed_rows import packed_layers, rows_of, runs_packed
+from .shapes import check_count, check_shapes
 from .upload import upload
 
 # (states, lengths) -> (N, E), for the windows of one bucket
@@ -167,8 +168,11 @@ class PackedEncoder(nn.Module):
         them."""
         if not self.uses_bfloat16 or torch.is_grad_enabled():
             return None
-        blocks: Any = self.transformer.encoder.layer  # type: ignore[union-attr]
-        if any(isinstance(module, Int8Linear) for module in blocks.modules()):
+        rows = rows_of(self.transformer)
+        if rows is None or not rows.keeps_bfloat16:
+            return None
+        blocks = rows.blocks(self.transformer)
+        if any(isinstance(module, Int8Linear) for block in blocks for module in block.modules()):
             return None
         return self.bfloat16_blocks.of(blocks)
 
@@ -188,6 +192,7 @@ class PackedEncoder(nn.Module):
         if padded_types is not None:
             kwargs["token_type_ids"] = upload(padded_types, self.device)
         hidden = self._hidden_states(kwargs, layers)
+        check_shapes(self.transformer, hidden, real.shape)
         rows = {layer: h.reshape(-1, h.shape[-1]) for layer, h in hidden.items()}
         if real.all():
             return rows
@@ -209,6 +214,7 @@ class PackedEncoder(nn.Module):
         output = self.transformer(**kwargs, output_hidden_states=not only_last)
         if only_last:
             return {num_layers: output.last_hidden_state}
+        check_count(self.transformer, output.hidden_states, num_layers)
         # H^L is last_hidden_state by definition: some models normalize it after the last block.
         return {
             layer: output.last_hidden_state if layer == num_layers else output.hidden_states[layer]

@@ -1,44 +1,67 @@
-"""BERT without padding: Linear layers read packed rows, attention stays within windows."""
+"""Encoders without padding: Linear layers read packed rows, attention stays within windows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy
 import torch
 from torch import Tensor, nn
-from transformers import BertModel, RobertaModel, XLMRobertaModel
+from transformers import (
+    BertModel,
+    CamembertModel,
+    DebertaV2Model,
+    DistilBertModel,
+    ElectraModel,
+    ModernBertModel,
+    RobertaModel,
+    XLMRobertaModel,
+)
 
 from ...types import IntArray
-from .attention import Attend, attends, attention_within
-from .upload import upload
+from .attention import attends
+from .rows.bert import BertRows, ElectraRows, RobertaRows
+from .rows.bucket import Bucket
+from .rows.contract import Rows
+from .rows.deberta import DebertaRows
+from .rows.distilbert import DistilBertRows
+from .rows.modernbert import ModernBertRows
+
+# Not their subclasses, which may compute something else.
+KINDS: dict[type[nn.Module], type[Rows]] = {
+    BertModel: BertRows,
+    CamembertModel: RobertaRows,
+    DebertaV2Model: DebertaRows,
+    DistilBertModel: DistilBertRows,
+    ElectraModel: ElectraRows,
+    ModernBertModel: ModernBertRows,
+    RobertaModel: RobertaRows,
+    XLMRobertaModel: RobertaRows,
+}
+
+
+def rows_of(transformer: nn.Module) -> type[Rows] | None:
+    """RETURNS (Optional[Type[Rows]]): How an encoder of this class computes on packed rows."""
+    return KINDS.get(type(transformer))
 
 
 def runs_packed(transformer: nn.Module) -> bool:
     """Whether `packed_layers` computes just what an encoder's own forward pass would.
 
     transformer (Module): Any encoder.
-    RETURNS (bool): True for a plain BERT or RoBERTa on a CPU; on a GPU for prediction. (A batch to
-        train on is small: padding costs a GPU nothing there.) False if something hooks into the
-        modules that would be left out.
+    RETURNS (bool): True for an encoder of a class in KINDS on a CPU; on a GPU for prediction, if
+        its attention is the plain one. (A batch to train on is small: padding costs a GPU nothing
+        there.) False if something hooks into the modules that would be left out.
     """
-    # Subclasses may compute something else.
-    if type(transformer) not in (BertModel, RobertaModel, XLMRobertaModel):
-        return False
+    rows = rows_of(transformer)
     model: Any = transformer
-    config = model.config
-    if (
-        model.is_gradient_checkpointing
-        or config.is_decoder
-        or getattr(config, "position_embedding_type", "absolute") != "absolute"
-    ):
+    if rows is None or model.is_gradient_checkpointing or not rows.computes(model):
         return False
     # Nested tensors, which a GPU may need, have no inference mode.
     trains = torch.is_grad_enabled() or torch.is_inference_mode_enabled()
-    if model.device.type != "cpu" and trains:
+    if model.device.type != "cpu" and (trains or not rows.attends_plainly):
         return False
-    if any(module._forward_hooks or module._forward_pre_hooks for module in _skipped(model)):
+    if any(module._forward_hooks or module._forward_pre_hooks for module in rows.skipped(model)):
         return False
     return attends(model.device)
 
@@ -51,7 +74,7 @@ def packed_layers(
     layers: Iterable[int],
     blocks: Sequence[nn.Module] | None = None,
 ) -> dict[int, Tensor]:
-    """Run BERT over packed windows, up to the highest layer wanted.
+    """Run an encoder over packed windows, up to the highest layer wanted.
 
     transformer (Module): See `runs_packed`.
     ids (Ints1d): `(n,)` wordpieces, window after window.
@@ -62,52 +85,14 @@ def packed_layers(
     RETURNS (Dict[int, Tensor]): `(n, E)` each, with its graph if gradients are on.
     """
     wanted = set(layers)
-    device = transformer.device
-    hidden = transformer.embeddings(
-        input_ids=upload(ids, device)[None],
-        position_ids=upload(_positions(transformer, ids, lengths), device)[None],
-        # Left out, they would be taken from a table as long as one window.
-        token_type_ids=upload(numpy.zeros_like(ids) if types is None else types, device)[None],
-    )[0]
-    attend = attention_within(lengths, device)
+    rows = KINDS[type(transformer)](transformer, Bucket(ids, types, lengths, transformer.device))
+    hidden = rows.embed()
     found = {0: hidden}
-    if blocks is None:
-        blocks = transformer.encoder.layer
-    else:
+    own = rows.blocks(transformer)
+    if blocks is not None:
         hidden = hidden.to(next(blocks[0].parameters()).dtype)
-    block: Any
-    for number, block in enumerate(blocks[: max(wanted)], start=1):
-        attended = block.attention.output(_mix(block.attention.self, hidden, attend), hidden)
-        hidden = block.output(block.intermediate(attended), attended)
+    for number, block in enumerate((blocks or own)[: max(wanted)], start=1):
+        hidden = rows.run(block, hidden)
         if number in wanted:
-            found[number] = hidden
+            found[number] = rows.last(hidden) if number == len(own) else hidden
     return {layer: found[layer] for layer in wanted}
-
-
-def _mix(attention: Any, hidden: Tensor, attend: Attend) -> Tensor:
-    """RETURNS (Tensor): `(n, E)` what each row takes from its own window."""
-    projections = (attention.query, attention.key, attention.value)
-    heads = (attention.num_attention_heads, -1)
-    query, key, value = (project(hidden).unflatten(-1, heads) for project in projections)
-    dropout = attention.dropout.p if attention.training else 0.0
-    return attend(query, key, value, dropout).flatten(1)
-
-
-def _positions(transformer: Any, ids: IntArray, lengths: IntArray) -> IntArray:
-    """RETURNS (Ints1d): `(n,)` the row of the table of positions for each wordpiece."""
-    begins = numpy.repeat(numpy.cumsum(lengths) - lengths, lengths)
-    if isinstance(transformer, BertModel):
-        return numpy.arange(len(ids)) - begins
-    # RoBERTa counts from behind its padding, and leaves padding out, even where a text has it.
-    pad = transformer.embeddings.padding_idx
-    real = ids != pad
-    before = numpy.concatenate([[0], numpy.cumsum(real)])
-    return pad + real * (before[1:] - before[begins])
-
-
-def _skipped(transformer: Any) -> Iterator[nn.Module]:
-    """YIELDS (Module): The modules whose own forward is not called."""
-    yield transformer
-    yield transformer.encoder
-    for block in transformer.encoder.layer:
-        yield from (block, block.attention, block.attention.self)

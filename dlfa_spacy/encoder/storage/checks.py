@@ -8,6 +8,8 @@ import torch
 from torch import nn
 from transformers import PretrainedConfig
 
+from .errors import EncoderError
+
 # Each several times what the largest encoders have.
 _MOST = {
     "num_hidden_layers": 1_000,
@@ -20,6 +22,7 @@ _MOST = {
 }
 _MOST_WEIGHTS = 10**11
 _MAX_BATCH_ITEMS = "max_batch_items"
+OTHERS = "Fix: choose an encoder that reads wordpieces, such as XLM-R, mDeBERTa-v3 or mmBERT."
 
 
 def check_config(config: PretrainedConfig, most_weights: int = _MOST_WEIGHTS) -> None:
@@ -52,6 +55,28 @@ def check_config(config: PretrainedConfig, most_weights: int = _MOST_WEIGHTS) ->
             f"{n_weights:,} weights, expected at most {most_weights:,}. Fix: copy the encoder "
             "again, or correct its configuration."
         )
+
+
+def check_architecture(transformer: Any) -> None:
+    """Look for what is no encoder of wordpieces.
+
+    transformer (PreTrainedModel): As `AutoModel` made it.
+    RAISES (EncoderError): It has a decoder as well, or no row for each wordpiece.
+    """
+    what = f"[components.transformer.model] name: the encoder ({type(transformer).__name__})"
+    if transformer.config.is_encoder_decoder:
+        raise EncoderError(
+            f"{what} comes with a decoder (is_encoder_decoder = true). Expected an encoder alone. "
+            f"{OTHERS}"
+        )
+    try:
+        transformer.get_input_embeddings()
+    except NotImplementedError as error:
+        raise EncoderError(
+            f"{what} has no table with a row for each wordpiece. Expected one, and a vector for "
+            "each wordpiece in every layer. (In most layers of CANINE, four characters share a "
+            f"vector.) {OTHERS}"
+        ) from error
 
 
 def check_weights(transformer: nn.Module) -> None:

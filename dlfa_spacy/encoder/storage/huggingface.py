@@ -54,6 +54,23 @@ def from_config(kind: Any, config: PretrainedConfig, **settings: Any) -> Any:
         raise _explained(error, f"The encoder ({config.model_type})") from error
 
 
+def settled(config: PretrainedConfig, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Settle what an encoder would choose by the packages that it finds, so that it computes the
+    same everywhere. ModernBERT compiles itself where there is a Triton, and takes flash attention,
+    in half precision and without the shape of a batch, where that is installed.
+
+    config (PretrainedConfig): Changed in place, unless it says what it wants.
+    asked (Mapping[str, Any]): The user's settings, which win.
+    RETURNS (Dict[str, Any]): Settings for `AutoModel`.
+    """
+    if getattr(config, "reference_compile", False) is None:
+        config.reference_compile = False
+    attention = asked.get("attn_implementation")
+    if attention is None and config.model_type == "modernbert":
+        attention = "sdpa"
+    return {} if attention is None else {"attn_implementation": attention}
+
+
 def check_settings(settings: Mapping[str, Any]) -> None:
     """RAISES (EncoderError): A setting that would let transformers run code from elsewhere."""
     if TRUST in settings:

@@ -34,10 +34,11 @@ def is_int4(config: PretrainedConfig) -> bool:
     return isinstance(found, dict) and found.get(FORMAT) == METHOD
 
 
-def load_int4(folder: str, config: PretrainedConfig) -> nn.Module:
+def load_int4(folder: str, config: PretrainedConfig, **settings: Any) -> nn.Module:
     """
     folder (str): Where the encoder is.
     config (PretrainedConfig): Its configuration; it loses the mark of four bits.
+    settings (Any): For `AutoModel`.
     RETURNS (Module): The encoder: rows packed, Linear layers in fp32.
     RAISES (ValueError): The file is missing or damaged, or does not fit the configuration.
     """
@@ -55,7 +56,7 @@ def load_int4(folder: str, config: PretrainedConfig) -> nn.Module:
             ]
     except SafetensorError as error:
         raise ValueError(f"{WEIGHTS} is damaged: {error}.") from error
-    transformer: nn.Module = empty_encoder(config)
+    transformer: nn.Module = empty_encoder(config, **settings)
     load_weights(transformer, path.read_bytes(), int4=sorted(names))
     return transformer
 

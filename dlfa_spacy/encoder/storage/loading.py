@@ -13,9 +13,9 @@ from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig
 
 from ..pooler import drop_pooler
-from .checks import check_config, check_weights
+from .checks import check_architecture, check_config, check_weights
 from .errors import EncoderError
-from .huggingface import from_pretrained
+from .huggingface import from_pretrained, settled
 from .int4_folder import is_int4, load_int4
 
 KEY = "[components.transformer.model] name"
@@ -140,7 +140,8 @@ def load_encoder(
         # Half-precision weights are for the disk: training in them does not converge.
         config.torch_dtype = torch.float32
         if is_int4(config):
-            transformer, report = load_int4(source, config), None
+            transformer = load_int4(source, config, **settled(config, transformer_config))
+            report = None
         else:
             transformer, report = from_pretrained(
                 AutoModel,
@@ -148,7 +149,9 @@ def load_encoder(
                 config=config,
                 torch_dtype=torch.float32,
                 output_loading_info=True,
+                **settled(config, transformer_config),
             )
+        check_architecture(transformer)
         check_weights(transformer)
     except EncoderError:
         raise

@@ -1,0 +1,1 @@
+"""How each kind of encoder computes on packed rows."""
