@@ -48,7 +48,7 @@ def commands(code: str) -> list[list[str]]:
 
 
 def run(words: list[str]) -> str:
-    """RETURNS (str): What a command prints, without colors and the ends of progress bars."""
+    """RETURNS (str): What a command prints, without colors."""
     print("$", shlex.join(words)[:200], flush=True)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     plain = {"PATH": path, "NO_COLOR": "1", "COLUMNS": "88", "HF_HUB_OFFLINE": "1"}
@@ -58,7 +58,8 @@ def run(words: list[str]) -> str:
     )
     if done.returncode:
         raise SystemExit(f"{done.stdout}{done.stderr}\nended with {done.returncode}")
-    return "\n".join(line.rstrip() for line in done.stdout.splitlines()) + "\n"
+    printed = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
+    return "\n".join(line.rstrip() for line in printed.splitlines()) + "\n"
 
 
 if __name__ == "__main__":
