@@ -24,6 +24,7 @@ PATTERNS = (
     "docs/**/*.cfg",
     "docs/**/*.csv",
     "docs/**/*.md",
+    "docs/**/*.py",
     "docs/**/*.svg",
     "examples/*",
 )
