@@ -85,7 +85,7 @@ def project_labels_cli(
         settings = Projection(comma_list(labels), max_gap, lost, min_confidence)
         nlp = open_pipeline(model)
         linking = open_source(encoder) if encoder else nlp
-        linker = EncoderLinks(linking, layer) if find_encoder(linking) else None
+        linker = EncoderLinks(linking, layer) if find_encoder(linking) is not None else None
         with progress(quiet=quiet) as bar:
             task = bar.add_task("Projecting", total=None, detail="pairs")
             tallies = write_silver(

@@ -42,7 +42,7 @@ def link_by_similarity(source: Floats, target: Floats) -> list[Link]:
 
 
 def _known(vectors: Floats) -> Mask:
-    return vectors.any(axis=1)
+    return (vectors != 0).any(axis=1)
 
 
 def _unit(vectors: Floats, *, center: bool) -> Floats:

@@ -29,6 +29,7 @@ from dlfa_spacy.files.csv_table import write_csv
 from dlfa_spacy.files.markdown import markdown_table, percent
 from dlfa_spacy.files.markers import insert_between_markers
 from dlfa_spacy.metrics.span_f1 import SpanF1
+from dlfa_spacy.parallel import Link
 from dlfa_spacy.pipeline.sources import open_pipeline, open_source
 from dlfa_spacy.tokenizer import make_tokenizer
 
@@ -54,7 +55,7 @@ def layers(encoder: Annotated[str, typer.Argument()]) -> None:
     for layer in range(depth + 1):
         linker = EncoderLinks(nlp, layer)
         for language, gold in golds.items():
-            found = projected(english, gold, linker, Projection())
+            found = projected(english, gold, linker(gold, english), Projection())
             rows.append({"layer": layer, "language": language, **found})
     write_csv(RESULTS / "projection_layers.csv", rows)
 
@@ -83,15 +84,19 @@ def pud(model: str, uner: Path, pos: Path, text: Path) -> None:
     nlp = open_pipeline(model)
     linker = EncoderLinks(nlp)
     golds = {name: gold_docs(nlp, uner / name / "test.iob2", name) for name in ENTITIES}
+    english = {
+        name: annotated(nlp, english_texts(nlp, text / name)) for name in set(ORDER.values())
+    }
     rows = []
     for source, target in (ENTITIES, ENTITIES[::-1]):
-        found = projected(golds[source], golds[target], linker, Projection())
+        sides = golds[source], golds[target]
+        found = projected(*sides, linker(*sides[::-1]), Projection())
         rows.append({"target": target, "from": f"gold {source}", "confidence": 0.0, **found})
     for target, gold in golds.items():
-        english = annotated(nlp, english_texts(nlp, text / ORDER[target]))
+        sides = english[ORDER[target]], gold
+        links = linker(*sides[::-1])
         for confidence in CONFIDENCES:
-            settings = Projection(min_confidence=confidence)
-            found = projected(english, gold, linker, settings)
+            found = projected(*sides, links, Projection(min_confidence=confidence))
             rows.append({"target": target, "from": "en", "confidence": confidence, **found})
         found = zero_shot(annotated(nlp, gold), gold)
         rows.append({"target": target, "from": "", "confidence": 0.0, **found})
@@ -99,8 +104,7 @@ def pud(model: str, uner: Path, pos: Path, text: Path) -> None:
     rows = []
     for target in TAGS:
         gold = gold_docs(nlp, pos / target / "test.conllu", target)
-        english = annotated(nlp, english_texts(nlp, text / ORDER[target]))
-        rows.append({"target": target, **tag_scores(nlp, english, gold, linker)})
+        rows.append({"target": target, **tag_scores(nlp, english[ORDER[target]], gold, linker)})
     write_csv(RESULTS / "projection_tags.csv", rows)
 
 
@@ -121,16 +125,19 @@ def annotated(nlp: Language, docs: Iterable[Doc]) -> list[Doc]:
 
 
 def projected(
-    source: Sequence[Doc], gold: Sequence[Doc], linker: EncoderLinks, settings: Projection
+    source: Sequence[Doc],
+    gold: Sequence[Doc],
+    links: Sequence[Sequence[Link]],
+    settings: Projection,
 ) -> dict[str, Any]:
     """RETURNS (Dict[str, Any]): Scores of projected entities, in all sentences and in those that
     lost none."""
     tally, everywhere, complete = Tally(), SpanF1(), SpanF1()
     made = [bare_doc(doc.vocab, doc) for doc in gold]
     n_complete = 0
-    for one, doc, right, links in zip(source, made, gold, linker(made, source), strict=True):
+    for one, doc, right, some in zip(source, made, gold, links, strict=True):
         before = tally.lost.total()
-        project(one, doc, links, settings, tally)
+        project(one, doc, some, settings, tally)
         everywhere.add(spans(right), spans(doc))
         if tally.lost.total() == before:
             n_complete += 1
@@ -170,7 +177,7 @@ def tag_scores(
     carried over and zero-shot; and zero-shot among all words."""
     settings, tally = Projection(("tags",)), Tally()
     made = [bare_doc(nlp.vocab, doc) for doc in gold]
-    rows = []
+    rows: list[tuple[str, str, str]] = []
     own = annotated(nlp, made)
     for one, doc, right, guess, links in zip(
         english, made, gold, own, linker(made, english), strict=True

@@ -12,7 +12,7 @@ from spacy.vocab import Vocab
 
 from ...corpora import write_docs
 from ...corpora.bare import bare_doc
-from ...parallel import Link, ParallelCorpus, SentencePair, pair_docs
+from ...parallel import Link, ParallelCorpus, SentencePair, find_sources, pair_docs
 from .silver import LABELS, Projection, Tally, project
 
 # Pairs in one memory zone: what the vocab learned from them is forgotten afterwards.
@@ -117,12 +117,14 @@ def _linked(
 
 
 def _languages(parallel: Path) -> list[str]:
-    corpus = ParallelCorpus(parallel)
-    named = {source.language for source in corpus.sources}
-    if None in named:
-        # A file that names its languages itself has to be read.
-        named = {pair.language for pair in corpus}
-    return sorted(name for name in named if name is not None)
+    found: set[str] = set()
+    for source in find_sources(parallel):
+        if source.language is None:
+            # A file that names its languages itself has to be read.
+            found |= {pair.language for pair in source.read()}
+        else:
+            found.add(source.language)
+    return sorted(found)
 
 
 def _check(nlp: Language, labels: Iterable[str]) -> None:

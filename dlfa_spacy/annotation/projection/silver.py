@@ -44,7 +44,7 @@ class Projection:
     min_confidence: float = 0.0
 
     def __post_init__(self) -> None:
-        for label in self.labels:
+        for label in self.labels or [""]:
             check_choice("--labels", label, list(LABELS))
         check_choice("--lost", self.lost, (MASK, DROP))
         check_number("--max-gap", self.max_gap, self.max_gap >= 0, "0 or more", 1)

@@ -199,6 +199,7 @@ def test_the_command_writes_a_corpus_for_each_language(
     ("options", "words"),
     [
         (["--labels", "lemmas"], "--labels"),
+        (["--labels", ""], "--labels"),
         (["--labels", "tags"], "token.tag"),
         (["--lost", "keep"], "--lost"),
         (["--split", "../x"], "--split"),
