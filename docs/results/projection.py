@@ -1,14 +1,15 @@
 """Score projected labels on parallel text that has gold labels.
 
     python docs/results/projection.py layers assets/encoder
-    python docs/results/projection.py pud MODEL UNER POS PUD
+    python docs/results/projection.py entities MODEL UNER PUD
+    python docs/results/projection.py tags MODEL POS PUD --limit 200
     python docs/results/projection.py table
 
 The first carries the gold entities of the embedded corpus from English to its other languages, with
-links by each layer of an encoder. The second takes PUD, the same sentences in many languages: MODEL
-is a calibrated pipeline, UNER and POS have `<lang>/test.iob2` and `<lang>/test.conllu`, and PUD has
-`cs-en.tsv` and `sv-en.tsv`. Both write a table of numbers beside this file; the third writes
-`docs/projection.md`.
+links by each layer of an encoder. The next two take PUD, the same sentences in many languages:
+MODEL is a calibrated pipeline, UNER and POS have `<lang>/test.iob2` and `<lang>/test.conllu`, and
+PUD has `cs-en.tsv` and `sv-en.tsv`. Each writes numbers beside this file; the last one writes the
+tables of `docs/projection.md`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -79,32 +80,37 @@ def embedded(nlp: Language) -> Iterator[tuple[str, list[Doc]]]:
 
 
 @app.command()
-def pud(model: str, uner: Path, pos: Path, text: Path) -> None:
-    """Entities in German and Russian, tags in Arabic, Hindi and Thai."""
+def entities(model: str, uner: Path, text: Path) -> None:
+    """Entities in German and Russian: from gold ones in the other, and from English."""
     nlp = open_pipeline(model)
     linker = EncoderLinks(nlp)
     golds = {name: gold_docs(nlp, uner / name / "test.iob2", name) for name in ENTITIES}
-    english = {
-        name: annotated(nlp, english_texts(nlp, text / name)) for name in set(ORDER.values())
-    }
+    english = english_docs(nlp, text / ORDER[ENTITIES[0]])
     rows = []
     for source, target in (ENTITIES, ENTITIES[::-1]):
         sides = golds[source], golds[target]
         found = projected(*sides, linker(*sides[::-1]), Projection())
         rows.append({"target": target, "from": f"gold {source}", "confidence": 0.0, **found})
     for target, gold in golds.items():
-        sides = english[ORDER[target]], gold
-        links = linker(*sides[::-1])
+        links = linker(gold, english)
         for confidence in CONFIDENCES:
-            found = projected(*sides, links, Projection(min_confidence=confidence))
+            found = projected(english, gold, links, Projection(min_confidence=confidence))
             rows.append({"target": target, "from": "en", "confidence": confidence, **found})
         found = zero_shot(annotated(nlp, gold), gold)
         rows.append({"target": target, "from": "", "confidence": 0.0, **found})
     write_csv(RESULTS / "projection_entities.csv", rows)
+
+
+@app.command()
+def tags(model: str, pos: Path, text: Path, limit: int = 0) -> None:
+    """Parts of speech in Arabic, Hindi and Thai, in the first `limit` sentences."""
+    nlp = open_pipeline(model)
+    linker = EncoderLinks(nlp)
+    english = english_docs(nlp, text / ORDER[TAGS[0]], limit)
     rows = []
     for target in TAGS:
-        gold = gold_docs(nlp, pos / target / "test.conllu", target)
-        rows.append({"target": target, **tag_scores(nlp, english[ORDER[target]], gold, linker)})
+        gold = gold_docs(nlp, pos / target / "test.conllu", target)[: limit or None]
+        rows.append({"target": target, **tag_scores(nlp, english, gold, linker)})
     write_csv(RESULTS / "projection_tags.csv", rows)
 
 
@@ -112,12 +118,13 @@ def gold_docs(nlp: Language, path: Path, language: str) -> list[Doc]:
     return list(read_docs(path, vocab=nlp.vocab, language=language))
 
 
-def english_texts(nlp: Language, path: Path) -> list[Doc]:
-    lines = path.read_text(encoding="utf-8").splitlines()
+def english_docs(nlp: Language, path: Path, limit: int = 0) -> list[Doc]:
+    """RETURNS (List[Doc]): The English sides, annotated."""
+    lines = path.read_text(encoding="utf-8").splitlines()[: limit or None]
     docs = [nlp.make_doc(line.split("\t")[1]) for line in lines]
     for doc in docs:
         set_language(doc, "en")
-    return docs
+    return annotated(nlp, docs)
 
 
 def annotated(nlp: Language, docs: Iterable[Doc]) -> list[Doc]:
