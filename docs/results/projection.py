@@ -225,7 +225,7 @@ def table() -> None:
 
 
 def cells(row: Any) -> list[str]:
-    name = row["from"] and f"entities of {row['from']}"
+    name = row["from"]
     if row["confidence"]:
         name += f", confidence {row['confidence']} or more"
     numbers = [row[key] for key in ("precision", "recall", "f1", "complete", "complete_f1")]
