@@ -19,6 +19,7 @@ from .export_encoder import export_encoder_cli
 from .import_ import import_cli
 from .init_config import init_config_cli
 from .optimize import optimize_cli
+from .project_labels import project_labels_cli
 from .report import report_cli
 from .suggest_layer import suggest_layer_cli
 from .sweep import sweep_cli
@@ -43,6 +44,7 @@ app.command("optimize")(optimize_cli)
 app.command("export-encoder")(export_encoder_cli)
 app.command("export")(export_cli)
 app.command("import")(import_cli)
+app.command("project-labels")(project_labels_cli)
 app.command("train-on")(train_on_cli)
 app.command("align")(align_cli)
 app.command("distill")(distill_cli)

@@ -8,6 +8,7 @@ from .induce import Induced, induce_dictionary
 from .muse import read_muse, write_muse
 from .pair import Link, SentencePair, one_to_one
 from .pharaoh import read_pharaoh, write_pharaoh, write_words
+from .similarity import link_by_similarity
 from .sources import Source, find_sources
 from .words import WordSplitter, pair_docs
 
@@ -24,6 +25,7 @@ __all__ = [
     "induce_dictionaries",
     "induce_dictionary",
     "link_by_dictionary",
+    "link_by_similarity",
     "one_to_one",
     "pair_docs",
     "read_dictionaries",

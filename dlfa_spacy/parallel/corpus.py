@@ -38,6 +38,7 @@ class ParallelCorpus:
     tokenizer (Optional[PieceTokenizer]): The encoder's, to count wordpieces. Without it no text is
         too long.
     max_length (int): Wordpieces the encoder reads at once, special tokens included.
+    single_links (bool): Leave out links of a file that share a word with another (`one_to_one`).
     long_texts (str): What happens to a pair with a longer side: `"keep"` yields it whole
         (the encoder reads it in windows that overlap), `"window"` cuts it between links that do not
         cross (see `cut_pair`), `"drop"` leaves it out.
@@ -52,6 +53,7 @@ class ParallelCorpus:
         languages: Sequence[str] | None = None,
         dictionaries: Mapping[str, WordDictionary] | None = None,
         limit: int = 0,
+        single_links: bool = True,
         tokenizer: PieceTokenizer | None = None,
         max_length: int = 128,
         long_texts: str = "keep",
@@ -65,6 +67,7 @@ class ParallelCorpus:
         self.languages = None if languages is None else set(languages)
         self.dictionaries = dict(dictionaries or {})
         self.limit = limit
+        self.single_links = single_links
         self.tokenizer = tokenizer
         self.room = max_length
         self.long_texts = long_texts
@@ -134,7 +137,9 @@ class ParallelCorpus:
             # Whoever counted these words separated them by blanks.
             words = source.split(), target.split()
             links = parse_links(raw.links, len(words[0]), len(words[1]), *raw.place)
-            return SentencePair(raw.language, *words, one_to_one(links), source, target)
+            if self.single_links:
+                links = one_to_one(links)
+            return SentencePair(raw.language, *words, links, source, target)
         words = self._split(source), self._split(target)
         links = []
         if raw.language in self.dictionaries:

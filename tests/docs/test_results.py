@@ -334,3 +334,30 @@ def test_what_is_said_of_tags_and_fine_tuning_is_what_was_measured() -> None:
         for x in ("layer//8", "scalar", DLFA, CONTROL.rstrip("/"))
     )
     assert f"over that layer 8 {layer}, scalar mix {mix}, DLFA {dlfa}, its control {fixed}" in text
+
+
+def test_what_is_said_of_projection_is_what_was_measured() -> None:
+    text = said("docs", "projection.md")
+    table = pandas.read_csv(RESULTS / "projection_entities.csv", keep_default_na=False)
+    found = {
+        (row["target"], row["from"], row["confidence"]): row
+        for row in table.to_dict(orient="records")
+    }
+    lost = [
+        int(sum(found[x, "en", 0][y] for y in ("unlinked", "gap", "overlap"))) for x in ("de", "ru")
+    ]
+    n_english = found["de", "en", 0]["entities"]
+    assert f"Of {n_english:,} English entities {lost[0]} were lost" in text
+    assert f"to German, {lost[1]} on" in text
+    for target, source in (("ru", "de"), ("de", "ru")):
+        assert round(100 * found[target, f"gold {source}", 0]["f1"]) == 63
+    gains = [100 * (found[x, "en", 0]["f1"] - found[x, "", 0]["f1"]) for x in ("de", "ru")]
+    assert f"by {gains[0]:.1f} points" in text and abs(gains[1]) < 0.5
+    right = [round(100 * found[x, "en", 0.8]["precision"]) for x in ("de", "ru")]
+    assert f"{right[0]} and {right[1]} of 100 are right" in text
+    layers = pandas.read_csv(RESULTS / "projection_layers.csv")
+    words = 100 * layers[~layers.language.str.contains(",")].groupby("layer").f1.mean()
+    assert "F1 is 97." in text and round(words[8]) == 97
+    assert words[6:].max() - words[6:].min() < 1
+    tags = pandas.read_csv(RESULTS / "projection_tags.csv")
+    assert (tags.right < tags.zero_shot_tagged).all() and (tags.tagged.round(2) == 0.75).all()
