@@ -4,8 +4,11 @@
 `spacy_cli` is `dlfa_spacy.cli.spacy_group:app`, which adds `app` to spaCy's own.
 """
 
+from typing import Annotated
+
 import typer
 
+from ..about import __version__
 from .align import align_cli
 from .analyze import analyze_app
 from .annotate import annotate_cli
@@ -25,14 +28,39 @@ from .suggest_layer import suggest_layer_cli
 from .sweep import sweep_cli
 from .train_on import train_on_cli
 
-app = typer.Typer(
-    name="dlfa",
-    help="Zero-shot cross-lingual transfer with every layer of a multilingual transformer: train "
-    "on English, run in other languages.",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    add_completion=False,
-)
+app = typer.Typer(name="dlfa", no_args_is_help=True, rich_markup_mode="rich")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"dlfa_spacy {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def dlfa(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Zero-shot cross-lingual transfer with every layer of a multilingual transformer: train on
+    English, run in other languages.
+
+    [bold]To begin with[/]
+
+      [cyan]dlfa annotate texts.txt annotated --model xx_dlfa_ner[/]
+
+      [cyan]dlfa convert my_corpus corpus[/]
+
+      [cyan]dlfa init-config --task ner --aggregation scalar ner.cfg[/]
+
+      [cyan]dlfa evaluate training/model-best corpus[/]
+
+      [cyan]dlfa COMMAND --help[/]
+    """
+
+
 app.command("init-config")(init_config_cli)
 app.command("convert")(convert_cli)
 app.command("evaluate")(evaluate_cli)
