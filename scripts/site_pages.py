@@ -28,6 +28,7 @@ PATTERNS = (
     "docs/**/*.svg",
     "examples/*",
 )
+CODE = re.compile(r"\[cyan\](.*)\[/\]( \\)?")
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
@@ -47,7 +48,7 @@ def commands() -> str:
     context = typer.Context(command, info_name="dlfa")
     text = typer.cli.get_docs_for_click(obj=command, ctx=context, name="dlfa", title="Commands")
     # What the terminal shows in color stands in its own lines, or within one.
-    text = re.sub(r"^ *\[cyan\](.*?)\[/\]$", _block, text, flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"(?:^ +\[cyan\].*\[/\](?: \\)?\n?)+", _block, text, flags=re.MULTILINE)
     text = re.sub(r"\[cyan\](.*?)\[/\]", r"`\1`", text)
     text = re.sub(r"\[bold\](.*?)\[/\]", r"**\1**", text)
     # <xx> is no tag.
@@ -55,5 +56,8 @@ def commands() -> str:
 
 
 def _block(found: re.Match[str]) -> str:
-    lines = [line.strip() for line in found[1].splitlines()]
-    return "```bash\n" + " \\\n    ".join(lines) + "\n```"
+    lines: list[str] = []
+    for line, end in CODE.findall(found[0]):
+        goes_on = bool(lines) and lines[-1].endswith("\\")
+        lines.append(f"{'    ' if goes_on else ''}{line}{end}")
+    return "```bash\n" + "\n".join(lines) + "\n```\n"

@@ -19,6 +19,7 @@ from .distill import distill_cli
 from .evaluate import evaluate_cli
 from .export import export_cli
 from .export_encoder import export_encoder_cli
+from .help_text import add_help
 from .import_ import import_cli
 from .init_config import init_config_cli
 from .optimize import optimize_cli
@@ -79,6 +80,7 @@ app.command("distill")(distill_cli)
 app.command("benchmark")(benchmark_cli)
 app.command("suggest-layer")(suggest_layer_cli)
 app.add_typer(analyze_app, name="analyze")
+add_help(app)
 
 
 def main() -> None:

@@ -2,10 +2,12 @@
 
 import re
 
+import pytest
 from typer.testing import CliRunner
 
 from dlfa_spacy.about import __version__
 from dlfa_spacy.cli import app
+from dlfa_spacy.cli.help_text import flowing
 
 
 def said(*arguments: str) -> str:
@@ -23,3 +25,30 @@ def test_without_arguments_it_says_what_to_do_first_and_that_can_be_typed() -> N
     assert len(commands) == 4
     for command in commands:
         assert f"dlfa {command}" in said(command, "--help")
+
+
+def test_paragraphs_flow_and_long_examples_go_on_after_a_backslash() -> None:
+    words = " ".join(f"--option-{n} value" for n in range(9))
+    found = flowing(f"One\nline.\n\n  [cyan]dlfa a\n  --b[/]\n  [cyan]dlfa c {words}[/]\n\nEnd.")
+    first, example, last = found.split("\n\n")
+    assert (first, last) == ("One line.", "End.")
+    plain = re.sub(r"\[/?(?:cyan)?\]", "", example)
+    assert plain.replace(" \\\n    ", " ").splitlines() == ["  dlfa a --b", f"  dlfa c {words}"]
+    assert all(len(line) <= 76 for line in plain.splitlines())
+
+
+@pytest.mark.parametrize("spacy_s", [False, True], ids=["dlfa", "spacy dlfa"])
+def test_the_help_of_every_command_is_rendered(spacy_s: bool) -> None:
+    from spacy.cli._util import app as spacy_app
+
+    from dlfa_spacy.cli import spacy_group
+
+    assert spacy_group.app is app
+    names = [command.name for command in app.registered_commands]
+    assert len(names) > 15
+    for name in names:
+        arguments = ["dlfa", str(name)] if spacy_s else [str(name)]
+        runner = CliRunner(env={"NO_COLOR": "1", "COLUMNS": "80"})
+        found = runner.invoke(spacy_app if spacy_s else app, [*arguments, "--help"]).output
+        assert f"dlfa {name}" in found
+        assert "[cyan]" not in found and "[bold]" not in found and "[/]" not in found
