@@ -7,10 +7,6 @@
 """
 
 import json
-import shutil
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -18,15 +14,10 @@ import pandas
 import typer
 
 from dlfa_spacy.about import __version__
+from dlfa_spacy.files.writing import replacing, write_text
 from dlfa_spacy.pipeline.heads import load_heads
+from dlfa_spacy.pipeline.packaging import build_package
 
-# `spacy package` would pin spacy-transformers to the minor version it finds, and packages made so
-# do not load with the next one.
-REQUIREMENTS = [
-    f"dlfa-spacy>={__version__},<0.2.0",
-    "spacy-transformers>=1.4,<2.1",
-    "torch>=2.2",
-]
 DESCRIPTION = (
     "Entities (PER, ORG, LOC), universal parts of speech, sentences and topics for texts in a "
     "hundred languages: trained on English only, transferred zero-shot."
@@ -54,42 +45,28 @@ def main(
 ) -> None:
     """Add card, licenses and measured scores; build sdist and wheel."""
     nlp = load_heads(heads / "heads", encoder)
-    nlp.meta.update(
-        {
-            "name": name,
-            "version": version,
-            "description": DESCRIPTION,
-            "author": "dlfa_spacy developers",
-            "license": "CC BY-SA 4.0",
-            "sources": [
-                {"name": source, "license": licence, "author": author, "url": ""}
-                for source, licence, author in SOURCES
-            ],
-            "requirements": REQUIREMENTS,
-            "performance": {**nlp.meta.get("performance", {}), **measured(heads)},
-        }
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        made = Path(folder) / "pipeline"
-        nlp.to_disk(made)
-        shutil.copy(heads / "README.md", made / "README.md")
-        shutil.copy(heads / "LICENSE", made / "LICENSE")
-        shutil.copy(encoder / "LICENSE", made / "LICENSES_SOURCES")
-        built = Path(folder) / "built"
-        built.mkdir()
-        build(made, built)
-        package = next(built.glob(f"xx_{name}-*"))
-        target = out / package.name
-        shutil.rmtree(target, ignore_errors=True)
-        out.mkdir(parents=True, exist_ok=True)
-        shutil.move(package, target)
-        if pipeline is not None:
-            shutil.rmtree(pipeline, ignore_errors=True)
-            pipeline.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(made, pipeline)
-        wheel = next((target / "dist").glob("*.whl"))
-        (out / "latest.txt").write_text(wheel.name + "\n", encoding="utf-8")
-    typer.echo(f"Wrote {target / 'dist' / wheel.name} ({wheel_megabytes(target / 'dist'):.0f} MB)")
+    meta = {
+        "description": DESCRIPTION,
+        "author": "dlfa_spacy developers",
+        "license": "CC BY-SA 4.0",
+        "sources": [
+            {"name": source, "license": licence, "author": author, "url": ""}
+            for source, licence, author in SOURCES
+        ],
+        "performance": {**nlp.meta.get("performance", {}), **measured(heads)},
+    }
+    texts = {
+        "README.md": heads / "README.md",
+        "LICENSE": heads / "LICENSE",
+        "LICENSES_SOURCES": encoder / "LICENSE",
+    }
+    files = {file: path.read_text(encoding="utf-8") for file, path in texts.items()}
+    wheel = build_package(nlp, out, name=name, version=version, meta=meta, files=files)
+    if pipeline is not None:
+        with replacing(pipeline) as target:
+            nlp.to_disk(target)
+    write_text(out / "latest.txt", wheel.name + "\n")
+    typer.echo(f"Wrote {wheel} ({wheel.stat().st_size / 1e6:.0f} MB)")
 
 
 def measured(heads: Path) -> dict[str, dict[str, float]]:
@@ -102,19 +79,6 @@ def measured(heads: Path) -> dict[str, dict[str, float]]:
     for row in pandas.read_csv(path).itertuples():
         found.setdefault(f"{row.corpus}_{row.text}_{row.metric}", {})[row.language] = row.value
     return json.loads(json.dumps(found))
-
-
-def build(pipeline: Path, built: Path) -> None:
-    """Run `spacy package`, without an isolated build environment: that one would want a network."""
-    command = [sys.executable, "-m", "spacy", "package", str(pipeline), str(built)]
-    command += ["--build", "none", "--force"]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    (package,) = [path for path in built.iterdir() if path.is_dir()]
-    subprocess.run([sys.executable, "setup.py", "-q", "bdist_wheel"], check=True, cwd=package)
-
-
-def wheel_megabytes(folder: Path) -> float:
-    return sum(path.stat().st_size for path in folder.glob("*.whl")) / 1e6
 
 
 if __name__ == "__main__":

@@ -41,7 +41,9 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from spacy.util import load_model_from_config
 from tiny import tiny_bert
+from typer.testing import CliRunner
 
+from dlfa_spacy.cli import app
 from dlfa_spacy.encoder.model import TransformerModel
 
 
@@ -286,29 +288,23 @@ except ValueError as error:
 
 @pytest.mark.slow
 def test_wheel_in_a_clean_folder(bert: str, tmp_path: Path) -> None:
-    from spacy.cli.package import package
-
     nlp = trained(bert, ["tagger", "ner"])
     nlp.to_disk(tmp_path / "model")
-    (tmp_path / "packages").mkdir()
-    # `--build wheel` wants the network for its isolated environment; pip does the same without.
-    package(
-        tmp_path / "model",
-        tmp_path / "packages",
-        name="tiny",
-        version="1.2.3",
-        create_sdist=False,
-        create_wheel=False,
-    )
+    (tmp_path / "scores.md").write_text("# Scores of x\n\n| de | 61.5 |\n", encoding="utf-8")
+    options = ["--name", "tiny", "--version", "1.2.3", "--license", "CC0"]
+    arguments = ["package", str(tmp_path / "model"), str(tmp_path / "packages"), *options]
+    done = CliRunner().invoke(app, [*arguments, "--scores", str(tmp_path)])
+    assert done.exit_code == 0, done.output
     source = tmp_path / "packages" / "xx_tiny-1.2.3"
-    requirements = (source / "meta.json").read_text(encoding="utf-8")
-    assert "dlfa-spacy" in requirements or "dlfa_spacy" in requirements
+    assert srsly.read_json(source / "meta.json")["license"] == "CC0"
+    requirements = srsly.read_json(source / "meta.json")["requirements"]
+    assert "spacy-transformers>=1.4,<2.1" in requirements
+    card = (source / "README.md").read_text(encoding="utf-8")
+    assert 'spacy.load("xx_tiny")' in card and "| de | 61.5 |" in card
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
     offline = ["--no-deps", "--no-index"]
-    wheels, site = str(tmp_path / "dist"), str(tmp_path / "site")
-    build = [*pip, "wheel", *offline, "--no-build-isolation", "-w", wheels, str(source)]
-    subprocess.run(build, check=True, capture_output=True)
-    (wheel,) = Path(wheels).glob("xx_tiny-1.2.3*.whl")
+    site = str(tmp_path / "site")
+    (wheel,) = (source / "dist").glob("xx_tiny-1.2.3*.whl")
     subprocess.run([*pip, "install", *offline, "--target", site, str(wheel)], check=True)
     code = """
 import spacy, sys
