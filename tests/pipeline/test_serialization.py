@@ -210,18 +210,22 @@ import multiprocessing, sys
 import spacy
 
 if __name__ == "__main__":
+    # What reaches a process is pickled by either way of starting it; importing all this anew takes
+    # longest, and one model does.
     multiprocessing.set_start_method("spawn")
+    cheaper = {"forkserver"} & set(multiprocessing.get_all_start_methods())
+    multiprocessing.set_forkserver_preload(["spacy_transformers", "dlfa_spacy.encoder.model"])
     texts = sys.argv[1].split("|") * 3
     def read(docs):
         return [([t.tag_ for t in d], [round(v, 4) for v in d.cats.values()],
                  [(e.start, e.end, e.label_) for e in d.ents]) for d in docs]
-    # All in one process: it takes longest to import.
     for model in sys.argv[2:]:
         nlp = spacy.load(model)
         one = read(nlp.pipe(texts, batch_size=2))
         two = read(nlp.pipe(texts, batch_size=2, n_process=2))
         assert one == two, (model, one, two)
         print(len(two))
+        multiprocessing.set_start_method("forkserver" if cheaper else "spawn", force=True)
 """
 
 
