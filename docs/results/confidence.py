@@ -1,4 +1,4 @@
-"""Write the table of docs/confidence.md: python docs/results/confidence.py RUNS PAGE
+"""Write the tables of docs/confidence.md: python docs/results/confidence.py RUNS PAGE
 
 RUNS holds CORPUS_uncalibrated and CORPUS_calibrated of `dlfa evaluate --calibration --out`.
 """
@@ -55,6 +55,21 @@ def table(runs: Path) -> str:
     return markdown_table(HEADER, rows)
 
 
+def by_language(runs: Path) -> str:
+    """RETURNS (str): The error before and after, a row for each language and a column a corpus."""
+    cells: dict[str, dict[str, str]] = {}
+    names = [path.name.removesuffix("_calibrated") for path in sorted(runs.glob("*_calibrated"))]
+    for name in names:
+        before = read(runs / f"{name}_uncalibrated")
+        for code, after in read(runs / f"{name}_calibrated").items():
+            found = f"{percent(before[code]['ece'])} → {percent(after['ece'])}"
+            cells.setdefault(code, {})[name] = found
+    order = sorted(cells, key=lambda code: (code != "en", code))
+    rows = [[code, *(cells[code].get(name, "") for name in names)] for code in order]
+    return markdown_table(["language", *names], rows)
+
+
 if __name__ == "__main__":
     runs, page = Path(sys.argv[1]), Path(sys.argv[2])
     insert_between_markers(page, table(runs), "<!-- confidence -->")
+    insert_between_markers(page, by_language(runs), "<!-- confidence-languages -->")
