@@ -1,6 +1,6 @@
 """What packed rows are worth for each kind of encoder: the same encoder with and without padding.
 
-    python benchmarks/padding.py --page docs/encoders.md
+    python -m benchmarks.padding --page docs/encoders.md
 
 Encoders of random weights in the width of published ones and with few layers; windows as long as
 the sentences of the corpus. In one process and interleaved rounds; medians and ratios.
