@@ -1,7 +1,7 @@
 """What packed rows, their budget, and blocks that are cast once are worth.
 
-    python benchmarks/packing.py --page docs/benchmarks.md
-    python benchmarks/packing.py --shape base --page docs/benchmarks.md
+    python -m benchmarks.packing --page docs/benchmarks.md
+    python -m benchmarks.packing --shape base --page docs/benchmarks.md
 
 Prediction with attention and ner: as it is shipped, and with one thing changed; and the encoder
 alone. In one process and interleaved rounds; medians and ratios.
