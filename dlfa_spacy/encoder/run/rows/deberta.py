@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -11,12 +10,12 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers.models.deberta_v2.modeling_deberta_v2 import build_relative_position
 
 from ..attention import mixed_by_length
+from .bert import BertRows
 from .bucket import Bucket
-from .contract import Rows
 
 
-class DebertaRows(Rows):
-    """DeBERTa, which norms after each block.
+class DebertaRows(BertRows):
+    """DeBERTa: BERT but for its attention.
 
     Its own forward pass multiplies every row with all relative positions that there are, 512 in
     v3. Here a window meets those that it has.
@@ -33,32 +32,6 @@ class DebertaRows(Rows):
     def computes(transformer: Any) -> bool:
         encoder = transformer.encoder
         return encoder.relative_attention and encoder.conv is None and transformer.z_steps <= 1
-
-    @staticmethod
-    def blocks(transformer: Any) -> nn.ModuleList:
-        blocks: nn.ModuleList = transformer.encoder.layer
-        return blocks
-
-    @staticmethod
-    def skipped(transformer: Any) -> Iterator[nn.Module]:
-        yield transformer
-        yield transformer.encoder
-        for block in transformer.encoder.layer:
-            yield from (block, block.attention, block.attention.self)
-
-    def embed(self) -> Tensor:
-        hidden: Tensor = self.transformer.embeddings(
-            input_ids=self.bucket.upload(self.bucket.ids)[None],
-            token_type_ids=self.bucket.upload(self.bucket.types)[None],
-            position_ids=self.bucket.upload(self.bucket.positions)[None],
-        )[0]
-        return hidden
-
-    def run(self, block: Any, hidden: Tensor) -> Tensor:
-        mixed = self._attend(block.attention.self, hidden)
-        attended = block.attention.output(mixed, hidden)
-        out: Tensor = block.output(block.intermediate(attended), attended)
-        return out
 
     def _attend(self, attention: Any, hidden: Tensor) -> Tensor:
         dropout = attention.dropout.p if attention.training else 0.0
