@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -107,6 +108,12 @@ def few_shot_curve(
         for seed in (curve.seeds if count else curve.seeds[:1])
     ]
     rows: list[dict[str, Any]] = []
+
+    def scores(code: str) -> list[dict[str, Any]]:
+        return list(_scores(nlp, files[code], curve.limit))
+
+    # The pipeline as it is scores the same whatever comes after.
+    before = functools.cache(scores)
     for number, code in enumerate(languages):
         for done, (regime, count, seed) in enumerate(plan, start=number * len(plan)):
             name = f"{code}: {count} texts, {regime}, seed {seed}"
@@ -119,7 +126,7 @@ def few_shot_curve(
                 train_on(nlp, chosen, own, beside=mixed, gpu_id=gpu_id)
             run = {"language": code, "regime": regime, "texts": count, "seed": seed}
             for scored in (code, curve.source):
-                rows += [{**run, **row} for row in _scores(nlp, files[scored], curve.limit)]
+                rows += [{**run, **row} for row in (scores if count else before)(scored)]
         write_csv(out / TABLE, rows)
     set_weights(nlp, frozen, initial)
     return out / TABLE
