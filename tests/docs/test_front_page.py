@@ -42,3 +42,9 @@ def test_the_picture_is_what_the_pipeline_finds(
 
 def test_it_is_read_in_three_minutes() -> None:
     assert len(README.split()) <= 900
+
+
+def test_its_size_is_the_pipeline_s(nlp: Language, tmp_path: Path) -> None:
+    nlp.to_disk(tmp_path)
+    size = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
+    assert f"| {size / 1e6:.0f} MB |" in README
