@@ -188,20 +188,20 @@ def unigram_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def tiny_xlm_roberta(folder: Path) -> str:
-    torch.manual_seed(5)
-    tokenizer = unigram_tokenizer()
-    # As in XLM-R, two positions are never used: 66 of them make 64.
-    sizes = {**SIZES, "max_position_embeddings": 66, "initializer_range": 0.2}
-    config = XLMRobertaConfig(vocab_size=len(tokenizer), pad_token_id=1, **sizes)
-    return _save(folder, XLMRobertaModel(config), tokenizer)
+    return _of_roberta(folder, 5, XLMRobertaConfig, XLMRobertaModel)
 
 
 def tiny_camembert(folder: Path) -> str:
-    torch.manual_seed(8)
+    return _of_roberta(folder, 8, CamembertConfig, CamembertModel)
+
+
+def _of_roberta(folder: Path, seed: int, config: Any, model: Any) -> str:
+    torch.manual_seed(seed)
     tokenizer = unigram_tokenizer()
+    # As in XLM-R, two positions are never used: 66 of them make 64.
     sizes = {**SIZES, "max_position_embeddings": 66, "initializer_range": 0.2}
-    config = CamembertConfig(vocab_size=len(tokenizer), pad_token_id=1, **sizes)
-    return _save(folder, CamembertModel(config), tokenizer)
+    made = model(config(vocab_size=len(tokenizer), pad_token_id=1, **sizes))
+    return _save(folder, made, tokenizer)
 
 
 # Byte-pair vocabularies
