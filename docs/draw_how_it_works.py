@@ -9,8 +9,10 @@ color shows the gradient going back the same way.
 from collections.abc import Callable
 from pathlib import Path
 
-WIDTH, HEIGHT = 960, 458
-CROP = 22  # of the empty space above
+from spacy.displacy.render import DEFAULT_LABEL_COLORS
+
+WIDTH, HEIGHT = 960, 526
+CEILING = -46
 TOP, BOTTOM = 172, 452  # of the large cards
 TITLE, SUBTITLE = BOTTOM - 31, BOTTOM - 13  # baselines of what is written at their feet
 # Height of each layer's wire, last layer first; the gap stands for the layers not drawn.
@@ -51,6 +53,7 @@ text { font-family: -apple-system, "Segoe UI", "Noto Sans", Helvetica, Arial, sa
 .component { fill: var(--blue); } .on { fill: var(--back); font-weight: 600; font-size: 14px; }
 .pill { fill: var(--back); stroke: var(--edge); }
 .cell { fill: var(--cell); } .special { fill: var(--special); } .dot { fill: var(--blue); }
+.entity { fill: #1f2328; } .label { fill: #1f2328; font-size: 10px; font-weight: bold; }
 .rule { stroke: var(--edge); } .gap { fill: var(--muted); }
 .go { stroke: var(--blue); stroke-width: 1.8; fill: none; marker-end: url(#go); }
 .wire { stroke: var(--blue); stroke-width: 1.8; fill: none; }
@@ -59,6 +62,10 @@ text { font-family: -apple-system, "Segoe UI", "Noto Sans", Helvetica, Arial, sa
 .thread { stroke: var(--orange); stroke-width: 1.6; fill: none; stroke-dasharray: 4 3; }
 .gohead { fill: var(--blue); } .comehead { fill: var(--orange); }
 """
+ENTITIES = "".join(
+    f".{label.lower()} {{ fill: {DEFAULT_LABEL_COLORS[name]}; }}\n"
+    for label, name in (("PER", "PERSON"), ("LOC", "LOC"))
+)
 
 
 def text(x: float, y: float, content: str, kind: str = "") -> str:
@@ -85,15 +92,33 @@ def card(x: float, width: float, title: str, subtitle: str) -> list[str]:
 
 def header() -> list[str]:
     return [
-        text(30, 68, "Every layer of one encoder, for every component", "head"),
-        text(30, 94, "Each component listens with an aggregation of its own.", "small"),
+        text(30, 14, "Every layer of one encoder, for every component", "head"),
+        text(30, 40, "Each component listens with an aggregation of its own.", "small"),
         line("go", (30, 132), (62, 132)),
         text(74, 136, "forward", "small"),
         line("come", (178, 132), (146, 132)),
         text(190, 136, "gradient, into every layer that is read", "small"),
+        text(594, 0, "Doc", "tag end"),
         text(594, 75, "component", "tag end"),
         text(594, 136, "pooling", "tag end"),
     ]
+
+
+def outputs() -> list[str]:
+    """What the components write into the last sentence but one: entities as displaCy shows them,
+    parts of speech, and a category."""
+    ner, tagger, textcat = (centre for centre, *_ in COLUMNS)
+    parts = []
+    for centre, *_ in COLUMNS:
+        parts.append(line("go", (centre, 50), (centre, 32)))
+    for y, word, label in ((-30, "Анна", "PER"), (-2, "Берлине", "LOC")):
+        parts.append(box(ner - 48, y, 96, 24, label.lower(), 6))
+        parts.append(text(ner - 41, y + 16, word, "entity"))
+        parts.append(text(ner + 42, y + 16, label, "label end"))
+    for y, tags in ((-14, "PROPN VERB"), (14, "ADP PROPN")):
+        parts.append(text(tagger, y, tags, "tag mid"))
+    parts.append(text(textcat, 0, "travel", "tag mid"))
+    return parts
 
 
 def docs(x: float, width: float) -> list[str]:
@@ -190,8 +215,9 @@ def draw() -> str:
     """RETURNS (str): The picture."""
     middle = (TOP + 400) / 2
     parts = [
-        box(0.5, CROP + 0.5, WIDTH - 1, HEIGHT - 1, "back", 12),
+        box(0.5, CEILING + 0.5, WIDTH - 1, HEIGHT - 1, "back", 12),
         *header(),
+        *outputs(),
         *docs(30, 188),
         line("go", (218, middle), (237, middle)),
         *wordpieces(244, 150),
@@ -210,12 +236,12 @@ def draw() -> str:
     )
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 {CROP} {WIDTH} {HEIGHT}" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 {CEILING} {WIDTH} {HEIGHT}" '
             f'width="{WIDTH}" height="{HEIGHT}" role="img" aria-labelledby="title">',
             '<title id="title">How dlfa_spacy works: texts become wordpieces, wordpieces become '
-            "all layers of an encoder, each component aggregates the layers it reads, and "
-            "gradients go back into every one of them.</title>",
-            f"<style>{STYLE}</style>",
+            "all layers of an encoder, each component aggregates the layers it reads and "
+            "writes into the text, and gradients go back into every one of them.</title>",
+            f"<style>{STYLE}{ENTITIES}</style>",
             f"<defs>{arrow('go')}{arrow('come')}</defs>",
             *parts,
             "</svg>",

@@ -8,6 +8,7 @@ from __future__ import annotations
 _TABLE = """
 af Afrikaans Latin Germanic
 ar Arabic Arabic Afro-Asiatic
+az Azerbaijani Latin Turkic
 be Belarusian Cyrillic Slavic
 bg Bulgarian Cyrillic Slavic
 bn Bengali Bengali Indo-Aryan

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .figures import INK, legend, plain_axes, pyplot, style_of, svg_of
+from .drawing import INK, WIDTH, in_page, legend, plain_axes, pyplot, style_of, svg_of
 
 # Language -> run -> `Calibration.to_dict`.
 Languages = Mapping[str, Mapping[str, Any]]
-COLUMNS = 4
+COLUMNS = 3
 # Lines of one figure.
 MOST = 12
 
@@ -25,15 +25,19 @@ def reliability_plot(languages: Languages, title: str) -> str:
     rows = -(-len(languages) // COLUMNS)
     columns = min(COLUMNS, len(languages))
     figure, grid = plt.subplots(
-        rows, columns, figsize=(2.1 * columns, 2.2 * rows), squeeze=False, sharex=True, sharey=True
+        rows,
+        columns,
+        figsize=(WIDTH / COLUMNS * columns, 1.9 * rows),
+        squeeze=False,
+        sharex=True,
+        sharey=True,
     )
     for axes, (code, runs) in zip(grid.flat, languages.items(), strict=False):
         axes.plot([0, 100], [0, 100], color=INK, linewidth=0.6, linestyle=":")
         for number, (name, made) in enumerate(runs.items()):
-            color, marker = style_of(number)
             points = [(100 * sure, 100 * right) for n, sure, right in made["bins"] if n]
-            axes.plot(*zip(*points, strict=True), marker=marker, color=color, label=name,
-                      markersize=3, linewidth=1)  # fmt: skip
+            axes.plot(*zip(*points, strict=True), label=name, markersize=3, linewidth=1,
+                      **style_of(number))  # fmt: skip
         errors = " / ".join(f"{100 * made['ece']:.1f}" for made in runs.values())
         axes.set_title(f"{code}  ECE {errors}", color=INK, fontsize=9)
         plain_axes(axes, "", "")
@@ -46,9 +50,7 @@ def reliability_plot(languages: Languages, title: str) -> str:
     if len(names) > 1:
         figure.legend(handles, names, frameon=False, labelcolor=INK, loc="lower left",
                       bbox_to_anchor=(0, 1.0), ncol=2)  # fmt: skip
-    svg = svg_of(figure, title)
-    plt.close(figure)
-    return svg
+    return in_page(svg_of(figure), title)
 
 
 def risk_plot(languages: Languages, title: str) -> str:
@@ -64,14 +66,10 @@ def risk_plot(languages: Languages, title: str) -> str:
     first = {code: next(iter(runs.values())) for code, runs in languages.items()}
     chosen = sorted(first, key=lambda code: -first[code]["n"])[:MOST]
     for number, code in enumerate(code for code in first if code in chosen):
-        color, marker = style_of(number)
         risk = {float(share): 100 * value for share, value in first[code]["risk"].items()}
-        dashes = "--" if number >= MOST // 2 else "-"
-        axes.plot([100 * share for share in risk], list(risk.values()), dashes, marker=marker,
-                  color=color, label=code, markersize=4)  # fmt: skip
+        shares = [100 * share for share in risk]
+        axes.plot(shares, list(risk.values()), label=code, markersize=4, **style_of(number))
     axes.set_ylim(bottom=0)
     plain_axes(axes, "predictions kept, percent, the most certain first", "wrong, percent")
-    legend(axes)
-    svg = svg_of(figure, title)
-    plt.close(figure)
-    return svg
+    legend(axes, columns=4)
+    return in_page(svg_of(figure), title)

@@ -13,12 +13,12 @@ from ..files.markdown import percent, points
 from ..statistics.significance import Significance
 from .comparison import Comparison, Row, Statistic
 from .curves import Column, Curves
-from .figures import curve_plot, dot_plot, heat_map, layer_plot
+from .figures import curve_plot, dot_plot, layer_plot
 from .parts import (
     calibration_figures,
     confusion_tables,
     group_tables,
-    language_name,
+    language_tables,
     layer_weight_figures,
     sentences,
 )
@@ -37,20 +37,13 @@ def _difference(value: Statistic | None) -> dict[str, str]:
     return {"mean": f"{mark}{points(value.mean)}", "sd": sd, "kind": kind}
 
 
-def _row(row: Row, comparison: Comparison, best: dict[str, float], best_mean: float) -> Any:
+def _row(row: Row, comparison: Comparison, best_mean: float) -> Any:
     several = len(comparison.rows) > 1 and not row.is_bound
     return {
         "variant": row.variant,
         "note": row.note,
         "bound": row.is_bound,
         "seeds": row.targets.n,
-        "cells": [
-            {
-                "mean": percent(row.languages[code].mean),
-                "best": several and row.languages[code].mean == best[code],
-            }
-            for code in comparison.languages
-        ],
         "targets": {
             "mean": percent(row.targets.mean),
             "sd": percent(row.targets.sd) if row.targets.sd is not None else "",
@@ -111,10 +104,8 @@ def _tests(comparison: Comparison) -> list[dict[str, Any]]:
 def _section(comparison: Comparison, figures: bool, with_sentences: bool) -> dict[str, Any]:
     rows = comparison.rows
     results = [row for row in rows if not row.is_bound]
-    best = {code: max(r.languages[code].mean for r in results) for code in comparison.languages}
     best_mean = max(r.targets.mean for r in results)
     setting = comparison.setting
-    against = any(row.baseline_by_language for row in rows)
     # Figures for the metric that stands for its task: the others would only repeat the picture.
     draw = figures and comparison.is_main
     paper = comparison.groups.get("paper", {})
@@ -123,23 +114,17 @@ def _section(comparison: Comparison, figures: bool, with_sentences: bool) -> dic
         "main": comparison.is_main,
         "in_short": comparison.in_short(),
         "statements": comparison.statements(),
-        "languages": [{"code": code, "name": language_name(code)} for code in comparison.languages],
+        "languages": language_tables(comparison),
         "source": setting.source,
         "paper_groups": [
             {"name": name, "languages": ", ".join(codes)} for name, codes in paper.items()
         ],
-        "rows": [_row(row, comparison, best, best_mean) for row in rows],
+        "rows": [_row(row, comparison, best_mean) for row in rows],
         "tests": _tests(comparison),
         "groups": group_tables(comparison) if comparison.is_main else [],
         "confusions": confusion_tables(comparison) if comparison.is_main else [],
         "sentences": (sentences(comparison) if with_sentences and comparison.is_main else []),
         # The SVG is ours, with every label escaped by matplotlib.
-        "heat_map": Markup(heat_map(comparison)) if draw else "",
-        "heat_map_caption": (
-            "Difference to the last layer in percentage points: blue is better, red is worse."
-            if against
-            else "Scores by language."
-        ),
         "dot_plot": Markup(dot_plot(comparison)) if draw and len(rows) > 1 else "",
         "layer_plot": Markup(layer_plot(comparison)) if draw else "",
     }

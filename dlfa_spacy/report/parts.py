@@ -9,12 +9,12 @@ from markupsafe import Markup
 
 from ..evaluation.examples import read_examples, render
 from ..evaluation.languages import NAME, base
-from ..files.markdown import percent
+from ..files.markdown import percent, points
 from ..metrics.classification import NOTHING
 from ..metrics.names import task_of
 from .calibration_plots import reliability_plot, risk_plot
 from .common_confusions import common_confusions
-from .comparison import Comparison
+from .comparison import Comparison, Row
 from .figures import weights_plot
 from .scored_runs import Run
 
@@ -86,6 +86,50 @@ def _cell(share: float | None, count: float) -> dict[str, Any]:
     shown = f"{count:,.0f}" if count >= 10 or count == round(count) else f"{count:.1f}"
     text = shown if share is None else f"{percent(share, 0)} % ({shown})"
     return {"text": text, "share": round(share or 0.0, 3)}
+
+
+def language_tables(comparison: Comparison) -> list[dict[str, Any]]:
+    """Lay out the scores by language, and how far they are from those of the last layer.
+
+    comparison (Comparison): The methods and languages.
+    RETURNS (List[Dict[str, Any]]): The methods, then what they were made from, such as the layers
+        one by one: `about`, `methods`, and `rows` with `code`, `name` and a cell per method
+        (`score`, `best`, `difference`, its `kind`, and `share`, from 0 to 1 of the largest one).
+    """
+    methods = [row for row in comparison.rows if not row.note]
+    parts = [row for row in comparison.rows if row.note]
+    differences = [abs(d) for row in methods for d in (row.baseline_by_language or {}).values()]
+    most = max([*differences, 1e-9])
+    tables = [("Scores by language", methods), ("By language, layer by layer", parts)]
+    return [
+        {
+            "about": about,
+            "against": any(row.baseline_by_language for row in rows),
+            "methods": [row.variant for row in rows],
+            "rows": [
+                {
+                    "code": code,
+                    "name": language_name(code),
+                    "cells": [_score(row, code, rows, most) for row in rows],
+                }
+                for code in comparison.languages
+            ],
+        }
+        for about, rows in tables
+        if rows
+    ]
+
+
+def _score(row: Row, code: str, rows: Sequence[Row], most: float) -> dict[str, Any]:
+    score = row.languages[code].mean
+    difference = (row.baseline_by_language or {}).get(code)
+    best = len(rows) > 1 and score == max(other.languages[code].mean for other in rows)
+    cell: dict[str, Any] = {"score": percent(score), "best": best, "difference": ""}
+    if difference is not None:
+        kind = "more" if difference > 0 else "less"
+        share = round(min(1.0, abs(difference) / most), 3)
+        cell.update(difference=points(difference), kind=kind, share=share)
+    return cell
 
 
 def group_tables(comparison: Comparison) -> list[dict[str, Any]]:

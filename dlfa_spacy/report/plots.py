@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy
 
 from ..files.writing import replacing, write_text
+from .drawing import (
+    INK,
+    OTHERS,
+    OURS,
+    WIDTH,
+    legend,
+    plain_axes,
+    pyplot,
+    rows_of_text,
+    style_of,
+    svg_of,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Drawn in these colors, they become the page's: dark ink on light, light ink on dark.
-_INK, _CARD = "#010203", "#fdfefd"
+# A file may lie on a page of either color: it brings its own ground.
+_CARD = "#fdfefd"
 _STYLE = (
     "<style>.dlfa-plot{--ink:#1f2328;--card:#ffffff}"
     "@media(prefers-color-scheme:dark){.dlfa-plot{--ink:#e6edf3;--card:#0d1117}}"
     '.dlfa-plot text{font-family:-apple-system,"Segoe UI","Noto Sans",Helvetica,Arial,sans-serif}'
     "</style>"
 )
-# Each of these is seen on white and on black (contrast of 3 or more against both).
-COLOURS = ["#4c8bf5", "#d9662b", "#2f9e63", "#a86bd8", "#c94f7c", "#8c7a00", "#168aa3", "#b5651d"]
-MARKERS = "os^Dv<>pXP*h"
 
 
 def curves(
@@ -47,32 +54,26 @@ def curves(
     RETURNS (Figure): The figure.
     RAISES (ImportError): There is no matplotlib.
     """
-    figure, axes = _figure(7.2, 4.2)
-    _axes(axes)
+    figure, axes = _figure(WIDTH, 3.8)
     layers = sorted({layer for values in series.values() for layer in values})
     for i, (name, values) in enumerate(series.items()):
         axes.plot(
             list(values),
             list(values.values()),
-            color=COLOURS[i % len(COLOURS)],
-            marker=MARKERS[i % len(MARKERS)],
             markersize=4,
             linewidth=1.1,
             label=name,
+            **style_of(i),
         )
     if mean and len(series) > 1:
         means = [numpy.mean([v[layer] for v in series.values() if layer in v]) for layer in layers]
-        axes.plot(layers, means, color=_INK, linewidth=2.6, label="mean")
-    for i, (name, values) in enumerate((controls or {}).items()):
-        style = ("--", ":", "-.")[i % 3]
-        axes.plot(list(values), list(values.values()), style, color=_INK, linewidth=1.3, label=name)
+        axes.plot(layers, means, color=INK, linewidth=2.6, label="mean")
+    for i, (name, values) in enumerate((controls or {}).items(), start=len(series)):
+        style = {**style_of(i), "marker": "", "linestyle": ("--", ":", "-.")[i % 3]}
+        axes.plot(list(values), list(values.values()), linewidth=1.6, label=name, **style)
     axes.set_xticks(layers)
-    axes.set_xlabel("layer (0 = embeddings)", color=_INK)
-    axes.set_ylabel(label, color=_INK)
-    axes.set_title(title, color=_INK, fontsize=11, loc="left")
-    legend = axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
-    for text in legend.get_texts():
-        text.set_color(_INK)
+    plain_axes(axes, "layer (0 = embeddings)", label)
+    _named(axes, title)
     return figure
 
 
@@ -87,35 +88,33 @@ def heat_map(
     digits (int): After the point.
     RETURNS (Figure): The figure.
     """
-    import matplotlib
-
     values = numpy.asarray([list(row) for row in rows.values()], dtype="float64")
     count, depth = values.shape
-    figure, axes = _figure(1.8 + 0.55 * depth, 1.0 + 0.32 * count)
+    figure, axes = _figure(0.8 + 0.4 * depth, 0.8 + 0.3 * count)
     low, high = min(0.0, float(values.min())), max(float(values.max()), 1e-9)
     edges = numpy.arange(depth + 1) - 0.5, numpy.arange(count + 1) - 0.5
     # Cells as vectors: imshow would put a blurred bitmap into the page.
-    mesh = axes.pcolormesh(*edges, values, cmap="viridis", vmin=low, vmax=high)
+    axes.pcolormesh(*edges, values, cmap="viridis", vmin=low, vmax=high)
     axes.invert_yaxis()
-    axes.set_xticks(range(depth), [str(first + i) for i in range(depth)], color=_INK)
-    axes.set_yticks(range(count), list(rows), color=_INK)
+    axes.set_xticks(range(depth), [str(first + i) for i in range(depth)], color=INK)
+    axes.set_yticks(range(count), list(rows), color=INK)
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
     for (y, x), value in numpy.ndenumerate(values):
-        dark = matplotlib.colors.rgb_to_hsv(mesh.to_rgba(value)[:3])[2] < 0.65
-        colour = "#fff" if dark else "#111"
+        # The blues and greens below are dark.
+        light = value - low > 0.6 * (high - low)
         axes.text(
             x,
             y,
             f"{round(float(value), digits) + 0.0:.{digits}f}",
             ha="center",
             va="center",
-            fontsize=8,
-            color=colour,
+            fontsize=7.5,
+            color="#111" if light else "#fff",
         )
-    axes.set_xlabel("layer (0 = embeddings)", color=_INK)
-    axes.set_title(title, color=_INK, fontsize=11, loc="left")
+    axes.set_xlabel("layer (0 = embeddings)", color=INK)
+    axes.set_title(title, color=INK, fontsize=11, loc="left")
     return figure
 
 
@@ -126,7 +125,7 @@ def points(rows: Iterable[Mapping[str, Any]], *, title: str) -> Figure:
     title (str): Above.
     RETURNS (Figure): The figure.
     """
-    figure, axes = _figure(7.2, 6.4)
+    figure, axes = _figure(WIDTH, WIDTH)
     rows = list(rows)
     pairs: dict[int, list[Mapping[str, Any]]] = {}
     for row in rows:
@@ -138,41 +137,44 @@ def points(rows: Iterable[Mapping[str, Any]], *, title: str) -> Figure:
     for i, language in enumerate(dict.fromkeys(row["language"] for row in rows)):
         own = [row for row in rows if row["language"] == language]
         x, y = [row["x"] for row in own], [row["y"] for row in own]
-        axes.plot(x, y, MARKERS[i], color=COLOURS[i], markersize=5, label=language)
+        style = {**style_of(i), "linestyle": ""}
+        axes.plot(x, y, markersize=5, label=language, **style)
     for row in rows:
         if "text" in row:
-            axes.annotate(row["text"], (row["x"], row["y"]), fontsize=7, color=_INK)
+            axes.annotate(row["text"], (row["x"], row["y"]), fontsize=7, color=INK)
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():
         spine.set_visible(False)
-    axes.set_title(title, color=_INK, fontsize=11, loc="left")
-    legend = axes.legend(frameon=False, fontsize=9)
-    for text in legend.get_texts():
-        text.set_color(_INK)
+    _named(axes, title)
     return figure
 
 
 def bars(
-    values: Mapping[str, float], *, title: str, label: str, mark: float | None = None
+    values: Mapping[str, float],
+    *,
+    title: str,
+    label: str,
+    mark: float | None = None,
+    accent: Collection[str] | None = None,
 ) -> Figure:
-    """Draw one bar per name, the number beside it.
+    """Draw one bar per name, which stands above it, the number beside it.
 
     values (Mapping[str, float]): Name -> value, from above.
     title (str): Above.
     label (str): Of the axis of values.
     mark (Optional[float]): A value to draw a line at.
+    accent (Optional[Collection[str]]): The names whose bars have a color, the others being gray;
+        `None` for all.
     RETURNS (Figure): The figure.
     RAISES (ImportError): There is no matplotlib.
     """
-    figure, axes = _figure(7.2, 0.9 + 0.3 * len(values))
-    _axes(axes)
-    axes.grid(axis="x", color="#8884", linewidth=0.6)
-    axes.grid(axis="y", visible=False)
+    figure, axes = _figure(WIDTH, 0.9 + 0.46 * len(values))
+    plain_axes(axes, label, "", grid="x")
     rows = range(len(values))
-    axes.barh(rows, list(values.values()), height=0.62, color=COLOURS[0])
-    axes.set_yticks(rows, list(values), color=_INK)
-    axes.invert_yaxis()
+    colors = [OURS if accent is None or name in accent else OTHERS for name in values]
+    axes.barh(rows, list(values.values()), height=0.4, color=colors)
+    rows_of_text(axes, list(values), ground=_CARD)
     near = 0.1 * max(values.values(), default=0.0)
     for row, value in zip(rows, values.values(), strict=True):
         # The line would run through a number that stands before it.
@@ -184,12 +186,11 @@ def bars(
             textcoords="offset points",
             va="center",
             fontsize=9,
-            color=_INK,
+            color=INK,
         )
     if mark is not None:
-        axes.axvline(mark, color=_INK, linewidth=1.1, linestyle="--")
-    axes.set_xlabel(label, color=_INK)
-    axes.set_title(title, color=_INK, fontsize=11, loc="left")
+        axes.axvline(mark, color=INK, linewidth=1.1, linestyle="--")
+    axes.set_title(title, color=INK, fontsize=11, loc="left")
     return figure
 
 
@@ -201,55 +202,35 @@ def save(figure: Figure, path: str | Path) -> Path:
     path (Union[str, Path]): The file; its ending says the format.
     RETURNS (Path): It.
     """
-    import matplotlib.pyplot as plt
-
     path = Path(path)
     if path.suffix == ".svg":
         write_text(path, to_svg(figure))
-    else:
-        with replacing(path) as temporary:
-            figure.savefig(temporary, format=path.suffix.lstrip("."), dpi=150, bbox_inches="tight")
-    plt.close(figure)
+        return path
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format=path.suffix.lstrip("."), dpi=150, bbox_inches="tight")
+    pyplot().close(figure)
     return path
 
 
 def to_svg(figure: Figure) -> str:
     """RETURNS (str): A file of its own; the same figure makes the same text."""
-    import matplotlib
-
-    buffer = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "dlfa"}):
-        figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = text.replace(_INK, "var(--ink)").replace(_CARD, "var(--card)")
-    # The page's own font instead of the one that matplotlib measured with.
-    text = re.sub(r'font: (\d+(?:\.\d+)?)px [^;"]*', r"font-size: \1px", text)
+    text = svg_of(figure, transparent=False)
+    text = text.replace(INK, "var(--ink)").replace(_CARD, "var(--card)")
     start = text.index(">") + 1
     return text[: start - 1] + ' class="dlfa-plot">' + _STYLE + text[start:]
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise ImportError(
-            "Plots need matplotlib, which is not installed. Fix: pip install matplotlib, or leave "
-            "the plots out (--no-plot)."
-        ) from error
-    # No window, whatever is installed.
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    return plt.subplots(figsize=(width, height), facecolor=_CARD)
-
-
-def _axes(axes: Axes) -> None:
+    figure, axes = pyplot().subplots(figsize=(width, height), facecolor=_CARD)
     axes.set_facecolor(_CARD)
-    axes.tick_params(colors=_INK, length=3)
-    axes.grid(axis="y", color="#8884", linewidth=0.6)
-    axes.set_axisbelow(True)
-    for name, spine in axes.spines.items():
-        spine.set_visible(name in ("bottom", "left"))
-        spine.set_color(_INK)
+    return figure, axes
+
+
+def _named(axes: Axes, title: str) -> None:
+    """The title, and below it a legend: of two columns, or of more where names are short."""
+    names = axes.get_legend_handles_labels()[1]
+    columns = 2 if max(map(len, names)) > 8 else 5
+    legend(axes, columns)
+    axes.set_title(
+        title, color=INK, fontsize=11, loc="left", pad=8 + 15 * -(-len(names) // columns)
+    )

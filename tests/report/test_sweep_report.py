@@ -18,6 +18,7 @@ from dlfa_spacy.cli import app
 from dlfa_spacy.corpora import write_docs
 from dlfa_spacy.report.compare import compare
 from dlfa_spacy.report.curves import Column, curves
+from dlfa_spacy.report.parts import language_tables
 from dlfa_spacy.report.published import beside_published, published_figures
 from dlfa_spacy.report.report import comparison_markdown, write_report
 from dlfa_spacy.report.sweep_runs import read_sweep, read_sweeps, runs_of_table
@@ -351,8 +352,8 @@ def test_every_figure_says_what_it_is_to_those_who_do_not_see_it(report):
     text = (report / "report.html").read_text(encoding="utf-8")
     figures = re.findall(r"<svg[^>]*>", text)
     labels = [re.search(r'role="img" aria-label="([^"]+)"', figure) for figure in figures]
-    # Heat map, dots and layers of each task; layer weights of each task.
-    assert len(figures) == 4 * len(LANGUAGES)
+    # Dots and layers of each task; layer weights of each task.
+    assert len(figures) == 3 * len(LANGUAGES)
     assert all(labels) and len({label[1] for label in labels if label}) == len(figures)
     # Text stays text: it can be searched, and takes the color of the page.
     assert "<text" in text and 'fill="currentColor"' in text.replace(
@@ -434,23 +435,32 @@ def test_the_readme_gets_a_p_value_and_the_sentence(sweep, tmp_path):
     assert "Worse than the last layer: reinit-top@5" in text
 
 
-def test_many_languages_go_down_the_page(frame, by_metric):
-    pytest.importorskip("matplotlib")
-    from dlfa_spacy.report.figures import heat_map
+def test_languages_go_down_the_page_beside_their_difference_to_the_last_layer(by_metric):
+    methods, layers = language_tables(by_metric["ner_span_f1"])
+    assert [row["code"] for row in methods["rows"]] == LANGUAGES["ner"]
+    assert methods["methods"][0] == "last" and "reinit-top@5" in methods["methods"]
+    assert all("@" in name or ":" in name for name in layers["methods"])
+    rows = {row.variant: row for row in by_metric["ner_span_f1"].rows}
+    shares = []
+    for row in methods["rows"]:
+        for name, cell in zip(methods["methods"], row["cells"], strict=True):
+            assert cell["score"] == f"{100 * rows[name].languages[row['code']].mean:.1f}"
+            if name == "last":
+                assert not cell["difference"]
+                continue
+            difference = rows[name].baseline_by_language[row["code"]]
+            assert cell["kind"] == ("more" if difference > 0 else "less")
+            shares.append(cell["share"])
+        best = max(rows[name].languages[row["code"]].mean for name in methods["methods"])
+        for name, cell in zip(methods["methods"], row["cells"], strict=True):
+            assert cell["best"] == (rows[name].languages[row["code"]].mean == best)
+    assert max(shares) == 1 and min(shares) < 1
 
-    few = by_metric["ner_span_f1"]
-    ner = frame[(frame["task"] == "ner") & frame["aggregator"].isin(["last", "attention"])]
-    part = ner[ner["language"] == "de"]
-    many = [part.assign(language=f"l{number:02}") for number in range(20)]
-    wide = comparison_of(runs_of_table(pandas.concat([ner, *many])), "ner_span_f1")
 
-    def shape(svg):
-        return [float(n) for n in re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg).groups()]
-
-    width, height = shape(heat_map(few))
-    assert width > height
-    width, height = shape(heat_map(wide))
-    assert height > width
+def test_figures_are_readable_on_a_screen_of_400_pixels(report):
+    text = (report / "report.html").read_text(encoding="utf-8")
+    widths = [int(width) for width in re.findall(r"<svg[^>]*min-width:(\d+)px", text)]
+    assert widths and max(widths) <= 370
 
 
 def test_an_empty_table_and_a_damaged_one_are_refused(tmp_path):
