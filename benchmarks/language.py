@@ -15,7 +15,6 @@ import importlib.metadata
 import importlib.util
 import itertools
 import json
-import platform
 import resource
 import subprocess
 import sys
@@ -209,17 +208,9 @@ def memory() -> float:
     return peak / (1e6 if sys.platform == "darwin" else 1e3)
 
 
-def processor() -> str:
-    """RETURNS (str): Its name."""
-    information = Path("/proc/cpuinfo")
-    if information.is_file():
-        for line in information.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
-
-
 def markdown(rows: list[dict[str, Any]], texts: dict[str, list[str]]) -> str:
+    from dlfa_spacy.optimization.speed.machine import processor
+
     head = [*HEAD, "whole text", *(f"{size} letters" for size in LETTERS[1:])]
     lines = [f"| {' | '.join(head)} |", "|---" + "|---:" * (len(head) - 1) + "|"]
     for row in rows:

@@ -24,6 +24,7 @@ from spacy.tokens import Doc
 
 from dlfa_spacy.encoder.storage.loading import load_encoder
 from dlfa_spacy.files.markers import insert_between_markers
+from dlfa_spacy.optimization.speed.machine import describe
 from dlfa_spacy.optimization.speed.rounds import measure
 from dlfa_spacy.pairs import join_pair
 from dlfa_spacy.recipes import read_aggregation
@@ -66,8 +67,8 @@ def main(
     counts = {name: wordpieces(nlp, which) for name, which in (("p", pairs), ("s", singles))}
     note = (
         f"{len(texts)} pairs ({counts['p']:,} wordpieces) and their {len(singles)} texts one by "
-        f"one ({counts['s']:,}), with the bundled encoder and `dlfa_spacy.TextCat.v1`, torch on "
-        f"{threads} thread(s), fp32, medians of {rounds} interleaved rounds."
+        f"one ({counts['s']:,}), with the bundled encoder and `dlfa_spacy.TextCat.v1`, "
+        f"fp32, medians of {rounds} interleaved rounds. ({describe(threads)}.)"
     )
     show(table)
     if page is not None:

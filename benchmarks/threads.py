@@ -9,7 +9,6 @@ bit by bit, those that the text gets while nothing else runs.
 
 import csv
 import io
-import os
 import statistics
 import tempfile
 import time
@@ -31,6 +30,7 @@ from dlfa_spacy.encoder.storage.int4_folder import save_floats
 from dlfa_spacy.encoder.storage.loading import load_encoder
 from dlfa_spacy.files.markers import insert_between_markers
 from dlfa_spacy.files.writing import write_text
+from dlfa_spacy.optimization.speed.machine import describe
 
 HEADER = ["pipeline", "threads", "requests", "requests_per_second", "wrong", "errors"]
 SPANS = {"@span_getters": "spacy-transformers.doc_spans.v1"}
@@ -86,8 +86,7 @@ def main(
     if page is not None:
         note = (
             f"{len(texts)} texts in {len(languages.split(','))} languages, {rounds} times in "
-            "turn, medians; the bundled encoder in fp32, torch "
-            f"{torch.__version__} with {torch_threads} thread(s), {os.cpu_count()} cores."
+            f"turn, medians; the bundled encoder in fp32. ({describe(torch_threads)}.)"
         )
         insert_between_markers(page, markdown(rows, note), "<!-- dlfa:threads -->")
 

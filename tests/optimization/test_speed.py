@@ -1,15 +1,20 @@
 """`dlfa benchmark`: a pipeline against its own bare encoder."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import spacy
+import torch
 from optimized import trained
 from typer.testing import CliRunner
 
 from dlfa_spacy.cli import app
 from dlfa_spacy.optimization.speed import own
+from dlfa_spacy.optimization.speed.machine import processor
 from dlfa_spacy.optimization.speed.own import PIPELINE, Speed, example_texts
 
 pytestmark = pytest.mark.slow
@@ -56,3 +61,14 @@ def test_the_texts_by_default_are_in_many_languages() -> None:
 def test_what_is_no_pipeline_is_an_error(name: str, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["benchmark", str(tmp_path / name)])
     assert result.exit_code == 1 and "Fix:" in result.output and "Traceback" not in result.output
+
+
+def test_a_processor_is_named_with_the_instructions_that_torch_uses() -> None:
+    used = torch.backends.cpu.get_cpu_capability()
+    assert f"({used}" in processor()
+    code = "from dlfa_spacy.optimization.speed.machine import processor; print(processor())"
+    older = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "AVX2"}
+    said = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **older}, capture_output=True, text=True
+    )
+    assert said.stdout.endswith("(DEFAULT, oneDNN AVX2)\n"), said.stderr
