@@ -64,11 +64,10 @@ class Preserve:
     violated: int = 0
     _gradients: list[dict[str, Tensor]] = field(default_factory=list, repr=False)
     _initial: dict[str, Tensor] = field(default_factory=dict, repr=False)
-    _progress: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
         # Copies of the encoder's weights belong to one process.
-        return {**self.__dict__, "_gradients": [], "_initial": {}, "_progress": {}}
+        return {**self.__dict__, "_gradients": [], "_initial": {}}
 
     def __call__(self, nlp: Language, progress: dict[str, Any]) -> None:
         """Compute the references' gradients, and have them used before the next step.
@@ -84,8 +83,8 @@ class Preserve:
         number, rest = divmod(progress["step"], self.every)
         if not rest:
             self._gradients = [self._gradient(r, model, weights, number) for r in self.references]
-        self._progress = {"step": progress["step"], "fresh": not rest}
-        model.shim.before_step = functools.partial(self._change, nlp=nlp, model=model)
+        logged = None if rest else progress["step"]
+        model.shim.before_step = functools.partial(self._change, nlp, model, logged)
 
     def _gradient(
         self, reference: Reference, model: TransformerModel, weights: Weights, number: int
@@ -101,8 +100,9 @@ class Preserve:
             parameter.grad = None
         return found
 
-    def _change(self, nlp: Language, model: TransformerModel) -> None:
-        """Called with the gradients of all components in the encoder's weights."""
+    def _change(self, nlp: Language, model: TransformerModel, logged: int | None) -> None:
+        """Called with the gradients of all components in the encoder's weights. The step is logged
+        if the references were computed for it."""
         weights = [(name, p) for name, p in self._weights(model) if p.grad is not None]
         cosines, v = self._weigh(weights)
         with torch.no_grad():
@@ -115,7 +115,7 @@ class Preserve:
                     gradient += 2 * self.l2 * (parameter - self._initial[name])
         self.steps += 1
         self.violated += min(cosines, default=0.0) < 0
-        self._record(nlp, cosines)
+        self._record(nlp, cosines, logged)
 
     def _weigh(self, weights: Weights) -> tuple[list[float], Sequence[float]]:
         """RETURNS (Tuple[List[float], Sequence[float]]): The cosine of each reference with the
@@ -143,14 +143,14 @@ class Preserve:
             if parameter.requires_grad and (self.embeddings or id(parameter) not in rows)
         ]
 
-    def _record(self, nlp: Language, cosines: Sequence[float]) -> None:
+    def _record(self, nlp: Language, cosines: Sequence[float], step: int | None) -> None:
         nlp.meta["preserve"] = {
             "mode": self.mode,
             "violated": self.violated / self.steps,
             "losses": {reference.name: reference.loss for reference in self.references},
         }
-        if self.log and self._progress.get("fresh"):
-            row: dict[str, Any] = {"step": self._progress["step"]}
+        if self.log and step is not None:
+            row: dict[str, Any] = {"step": step}
             for reference, cosine in zip(self.references, cosines, strict=True):
                 row[f"loss_{reference.name}"] = reference.loss
                 row[f"cosine_{reference.name}"] = cosine

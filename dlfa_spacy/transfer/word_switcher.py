@@ -71,15 +71,23 @@ class WordSwitcher:
         self.title = title
         self.texts = self.words = 0
         self.replaced: Counter[str] = Counter()
+        # What stands in the meta of one pipeline, and which: spaCy makes a meta anew whenever it is
+        # asked for, which takes longer than a text.
+        self._meta: dict[str, Any] = {}
+        self._meta_of: int | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_meta_of": None}
 
     def __call__(self, nlp: Language, example: Example) -> Iterator[Example]:
         """YIELDS (Example): The text with some words replaced; before it, if so set, the text as it
         was. A text in which no word is drawn is passed on as it is, once."""
         doc = example.reference
         rng = random.Random(f"{self.settings.seed}/{self.texts}/{doc.text}")
-        words = self._draw(doc, rng)
+        separator = separator_token(doc)
+        words = self._draw(doc, separator, rng)
         self.texts += 1
-        self.words += sum(not token.is_space for token in doc) - (separator_token(doc) is not None)
+        self.words += sum(not token.is_space for token in doc) - (separator is not None)
         self._report(nlp)
         if not words or self.settings.keep_original:
             yield example
@@ -102,15 +110,14 @@ class WordSwitcher:
         """Share of all words that was replaced so far, by language."""
         return {name: self.replaced[name] / max(self.words, 1) for name in self.languages}
 
-    def _draw(self, doc: Doc, rng: random.Random) -> dict[int, str]:
+    def _draw(self, doc: Doc, separator: int | None, rng: random.Random) -> dict[int, str]:
         """RETURNS (Dict[int, str]): Token index -> the word that takes its place."""
         settings = self.settings
         rate = settings.token_rate
         if self.texts < settings.warmup:
             rate *= self.texts / settings.warmup
-        place = separator_token(doc)
-        sides = [doc[:]] if place is None else [doc[:place], doc[place + 1 :]]
-        if place is not None and settings.sides != BOTH:
+        sides = [doc[:]] if separator is None else [doc[:separator], doc[separator + 1 :]]
+        if separator is not None and settings.sides != BOTH:
             sides = sides[:1] if settings.sides == FIRST else sides[1:]
         found: dict[int, str] = {}
         for side in sides:
@@ -146,8 +153,10 @@ class WordSwitcher:
         return language, _in_case(others[drawn], token.text, self.settings.case)
 
     def _report(self, nlp: Language) -> None:
-        meta: dict[str, Any] = {"texts": self.texts, "replaced": self.rates}
-        nlp.meta[self.title] = meta
+        if self._meta_of != id(nlp):
+            self._meta, self._meta_of = {}, id(nlp)
+            nlp.meta[self.title] = self._meta
+        self._meta.update(texts=self.texts, replaced=self.rates)
         if self.texts >= FIRST_REPORT and str(self.texts).strip("0") == "1":
             shown = ", ".join(f"{name} {rate:.1%}" for name, rate in self.rates.items())
             total = sum(self.rates.values())

@@ -98,7 +98,7 @@ def test_the_opposite_stops_the_encoder_and_not_the_heads(bert: str, tmp_path: P
             n: -p.grad.clone() for n, p in shim._model.named_parameters() if p.grad is not None
         }
         hook._gradients = [opposite]
-        hook._change(nlp, nlp.get_pipe("transformer").model)  # type: ignore[attr-defined]
+        hook._change(nlp, nlp.get_pipe("transformer").model, None)  # type: ignore[attr-defined]
 
     before = parameters(nlp)
     head = nlp.get_pipe("tagger").model.get_ref("softmax").get_param("W").copy()  # type: ignore[attr-defined]

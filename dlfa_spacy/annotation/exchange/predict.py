@@ -13,13 +13,7 @@ from ...language import get_language, set_language
 from ...pipeline.confidence import entity_confidence
 from .records import Entity, Record
 
-_ANNOTATES = {
-    "beam_ner": "entities",
-    "entity_ruler": "entities",
-    "ner": "entities",
-    "textcat": "categories",
-    "textcat_multilabel": "categories",
-}
+_ASSIGNS = {"entities": "doc.ents", "categories": "doc.cats"}
 # Texts in one memory zone: what the vocab learned from them is forgotten afterwards.
 _ZONE = 1000
 # From here on a category applies, where several may.
@@ -49,19 +43,19 @@ def labels_of(nlp: Language, tasks: Iterable[str] = ("entities", "categories")) 
     RAISES (ValueError): It has none.
     """
     wanted = set(tasks)
-    found: dict[str, list[str]] = {"entities": [], "categories": []}
-    factories = {name: nlp.get_pipe_meta(name).factory for name in nlp.pipe_names}
-    for name, factory in factories.items():
-        kind = _ANNOTATES.get(factory, "")
-        if kind in wanted:
-            found[kind] += nlp.pipe_labels.get(name, ())
+    found: dict[str, list[str]] = {kind: [] for kind in _ASSIGNS}
+    metas = {name: nlp.get_pipe_meta(name) for name in nlp.pipe_names}
+    for name, meta in metas.items():
+        for kind in wanted:
+            if _ASSIGNS[kind] in meta.assigns:
+                found[kind] += nlp.pipe_labels.get(name, ())
     if not any(found.values()):
         raise ValueError(
             f"--model: found no labels of {' or '.join(sorted(wanted))} in {nlp.pipe_names}. "
             "Expected a pipeline with a trained ner or textcat. Fix: name another one, or another "
             "--only."
         )
-    exclusive = "textcat_multilabel" not in factories.values()
+    exclusive = all(meta.factory != "textcat_multilabel" for meta in metas.values())
     entities, categories = (list(dict.fromkeys(labels)) for labels in found.values())
     return Labels(entities, categories, exclusive)
 
