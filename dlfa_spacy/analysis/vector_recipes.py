@@ -72,11 +72,7 @@ def recipe_rows(
                 "language": text.language,
                 "recipe": name,
                 "centred": is_centred,
-                "n": found.n,
-                "cosine_to_en": found.cosine_forward,
-                "cosine_from_en": found.cosine_backward,
-                "csls_to_en": found.csls_forward,
-                "csls_from_en": found.csls_backward,
+                **found.row(),
             }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy
 from numpy.typing import NDArray
@@ -23,6 +24,16 @@ class Retrieval:
     cosine_backward: float
     csls_forward: float
     csls_backward: float
+
+    def row(self) -> dict[str, Any]:
+        """RETURNS (Dict[str, Any]): Its columns in a table, x being foreign and y English."""
+        return {
+            "n": self.n,
+            "cosine_to_en": self.cosine_forward,
+            "cosine_from_en": self.cosine_backward,
+            "csls_to_en": self.csls_forward,
+            "csls_from_en": self.csls_backward,
+        }
 
 
 def retrieval(x: NDArray, y: NDArray, k: int = 10, block: int = BLOCK) -> Retrieval:

@@ -129,11 +129,7 @@ def _retrieval_rows(
                 **head,
                 "layer": layer,
                 "centred": is_centred,
-                "n": result.n,
-                "cosine_to_en": result.cosine_forward,
-                "cosine_from_en": result.cosine_backward,
-                "csls_to_en": result.csls_forward,
-                "csls_from_en": result.csls_backward,
+                **result.row(),
                 "mean_cosine": mean_cosine(x, y),
             }
 
