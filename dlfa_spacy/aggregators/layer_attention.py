@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from thinc.api import Model
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from ..types import LayerStates
 from .contract import Aggregator, Replacement
@@ -70,14 +71,19 @@ class LayerAttention(Aggregator):
 
     def attention(self, states: LayerStates | Tensor) -> Tensor:
         """RETURNS: `(N, S)`, the distribution of every wordpiece over the layers."""
+        return _attention(*self._scoring(states), self._layers(states))
+
+    def _layers(self, states: LayerStates | Tensor) -> list[Tensor]:
+        return [states[layer] for layer in self.needs(len(states) - 1)]
+
+    def _scoring(self, states: LayerStates | Tensor) -> tuple[Tensor, Tensor]:
+        """RETURNS (Tuple[Tensor, Tensor]): `(E,)`, what layers are multiplied by, and `(S,)`, what
+        is added."""
         # q . (K h) = (K'q) . h: one vector product per layer instead of a projection.
-        probe = self.query @ self.key / math.sqrt(len(self.query))  # (E,)
-        layers = self.needs(len(states) - 1)
-        scores = torch.stack([states[layer] @ probe for layer in layers], dim=1) + self.bias
-        if self.training and self.dropout > 0.0:
-            dropped = dropped_layers(len(layers), self.dropout, scores)
-            scores = scores + DROPPED * dropped
-        return F.softmax(scores, dim=1)
+        probe = self.query @ self.key / math.sqrt(len(self.query))
+        if not (self.training and self.dropout > 0.0):
+            return probe, self.bias
+        return probe, self.bias + DROPPED * dropped_layers(len(self.bias), self.dropout, probe)
 
     def layer_weights(self, states: LayerStates | Tensor | None = None) -> Tensor:
         """The weight of each layer in the output.
@@ -116,14 +122,58 @@ class LayerAttention(Aggregator):
         lengths: `(B,)`, not used.
         RETURNS: `(N, E)`.
         """
-        weights = self.attention(states)  # (N, S)
-        mix = weights[:, 0, None] * states[0]
-        for layer in range(1, self.num_layers + 1):
-            mix = torch.addcmul(mix, weights[:, layer, None], states[layer])
+        scoring, layers = self._scoring(states), self._layers(states)
+        if torch.is_grad_enabled():
+            mix: Tensor = _Mix.apply(*scoring, *layers)
+        else:
+            mix = _mix(_attention(*scoring, layers), layers)
         if self.beta is None:
             return mix
         last = states[-1]
         return last + self.beta * (mix - last)
+
+
+def _attention(probe: Tensor, bias: Tensor, layers: Sequence[Tensor]) -> Tensor:
+    """RETURNS: `(N, S)`."""
+    return F.softmax(torch.stack([states @ probe for states in layers], dim=1) + bias, dim=1)
+
+
+def _mix(weights: Tensor, layers: Sequence[Tensor]) -> Tensor:
+    """RETURNS: `(N, E)`."""
+    mix = weights[:, 0, None] * layers[0]
+    for layer, states in enumerate(layers[1:], start=1):
+        mix.addcmul_(weights[:, layer, None], states)
+    return mix
+
+
+class _Mix(torch.autograd.Function):
+    """The layers by their attention, whose gradient takes half the time of autograd's: a layer gets
+    it in one tensor, and nothing of the size of a layer is made only to be summed.
+
+        dH_l = a_l G + ds_l probe'    with ds = a (g - a'g), g_l = G . H_l
+    """
+
+    @staticmethod
+    def forward(ctx: Any, probe: Tensor, bias: Tensor, *layers: Tensor) -> Tensor:
+        weights = _attention(probe, bias, layers)
+        ctx.save_for_backward(probe, weights, *layers)
+        return _mix(weights, layers)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        probe, weights, *layers = ctx.saved_tensors
+        products = torch.stack([torch.linalg.vecdot(gradient, h) for h in layers], dim=1)
+        scores = weights * (products - (weights * products).sum(dim=1, keepdim=True))
+        by_layer = scores.T.contiguous()
+        of_probe = sum(h.T @ score for h, score in zip(layers, by_layer, strict=True))
+        of_layers = [
+            torch.addr(weights[:, layer, None] * gradient, score, probe) if needed else None
+            for layer, (score, needed) in enumerate(
+                zip(by_layer, ctx.needs_input_grad[2:], strict=True)
+            )
+        ]
+        return (of_probe, scores.sum(dim=0), *of_layers)
 
 
 def build_layer_attention_v1(
