@@ -18,6 +18,7 @@ from ..corpora.folder import find_languages
 from ..corpora.loading import read_docs
 from ..metrics.names import MAIN
 from ..optimization.optimize import Options, folder_size, optimize
+from ..optimization.speed.machine import processor
 from ..optimization.speed.rounds import measure
 from ..optimization.stock import stock_pipeline
 from ..pipeline.sources import open_pipeline
@@ -157,17 +158,18 @@ def measure_costs(
         pipelines = {ORIGINAL: open_pipeline(str(source))}
         pipelines[ORIGINAL].to_disk(folder / "original")
         rows = [Cost(ORIGINAL, folder_size(folder / "original"))]
+        stock_row = None
+        if stock:
+            # First, since not every pipeline has one.
+            pipelines[STOCK] = stock_pipeline(pipelines[ORIGINAL], folder / "encoder")
+            pipelines[STOCK].to_disk(folder / "stock")
+            stock_row = Cost(STOCK, folder_size(folder / "stock"))
         for i, (title, chosen) in enumerate(variants(options, corpus.alone).items()):
             on_step(f"Optimizing: {title}")
             target = folder / f"variant_{i}"
             optimize(source, target, chosen, read_texts)
             pipelines[title] = spacy.load(target)
             rows.append(Cost(title, folder_size(target)))
-        stock_row = None
-        if stock:
-            pipelines[STOCK] = stock_pipeline(pipelines[ORIGINAL], folder / "encoder")
-            pipelines[STOCK].to_disk(folder / "stock")
-            stock_row = Cost(STOCK, folder_size(folder / "stock"))
         for row in rows:
             on_step(f"Scoring: {row.name}")
             row.scores = _scores(pipelines[row.name], corpus)
@@ -180,6 +182,7 @@ def measure_costs(
         "texts per language, for scores": str(corpus.limit) if corpus.limit else "all",
         "words timed": str(sum(len(text) for text in words)),
         "rounds": str(corpus.rounds),
+        "processor": processor(),
         "threads": str(torch.get_num_threads()),
         "torch": torch.__version__,
     }

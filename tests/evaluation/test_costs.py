@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from dlfa_spacy.cli import app
 from dlfa_spacy.encoder.model import TransformerModel
+from dlfa_spacy.evaluation import costs as costs_module
 from dlfa_spacy.evaluation.costs import (
     ORIGINAL,
     STOCK,
@@ -129,6 +130,23 @@ def test_costs_are_those_of_the_pipelines(tagger: Language, corpus: Path, tmp_pa
     assert all(row.words_per_second > 0 for row in [*costs.rows, costs.stock])
     assert costs.settings["words timed"] == str(3 * len(gold_docs(tagger)[0]))
     assert steps[0] == "Optimizing: cut only" and steps[-1] == "Timing"
+
+
+@pytest.mark.slow
+def test_a_pipeline_without_a_stock_counterpart_is_refused_before_the_work(
+    tagger: Language, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(nlp: Language, folder: Path) -> Language:
+        raise ValueError("--stock: none")
+
+    monkeypatch.setattr(costs_module, "stock_pipeline", refuse)
+    steps: list[str] = []
+    with pytest.raises(ValueError, match="--stock"):
+        measure_costs(
+            saved(tagger, tmp_path / "model"), Options(int8=True), Corpus([corpus]),
+            on_step=steps.append,
+        )  # fmt: skip
+    assert not steps
 
 
 @pytest.mark.slow
