@@ -71,6 +71,7 @@ ENTRY_POINTS = {
 }
 
 PARQUET = ["pyarrow>=14"]
+SERVE = ["fastapi>=0.115,<1.0", "uvicorn>=0.30,<1.0"]
 ONNX = ["onnx>=1.15", "onnxruntime>=1.17"]
 # What CI lints and tests with; versions are pinned in requirements.txt.
 TEST = [
@@ -113,7 +114,7 @@ setup(
         "dlfa_spacy.configs.heads": "configs/heads",
         "dlfa_spacy.configs.plans": "configs/plans",
     },
-    package_data={"": ["py.typed", "*.cfg", "*.css", "*.html", "*.json", "*.md"]},
+    package_data={"": ["py.typed", "*.cfg", "*.css", "*.html", "*.js", "*.json", "*.md"]},
     include_package_data=True,
     python_requires=">=3.10,<3.13",
     install_requires=[
@@ -142,6 +143,7 @@ setup(
         # A wheel of 76 MB, and tests of a minute: they run where it is installed.
         "ray": ["ray[data]>=2.51,<3.0"],
         "report": ["matplotlib", "pandas", "scipy"],
+        "serve": SERVE,
         "test": TEST,
     },
     entry_points=ENTRY_POINTS,

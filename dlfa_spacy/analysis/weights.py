@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from spacy.language import Language
 from spacy.tokens import Doc
+from torch import Tensor
 
 from ..encoder.batch import LayerBatch
 from ..language import get_language
@@ -83,17 +84,26 @@ def weight_rows(
 def token_weights(module: Any, batch: LayerBatch) -> NDArray[numpy.float64]:
     """RETURNS (NDArray): `(n_tokens, S)`, the weight of each layer for each token: the mean
     over its pieces. Zeros for a token without pieces."""
-    lengths = numpy.asarray(batch.windows.align.lengths)
     with torch.no_grad(), evaluating(module):
         if module.weighs_pieces:
             pieces = module.piece_weights(batch.states)
         else:
             pieces = module.layer_weights().expand(len(batch.windows.ids), -1)
+    return token_means(pieces, batch)
+
+
+def token_means(pieces: Tensor, batch: LayerBatch) -> NDArray[numpy.float64]:
+    """
+    pieces (Tensor): `(N, K)`, some numbers for each wordpiece.
+    batch (LayerBatch): Whose wordpieces they are.
+    RETURNS (NDArray): `(n_tokens, K)`, the mean over the pieces of each token; zeros without any.
+    """
+    lengths = numpy.asarray(batch.windows.align.lengths)
     rows = pieces.cpu().numpy().astype("float64")
-    weights = numpy.zeros((len(lengths), rows.shape[1]))
+    means = numpy.zeros((len(lengths), rows.shape[1]))
     tokens = numpy.repeat(numpy.arange(len(lengths)), lengths)
-    numpy.add.at(weights, tokens, rows[numpy.asarray(batch.windows.align.dataXd)])
-    return weights / numpy.maximum(lengths, 1)[:, None]
+    numpy.add.at(means, tokens, rows[numpy.asarray(batch.windows.align.dataXd)])
+    return means / numpy.maximum(lengths, 1)[:, None]
 
 
 def _token_groups(batch: LayerBatch) -> list[tuple[str, str]]:

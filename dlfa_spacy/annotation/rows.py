@@ -45,8 +45,12 @@ class RowMaker:
         doc (Doc): Its text, annotated.
         RETURNS (Dict[str, Any]): The row of the result.
         """
+        kept = {name: record.values.get(name) for name in self.settings.keep}
+        return {"id": record.id(self.settings.id_name), **self.annotation(doc), **kept}
+
+    def annotation(self, doc: Doc) -> dict[str, Any]:
+        """RETURNS (Dict[str, Any]): What the pipeline says of a Doc."""
         row: dict[str, Any] = {
-            "id": record.id(self.settings.id_name),
             "language": doc._.language if Doc.has_extension("language") else None,
             "entities": [{**_span(ent), "confidence": entity_confidence(ent)} for ent in doc.ents],
         }
@@ -56,7 +60,6 @@ class RowMaker:
             row["cats"] = {label: float(score) for label, score in doc.cats.items()}
         if self.has_spans:
             row["spans"] = {key: [_span(span) for span in doc.spans[key]] for key in doc.spans}
-        row.update((name, record.values.get(name)) for name in self.settings.keep)
         return row
 
     def _token(self, token: Token) -> dict[str, Any]:

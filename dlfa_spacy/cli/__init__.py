@@ -26,6 +26,7 @@ from .optimize import optimize_cli
 from .package import package_cli
 from .project_labels import project_labels_cli
 from .report import report_cli
+from .serve import serve_cli
 from .suggest_layer import suggest_layer_cli
 from .sweep import sweep_cli
 from .train_on import train_on_cli
@@ -68,6 +69,7 @@ app.command("convert")(convert_cli)
 app.command("evaluate")(evaluate_cli)
 app.command("calibrate")(calibrate_cli)
 app.command("annotate")(annotate_cli)
+app.command("serve")(serve_cli)
 app.command("report")(report_cli)
 app.command("sweep")(sweep_cli)
 app.command("optimize")(optimize_cli)

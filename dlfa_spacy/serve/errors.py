@@ -1,0 +1,56 @@
+"""Errors as JSON that say what to do, and never repeat a text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from fastapi.responses import JSONResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fastapi import FastAPI, Request
+
+# Statuses that every endpoint with a text may answer with.
+STATUSES = {
+    400: "The body cannot be read.",
+    413: "A text, or the body, is too long; or there are too many texts.",
+    422: "The request is not as described.",
+    429: "Too many texts in a minute.",
+    500: "The pipeline failed on the text.",
+    503: "Too many texts wait.",
+}
+
+
+def problem(status: int, text: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """RETURNS (JSONResponse): An answer that is none, see `schema.Problem`."""
+    return JSONResponse({"error": text}, status, headers)
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Have an application answer with `problem` whatever goes wrong."""
+    from fastapi.exceptions import RequestValidationError, ResponseValidationError
+    from starlette.exceptions import HTTPException
+
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(ResponseValidationError, _no_answer)
+
+
+async def _http(request: Request, error: Exception) -> JSONResponse:
+    known = cast(Any, error)
+    return problem(known.status_code, str(known.detail), known.headers)
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    found = [
+        f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in cast(Any, error).errors()
+    ]
+    # A wrong name in the body is its sender's, and may be half of a surrogate pair.
+    text = "; ".join(found).encode("utf-8", "replace").decode()
+    return problem(422, f"{text}. Fix: see /docs.")
+
+
+async def _no_answer(request: Request, error: Exception) -> JSONResponse:
+    # What it says has the text in it.
+    return problem(500, "The pipeline's answer is not as described. Fix: ask its author.")

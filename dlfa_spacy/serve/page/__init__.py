@@ -1,0 +1,46 @@
+"""The pages, which lie beside this file: HTML, a style and scripts, nothing from elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fastapi.responses import FileResponse
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+HERE = Path(__file__).parent
+_FILES = {
+    "/": "index.html",
+    "/docs": "docs.html",
+    "/page.css": "page.css",
+    "/page.js": "page.js",
+    "/docs.js": "docs.js",
+    "/examples.json": "examples.json",
+}
+_HEADERS = {
+    # A text that is shown can run nothing, and the page asks nobody but its own server.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+}
+
+
+def add_page(app: FastAPI) -> None:
+    """Give an application its pages."""
+    for path, name in _FILES.items():
+        app.add_api_route(path, _Sender(name), include_in_schema=False)
+
+
+class _Sender:
+    """An endpoint that answers with a file."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def __call__(self) -> FileResponse:
+        return FileResponse(HERE / self.name, headers=_HEADERS)
