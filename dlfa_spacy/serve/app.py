@@ -12,7 +12,8 @@ from typing import Any
 from fastapi import FastAPI, HTTPException, Request
 
 from ..about import __version__
-from ..pairs import join_pair
+from ..pairs import REPLACEMENT, join_pair
+from ..tokenizer import SURROGATE
 from .batching import Batcher, Busy, Job, PipelineFailed
 from .body import BodyLimit
 from .errors import STATUSES, add_handlers
@@ -135,7 +136,7 @@ class _Desk:
         name = known[0] if name is None else name
         if name not in known:
             fix = f"expected one of {', '.join(known)}. Fix: leave it out, for {known[0]}."
-            raise HTTPException(422, f"pipeline: there is none of that name, {fix}")
+            raise HTTPException(404, f"pipeline: there is none of that name, {fix}")
         self._check_lengths(texts)
         if any(isinstance(text, tuple) for text in texts):
             self._check_pairs(name)
@@ -144,9 +145,9 @@ class _Desk:
         if seconds:
             text = f"Found more than {self.settings.rate} texts in a minute. Fix: wait {seconds} s."
             raise HTTPException(429, text, {"Retry-After": str(seconds)})
-        jobs = [
-            Job(text if isinstance(text, str) else join_pair(*text)[0], layers) for text in texts
-        ]
+        joined = [text if isinstance(text, str) else join_pair(*text)[0] for text in texts]
+        # Half of a character, which JSON can escape and no Doc can hold.
+        jobs = [Job(SURROGATE.sub(REPLACEMENT, text), layers) for text in joined]
         try:
             waiting = self.batchers[name].submit(jobs)
             return await asyncio.gather(*map(asyncio.wrap_future, waiting))
@@ -174,7 +175,7 @@ class _Desk:
     def _check_pairs(self, name: str) -> None:
         if not self.pipelines[name].predicts.pair_labels:
             raise HTTPException(
-                422,
+                404,
                 f"The pipeline {name} has no classifier of pairs. Fix: serve one that was trained "
                 "on pairs of texts.",
             )

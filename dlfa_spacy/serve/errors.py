@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # Statuses that every endpoint with a text may answer with.
 STATUSES = {
     400: "The body cannot be read.",
+    404: "There is no pipeline of that name, or it compares no pairs.",
     413: "A text, or the body, is too long; or there are too many texts.",
     422: "The request is not as described.",
     429: "Too many texts in a minute.",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import spacy
+from spacy.language import Language
 
 from dlfa_spacy.annotation import AnnotationSettings, Summary, annotate
 
@@ -34,14 +35,19 @@ class Counts:
 
 def rules(folder: Path, *components: str) -> str:
     """RETURNS (str): Folder of a pipeline that finds Ada and Rome."""
+    ruler(*components).to_disk(folder)
+    return str(folder)
+
+
+def ruler(*components: str) -> Language:
+    """RETURNS (Language): A pipeline that finds Ada and Rome, and does what a text asks."""
     spacy.util.import_file("python_code", CODE)
     nlp = spacy.blank("xx")
     patterns = [{"label": "PER", "pattern": "Ada"}, {"label": "LOC", "pattern": "Rome"}]
     nlp.add_pipe("entity_ruler").add_patterns(patterns)  # type: ignore[attr-defined]
     for name in components or ("obedient",):
         nlp.add_pipe(name)
-    nlp.to_disk(folder)
-    return str(folder)
+    return nlp
 
 
 def settings(model: str, **values: Any) -> AnnotationSettings:
