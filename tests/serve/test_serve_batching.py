@@ -108,9 +108,7 @@ def test_after_a_batch_of_several_the_next_text_waits_for_others(
     assert pipeline.batches == [["first"], ["a", "b"], ["c", "d"]]
 
 
-def test_a_text_that_fails_fails_alone(
-    batcher: Callable[..., Batcher], pipeline: Pipeline
-) -> None:
+def test_a_text_that_fails_fails_alone(batcher: Callable[..., Batcher], pipeline: Pipeline) -> None:
     batch = batcher()
     batch.submit(jobs("first"))
     assert pipeline.began.wait(60)

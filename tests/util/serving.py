@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import requests
+import spacy
+import torch
 import uvicorn
 from life import initialized, listener, pipeline
 from spacy.language import Language
@@ -63,6 +65,8 @@ def serving(pipelines: Sequence[ServedPipeline], **settings: Any) -> Iterator[Cl
 
 def tiny(folder: str, **settings: Any) -> Language:
     """RETURNS (Language): A trained pipeline that predicts what the page shows."""
+    spacy.util.fix_random_seed(0)
+    torch.manual_seed(0)
     nlp = initialized(pipeline(folder, COMPONENTS, **settings), steps=30, learn_rate=1e-2)
     find_confidence(nlp)
     return nlp

@@ -74,7 +74,7 @@ function describe() {
   if (seen.length) $("lead").textContent = `Paste a few sentences in any language, and see ${listed(seen)}.`;
   else $("lead").textContent = "Write two texts in any language, and see whether they agree.";
   $("about").replaceChildren(...info.pipelines.flatMap((one, number) => [
-    number ? h("br") : "", h("code", {}, one.name), one.description ? ` · ${one.description}` : "",
+    number ? h("br") : "", "Pipeline: ", h("code", {}, one.name), one.description ? ` · ${one.description}` : "",
   ]));
 }
 
@@ -216,7 +216,7 @@ function namesCard(pipeline, answer, characters, cut, lang) {
   for (const span of [...answer.entities].sort((a, b) => a.start - b.start)) {
     parts.push(characters.slice(end, span.start).join(""));
     const sure = span.confidence === undefined ? "" : ` ${percent(span.confidence)}`;
-    parts.push(h("mark", { background: pipeline.colors[span.label] }, cut(span),
+    parts.push(h("mark", { background: pipeline.colors[span.label] }, cut(span), "\u00a0",
       h("span", { class: "label" }, h("bdi", { dir: "ltr" }, `${span.label}${sure}`))));
     end = span.end;
   }
@@ -266,17 +266,19 @@ function layersCard(pipeline, answer, words, lang) {
       mean ? cell(mean[layer] ?? 0, one.reads.includes(layer)) : mark(one.reads.includes(layer))));
   });
   const differing = pipeline.layers.filter((one) => byComponent[one.component]?.length && words);
+  const isBelow = Object.values(byComponent).flat(2).some((weight) => weight < -0.005);
   const overview = h("div", {},
     h("p", { class: "muted" },
       `The network under the pipeline reads a text in ${depth} steps, its layers; 0 are the bare words. `
       + "Each part of the pipeline takes what it needs from some of them. Darker is more; "
-      + "● is a layer that is always read in the same way."),
+      + "● is a layer that is always read in the same way."
+      + (isBelow ? " What has a number below 0 is taken away." : "")),
     scrolling("Layers by part of the pipeline", h("table", { class: "heat" },
       h("caption", { class: "unseen" }, "How much of each layer each part of the pipeline reads, in percent"),
       head("", numbers), h("tbody", {}, rows))));
   const details = differing.map((one) => byWord(one, byComponent[one.component], words, lang));
   return card("Which layers it reads", "wide",
-    h("div", { class: "sides" }, overview, details.length > 0 && h("div", {}, details)));
+    h("div", { class: "sides" }, overview, details));
 }
 
 function title(pipeline, one) {
@@ -297,8 +299,9 @@ function head(first, layers) {
 function cell(weight, isRead) {
   const share = 100 * Math.min(1, Math.max(0, weight));
   if (!isRead) return h("td", { class: "empty" }, h("span", { class: "unseen" }, "0"));
+  const number = Math.round(100 * weight);
   return h("td", { "--share": share.toFixed(1), class: share > 75 ? "high" : share > 51 ? "mid" : "low", title: percent(weight) },
-    h("span", { class: "number" }, Math.round(100 * weight)));
+    h("span", { class: number ? "number" : "unseen" }, number));
 }
 
 function mark(isRead) {
@@ -316,13 +319,12 @@ function byWord(one, tokens, words, lang) {
   const rest = places.slice(FIRST_WORDS);
   const more = h("button", { type: "button", class: "more", onclick: () => { body.append(...rest.map(row)); more.remove(); } },
     `The other ${count(rest.length, "word")}`);
-  return [
+  return h("div", {},
     h("h3", {}, `${COMPONENTS[one.component] ?? one.component}, word by word`),
     scrolling(`Layers by word, ${one.component}`, h("table", { class: layers.length < 5 ? "heat words-first narrow" : "heat words-first" },
       h("caption", { class: "unseen" }, "How much of each layer each word reads, in percent"),
       head(h("span", { class: "unseen" }, "Word"), layers.map((layer) => layers.length < 5 ? `layer ${layer}` : layer)), body)),
-    rest.length > 0 && more,
-  ].filter(Boolean);
+    rest.length > 0 && more);
 }
 
 function scrolling(label, table) {
