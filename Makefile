@@ -1,4 +1,4 @@
-# `make run`, `make test`; `make pipeline` stops with the shipped pipeline installed. Offline after the installation.
+# `make demo`, `make run`, `make test`; `make pipeline` stops with the shipped pipeline installed. Offline after the installation.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -7,7 +7,7 @@ export HF_HUB_OFFLINE = 1
 export TOKENIZERS_PARALLELISM = false
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run pipeline test quick docs install install-test clean
+.PHONY: run pipeline demo test quick docs install install-test clean
 
 run: install
 	$(BIN)/python -m spacy project run all .
@@ -16,6 +16,11 @@ run: install
 pipeline: install
 	$(BIN)/python -m spacy project run package .
 	$(BIN)/python -m spacy project run install .
+
+# A page to try the shipped pipeline on: http://127.0.0.1:8080
+demo: pipeline
+	$(BIN)/python -m pip install --quiet -r requirements-serve.txt
+	$(BIN)/python -m dlfa_spacy.cli serve --open --language
 
 test: install-test
 	$(BIN)/python -m ruff check .

@@ -82,10 +82,12 @@ TEST = [
     "pytest",
     "pytest-xdist",
     "ruff",
+    "schemathesis>=4.0",
     "scikit-learn",
     "seqeval",
     *ONNX,
     *PARQUET,
+    *SERVE,
 ]
 
 setup(

@@ -1,5 +1,6 @@
 """`dlfa serve`: a page to try a pipeline on, and its API."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -37,6 +38,9 @@ def serve_cli(
     max_wait: Annotated[
         float, typer.Option(min=0, help="Milliseconds that a text waits for others.")
     ] = 5.0,
+    code: Annotated[
+        Path | None, typer.Option("--code", "-c", help="Python file with your own functions.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
 ) -> None:
     """Try a pipeline in a browser: a page for texts in any language, and a JSON API.
@@ -54,9 +58,13 @@ def serve_cli(
       [cyan]dlfa serve training/model-best --compare xx_dlfa_ner[/]
     """
     with plain_errors():
+        from spacy.util import import_file
+
         from ..serve import LOOPBACK, ServeSettings, open_served, require_fastapi, serve
 
         require_fastapi()
+        if code is not None:
+            import_file("python_code", code)
         settings = ServeSettings(
             max_characters=max_characters,
             max_texts=max_texts,

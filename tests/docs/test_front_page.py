@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import re
 import runpy
 from pathlib import Path
@@ -9,9 +10,11 @@ from pathlib import Path
 import pytest
 import spacy
 from places import ROOT
+from serving import serving
 from spacy.language import Language
 
 from dlfa_spacy.pipeline.heads import load_heads
+from dlfa_spacy.serve import ServedPipeline
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -38,6 +41,21 @@ def test_the_picture_is_what_the_pipeline_finds(
     draw("xx_dlfa_ner", tmp_path / "entities.svg")
     made = (tmp_path / "entities.svg").read_text(encoding="utf-8")
     assert made == (ROOT / "docs" / "entities.svg").read_text(encoding="utf-8")
+
+
+def test_the_api_answers_as_its_page_says(nlp: Language) -> None:
+    page = (ROOT / "docs" / "serve.md").read_text(encoding="utf-8")
+    pattern = r"```bash\ncurl \S+8080(\S+) .*?-d '(.*?)'\n```\n\n```json\n(.*?)```"
+    examples = re.findall(pattern, page, re.S)
+    assert len(examples) == 2
+    with serving([ServedPipeline("xx_dlfa_ner", nlp)]) as client:
+        for path, body, answer in examples:
+            found = client.post(path, json.loads(body)).json()
+            expected = json.loads(answer)
+            # The last digits depend on the processor.
+            cats = expected.pop("cats", {})
+            assert found.pop("cats", {}) == pytest.approx(cats, abs=1e-3)
+            assert found == expected
 
 
 def test_it_is_read_in_three_minutes() -> None:
