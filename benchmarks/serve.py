@@ -40,8 +40,8 @@ def main(
         "assets/corpus"
     ),
     clients: Annotated[str, typer.Option(help="Clients at once, a pair of rows each.")] = "1,8,64",
-    seconds: Annotated[float, typer.Option(help="Of a round; one more warms up.")] = 8.0,
-    rounds: Annotated[int, typer.Option(help="Interleaved rounds.")] = 3,
+    seconds: Annotated[float, typer.Option(help="Of each of them in a round.")] = 4.0,
+    rounds: Annotated[int, typer.Option(help="Interleaved rounds; one more warms up.")] = 7,
     page: Annotated[
         Path | None, typer.Option(help=f"Put the table between the markers {MARKER} there.")
     ] = None,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from .errors import problem
 
 
 class BodyLimit:
@@ -42,7 +41,5 @@ class BodyLimit:
         await self.app(scope, replay, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        from .errors import problem
-
         text = f"The body has more than {self.most:,} bytes. Fix: send fewer texts at once."
         await problem(413, text, {"Connection": "close"})(scope, receive, send)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Mapping
+from typing import Any, cast
 
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError, ResponseValidationError
 from fastapi.responses import JSONResponse
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
 
 # Statuses that every endpoint with a text may answer with.
 STATUSES = {
@@ -21,6 +20,8 @@ STATUSES = {
     500: "The pipeline failed on the text.",
     503: "Too many texts wait.",
 }
+# Of what is wrong with a request so much is told: there may be a field for each byte.
+_ERRORS, _LETTERS = 3, 200
 
 
 def problem(status: int, text: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
@@ -30,9 +31,6 @@ def problem(status: int, text: str, headers: Mapping[str, str] | None = None) ->
 
 def add_handlers(app: FastAPI) -> None:
     """Have an application answer with `problem` whatever goes wrong."""
-    from fastapi.exceptions import RequestValidationError, ResponseValidationError
-    from starlette.exceptions import HTTPException
-
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(ResponseValidationError, _no_answer)
@@ -45,9 +43,10 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     found = [
-        f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in cast(Any, error).errors()
+        f"{'.'.join(map(str, each['loc']))[:_LETTERS]}: {each['msg']}"
+        for each in cast(Any, error).errors()[:_ERRORS]
     ]
-    # A wrong name in the body is its sender's, and may be half of a surrogate pair.
+    # The name of a field may have half of a surrogate pair in it.
     text = "; ".join(found).encode("utf-8", "replace").decode()
     return problem(422, f"{text}. Fix: see /docs.")
 

@@ -18,7 +18,7 @@ from ..analysis.weights import token_means, token_weights
 from ..encoder.batch import LayerBatch
 from ..encoder.model import TransformerModel, encoder_in
 from ..pipeline.encoders import find_encoder
-from ..pipeline.inspection import named_aggregators
+from ..pipeline.inspection import evaluating, named_aggregators
 
 # How much of each layer is read: learned for each token, learned once for all, the share of two
 # layers that a gate decides for each token, or nothing that is learned.
@@ -64,7 +64,8 @@ class LayerReader:
             "weights": self.weights,
         }
         if self.weights == ALL:
-            row["shared"] = _rounded(cast(Any, self.module.layer_weights()).cpu().numpy())
+            with evaluating(self.module):
+                row["shared"] = _rounded(cast(Any, self.module.layer_weights()).cpu().numpy())
         return row
 
     def read(self, batch: LayerBatch) -> NDArray[numpy.float64]:

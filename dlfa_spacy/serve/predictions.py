@@ -11,7 +11,7 @@ from ..annotation.rows import assigns
 from ..corpora.labels import NLI, PARAPHRASE
 from ..layers.sequence import PAIR
 from ..pipeline.confidence import Confidence
-from ..pipeline.confidence.scores import is_ner, is_textcat
+from ..pipeline.confidence.scores import is_textcat
 from ..pipeline.detect_language import DetectLanguage
 from ..pipeline.lingua_detector import known_languages
 
@@ -22,7 +22,7 @@ _OF_PAIRS = (set(NLI.names), set(PARAPHRASE.names))
 class Predictions:
     """What a pipeline predicts.
 
-    entities (List[str]): Labels of the recognizer.
+    entities (List[str]): Labels of what finds entities.
     pos (bool): Parts of speech.
     topics (List[str]): Labels of single texts.
     pair_labels (List[str]): Labels of pairs of texts.
@@ -41,10 +41,16 @@ class Predictions:
 def predictions_of(nlp: Language) -> Predictions:
     """RETURNS (Predictions): What a pipeline predicts."""
     pipes: list[Any] = [pipe for _, pipe in nlp.pipeline]
+    # The recognizer, and rulers.
+    named: list[Any] = [
+        pipe
+        for name, pipe in nlp.pipeline
+        if "doc.ents" in nlp.get_pipe_meta(name).assigns and hasattr(pipe, "labels")
+    ]
     classifiers = [pipe for pipe in pipes if is_textcat(pipe)]
     detectors = [pipe for pipe in pipes if isinstance(pipe, DetectLanguage)]
     return Predictions(
-        entities=sorted({label for pipe in pipes if is_ner(pipe) for label in pipe.labels}),
+        entities=sorted({label for pipe in named for label in pipe.labels}),
         pos="token.pos" in assigns(nlp),
         topics=[label for pipe in classifiers if not _reads_pairs(pipe) for label in pipe.labels],
         pair_labels=[label for pipe in classifiers if _reads_pairs(pipe) for label in pipe.labels],

@@ -12,13 +12,12 @@ from .served import ServedPipeline
 def require_fastapi() -> None:
     """RAISES (ImportError): The extra is not installed."""
     try:
-        import fastapi
+        import fastapi  # noqa: F401
         import uvicorn  # noqa: F401
     except ImportError as error:
         raise ImportError(
             'FastAPI or uvicorn is not installed. Fix: pip install "dlfa_spacy[serve]".'
         ) from error
-    del fastapi
 
 
 def open_served(names: Sequence[str], *, language: bool = False) -> list[ServedPipeline]:

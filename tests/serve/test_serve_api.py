@@ -21,7 +21,7 @@ from dlfa_spacy.analysis.weights import weight_rows
 from dlfa_spacy.pairs import join_pair
 from dlfa_spacy.pipeline.inspection import layer_weights
 from dlfa_spacy.serve import ServedPipeline, open_served
-from dlfa_spacy.serve.batching import Job
+from dlfa_spacy.serve.batching import Batcher, Busy, Job
 from dlfa_spacy.serve.rate import RateLimit
 
 TEXT = "Anna lives in Berlin"
@@ -110,6 +110,8 @@ def test_it_says_what_it_serves(client: Client, nlp: Language) -> None:
 
 
 def test_a_pipeline_without_layers_is_served_too(rules: Client) -> None:
+    (pipeline,) = rules.get("/api/info").json()["pipelines"]
+    assert pipeline["entities"] == ["LOC", "PER"] and pipeline["layers"] == []
     answer = rules.post("/api/text", {"text": "Ada is in Rome.", "layers": True}).json()
     assert [ent["label"] for ent in answer["entities"]] == ["PER", "LOC"]
     assert answer["layers"] == []
@@ -206,6 +208,22 @@ def test_what_is_wrong_is_said_and_no_text_repeated(
     if status != 200:
         assert set(found.json()) == {"error"} and said in found.json()["error"]
     assert "secret" not in found.text
+
+
+def test_of_many_mistakes_some_are_told(rules: Client) -> None:
+    found = rules.post("/api/text", {"a" * 400: 1, **{f"field {n}": 1 for n in range(100)}})
+    assert found.status_code == 422 and len(found.text) < 600
+
+
+def test_a_line_that_is_too_long_is_an_error(
+    rules: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(batcher: Batcher, jobs: Any) -> Any:
+        raise Busy
+
+    monkeypatch.setattr(Batcher, "submit", refuse)
+    found = rules.post("/api/text", {"text": "Ada"})
+    assert found.status_code == 503 and found.headers["Retry-After"] == "1"
 
 
 def test_other_paths_and_methods_have_errors_of_the_same_form(client: Client) -> None:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from fastapi import FastAPI
 from fastapi.responses import FileResponse
-
-if TYPE_CHECKING:
-    from fastapi import FastAPI
 
 HERE = Path(__file__).parent
 _FILES = {
