@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import webbrowser
 from collections.abc import Callable, Sequence
 
@@ -52,7 +53,8 @@ def serve(
         )
         on_ready(address)
         if open_page:
-            webbrowser.open(address)
+            # One that runs in a terminal comes back only when it is closed.
+            threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
         uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -99,7 +99,7 @@ def test_it_shows_what_the_api_says(open_page: Open, client: Client) -> None:
     assert "lives" in words
     best = max(answer["cats"], key=answer["cats"].get)
     assert page.locator(".bars .top").first.inner_text() == best
-    found = re.match(r"(\d+) names? in 5 words, read in ", page.inner_text("#status"))
+    found = re.match(r"(\d+) names? in 4 words, read in ", page.inner_text("#status"))
     assert found and int(found[1]) == len(answer["entities"]) > 0
 
 
@@ -176,6 +176,20 @@ def test_a_text_is_text_whatever_is_in_it(open_page: Open) -> None:
     page.wait_for_selector(f'{RESULTS} .text:has-text("onerror")')
     assert page.locator("main img, main b").count() == 0
     assert "owned" not in page.title()
+
+
+def test_a_long_text_is_shown_bit_by_bit(open_page: Open) -> None:
+    page = open_page()
+    page.fill("#text", "Anna lives in Berlin. " * 20)
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector('button:has-text("The other 60 words")')
+    table = page.locator("table.words-first").first
+    assert table.locator("tbody tr").count() == 40
+    page.locator(".more").first.click()
+    assert table.locator("tbody tr").count() == 100
+    # The table scrolls, and the page ends with its footer.
+    end = page.evaluate("document.querySelector('footer').getBoundingClientRect().bottom + scrollY")
+    assert page.evaluate("document.documentElement.scrollHeight") <= end + 1
 
 
 def test_errors_are_said(open_page: Open) -> None:

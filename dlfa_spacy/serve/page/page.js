@@ -121,7 +121,7 @@ async function ask(kind, fields, pipelines) {
     const seconds = (performance.now() - begin) / 1000;
     const text = kind === "pair" ? null : given.text;
     show(kind, given, text, lang, pipelines, answers);
-    say(summary(kind, pipelines, answers, seconds));
+    say(summary(text, pipelines, answers, seconds));
   } catch (error) {
     if (error.name !== "AbortError") fail(error);
   } finally {
@@ -155,10 +155,12 @@ function fail(error) {
   say(error instanceof TypeError ? "The server does not answer. Is it still running?" : error.message, true);
 }
 
-function summary(kind, pipelines, answers, seconds) {
+function summary(text, pipelines, answers, seconds) {
   const time = `${seconds.toFixed(seconds < 1 ? 2 : 1)} s`;
-  if (kind === "pair") return `Compared in ${time}.`;
-  const words = count(answers[0].tokens.length, "word");
+  if (text === null) return `Compared in ${time}.`;
+  const characters = Array.from(text);
+  const isWord = ({ start, end }) => /[\p{L}\p{N}]/u.test(characters.slice(start, end).join(""));
+  const words = count(answers[0].tokens.filter(isWord).length, "word");
   if (answers.length === 1) {
     const names = pipelines[0].entities.length ? `${count(answers[0].entities.length, "name")} in ` : "";
     return `${names}${words}, read in ${time}.`;
