@@ -169,7 +169,11 @@ import spacy
 nlp = spacy.load("xx_dlfa_ner")
 doc = nlp("Angela Merkel wohnt in Berlin.")
 print([(ent.text, ent.label_) for ent in doc.ents], [token.pos_ for token in doc], doc.cats)
+print([ent._.confidence for ent in doc.ents])
 ```
+
+Confidences are calibrated on English development data; how far they hold in other languages is in
+docs/confidence.md.
 
 This folder holds the components alone; `scripts/package_model.py` puts them on the encoder
 (`assets/encoder`). `scripts/train_product.py` trained them, `scripts/product_card.py` measured them

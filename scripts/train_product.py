@@ -4,7 +4,7 @@
 
 DATA holds `pos/en` (UD EWT), `ner-uner/en`, `ner-open-en` and `topic/en` in their public formats.
 The encoder is frozen. Every component is trained for itself, once for each aggregation that could
-suit it, and the best on English development data is taken. OUT/heads gets the components without
+suit it, and the best on English development data is taken, on which its confidences are fitted. OUT/heads gets the components without
 the encoder (`dlfa_spacy.pipeline.heads`), and OUT/chosen.json what was chosen from.
 """
 
@@ -30,6 +30,7 @@ from thinc.api import Config
 
 from dlfa_spacy.about import __version__
 from dlfa_spacy.corpora import read_docs, write_text
+from dlfa_spacy.pipeline.confidence import calibrate, find_confidence
 from dlfa_spacy.pipeline.encoders import encoder_of
 from dlfa_spacy.pipeline.heads import save_heads
 from dlfa_spacy.pipeline.sources import encoder_pipeline
@@ -80,6 +81,9 @@ TASKS = [
          ["H4-10", "H9-12", "last", "scalar"]),
 ]  # fmt: skip
 
+# Tasks whose development data confidences are fitted on.
+CALIBRATED = ("ner", "pos", "topic")
+
 
 def main(
     data: Annotated[Path, typer.Argument(help="Folder of the English corpora.")],
@@ -118,6 +122,10 @@ def main(
         if tasks:
             return
         product = assemble(blank(encoder), chosen)
+        component = find_confidence(product)
+        for name in CALIBRATED:
+            golds = DocBin().from_disk(work / name / "dev.spacy").get_docs(product.vocab)
+            calibrate(product, golds, component, texts=f"{name}/en/dev")
         save_heads(product, out / "heads")
         # Words of the corpora are nothing that a component needs.
         labels = {label for found in product.pipe_labels.values() for label in found}

@@ -74,11 +74,9 @@ def calibrate_cli(
                 found = list(read_docs(files.paths[0], vocab=nlp.vocab, language=source))
                 golds = list(sample(iter(found), len(found), limit, 0))
                 task = bar.add_task(f"Fitting on {folder.name}", total=len(golds), detail="texts")
-                made = calibrate(nlp, golds, component, on_doc=partial(bar.advance, task))
-                for one in made:
-                    place = f"{folder.name}/{source}/{split}"
-                    component.fitted_on[one.component] = {"texts": place, "n": one.after.n}
-                fitted += made
+                place = f"{folder.name}/{source}/{split}"
+                step = partial(bar.advance, task)
+                fitted += calibrate(nlp, golds, component, on_doc=step, texts=place)
         with replacing(out) as temporary:
             nlp.to_disk(temporary)
         if not quiet:

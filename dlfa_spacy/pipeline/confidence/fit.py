@@ -64,6 +64,8 @@ def calibrate(
     golds: Iterable[Doc],
     component: Confidence,
     on_doc: Callable[[], None] | None = None,
+    *,
+    texts: str = "",
 ) -> list[Fitted]:
     """Fit the scales of a pipeline's `dlfa_confidence`, which keeps them.
 
@@ -72,6 +74,7 @@ def calibrate(
         tokens.
     component (Confidence): The component.
     on_doc (Optional[Callable[[], None]]): Called for each text.
+    texts (str): What they are called. Saved pipelines say what was fitted on what.
     RETURNS (List[Fitted]): One for each component that the texts have annotation for.
     RAISES (ValueError): They have none for any.
     """
@@ -94,6 +97,7 @@ def calibrate(
         )
     for fitted in found:
         component.scales[fitted.component] = fitted.scales
+        component.fitted_on[fitted.component] = {"texts": texts, "n": fitted.after.n}
     return found
 
 
