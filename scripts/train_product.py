@@ -4,8 +4,9 @@
 
 DATA holds `pos/en` (UD EWT), `ner-uner/en`, `ner-open-en` and `topic/en` in their public formats.
 The encoder is frozen. Every component is trained for itself, once for each aggregation that could
-suit it, and the best on English development data is taken, on which its confidences are fitted. OUT/heads gets the components without
-the encoder (`dlfa_spacy.pipeline.heads`), and OUT/chosen.json what was chosen from.
+suit it, and the best on English development data is taken, on which its confidences are fitted.
+OUT/heads gets the components without the encoder (`dlfa_spacy.pipeline.heads`), and OUT/chosen.json
+what was chosen from.
 """
 
 import io
