@@ -128,6 +128,8 @@ setup(
         "torch>=2.2",
         "transformers>=4.45",
         "safetensors>=0.4",
+        # transformers brings it.
+        "huggingface_hub>=0.24",
         "filelock>=3.12",
         "typer>=0.9",
         "rich>=13.0",

@@ -171,9 +171,9 @@ doc = nlp("Angela Merkel wohnt in Berlin.")
 print([(ent.text, ent.label_) for ent in doc.ents], [token.pos_ for token in doc], doc.cats)
 ```
 
-This folder holds the components alone; `scripts/package_model.py` puts them on the encoder
-(`assets/encoder`). `scripts/train_product.py` trained them, `scripts/product_card.py` measured them
-and wrote this card.
+In the repository of dlfa_spacy, `assets/xx_dlfa_ner` holds the components alone, and
+`scripts/package_model.py` puts them on the encoder (`assets/encoder`). `scripts/train_product.py`
+trained them, `scripts/product_card.py` measured them and wrote this card.
 """
 
 TAIL = """

@@ -25,6 +25,12 @@ REQUIREMENTS = [
 ]
 # The page of `dlfa evaluate`.
 SCORES = "scores.md"
+LIMITS = """## Intended use and limits
+
+It was trained on annotations in few languages, and reads others through its encoder. How well it
+does so in a language is known where it was scored, and for texts like those alone: `dlfa evaluate`
+says it for yours. It errs, and must not decide about people on its own.
+"""
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _VERSION = re.compile(r"\d+(\.\d+){1,2}((a|b|rc)\d+)?(\+[a-z0-9.]+)?")
 
@@ -66,18 +72,24 @@ def build_package(
         for file_name, text in (files or {}).items():
             write_text(pipeline / file_name, text)
         # A build environment of its own would want a network.
-        _run("-m", "spacy", "package", str(pipeline), str(built), "--build", "none", "--force")
+        # dlfa-spacy requires spaCy, in any version that it works with. By default the package would
+        # require at least the one that is installed here.
+        options = ["--build", "none", "--force", "--no-require-parent"]
+        _run("-m", "spacy", "package", str(pipeline), str(built), *options)
         _run("setup.py", "-q", "bdist_wheel", cwd=built / folder)
         with replacing(out / folder) as target:
             shutil.move(built / folder, target)
     return next((out / folder / "dist").glob("*.whl"))
 
 
-def make_card(nlp: Language, name: str, scores: str | None = None) -> str:
+def make_card(
+    nlp: Language, name: str, scores: str | None = None, encoder: str | None = None
+) -> str:
     """
     nlp (Language): The pipeline.
     name (str): Of the package, without the language.
     scores (Optional[str]): What it scores, in Markdown.
+    encoder (Optional[str]): A sentence about its encoder.
     RETURNS (str): README.md of the package.
     """
     whole = f"{nlp.meta['lang']}_{name}"
@@ -85,9 +97,11 @@ def make_card(nlp: Language, name: str, scores: str | None = None) -> str:
     parts = [
         f"# {whole}",
         str(nlp.meta.get("description") or "A spaCy pipeline made with dlfa_spacy."),
-        f"Components: {', '.join(nlp.pipe_names)}. License: {license}.",
+        f"Components: {', '.join(nlp.pipe_names)}. License: {license}."
+        + ("" if encoder is None else f" {encoder}"),
         f'```python\nimport spacy\n\nnlp = spacy.load("{whole}")\n```',
         *([] if scores is None else [scores]),
+        LIMITS,
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
