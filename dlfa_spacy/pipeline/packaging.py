@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from spacy.language import Language
+from spacy.util import get_minor_version_range
 
 from ..about import __version__
 from ..files.writing import replacing, write_text
@@ -19,12 +20,13 @@ from ..files.writing import replacing, write_text
 # `spacy package` would pin spacy-transformers to the minor version it finds, and packages made so
 # do not load with the next one.
 REQUIREMENTS = [
-    f"dlfa-spacy>={__version__},<0.2.0",
+    f"dlfa-spacy{get_minor_version_range(__version__)}",
     "spacy-transformers>=1.4,<2.1",
     "torch>=2.2",
 ]
 # The page of `dlfa evaluate`.
 SCORES = "scores.md"
+SETUP = "[metadata]\nlong_description_content_type = text/markdown\n"
 LIMITS = """## Intended use and limits
 
 It was trained on annotations in few languages, and reads others through its encoder. How well it
@@ -76,6 +78,8 @@ def build_package(
         # require at least the one that is installed here.
         options = ["--build", "none", "--force", "--no-require-parent"]
         _run("-m", "spacy", "package", str(pipeline), str(built), *options)
+        # An index would take the card for reStructuredText.
+        write_text(built / folder / "setup.cfg", SETUP)
         _run("setup.py", "-q", "bdist_wheel", cwd=built / folder)
         with replacing(out / folder) as target:
             shutil.move(built / folder, target)
