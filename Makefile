@@ -5,6 +5,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export HF_HUB_OFFLINE = 1
 export TOKENIZERS_PARALLELISM = false
+# make release: where the repository is, for the links of the README on the package index.
+export DLFA_REPOSITORY ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: run pipeline demo test quick docs release install install-test clean
