@@ -7,7 +7,7 @@ from typing import Any
 
 from thinc.api import Config
 
-from .checks import check_option
+from .checks import check_choice
 
 # What every task has.
 SHARED = ("transformer", "doc_cleaner")
@@ -64,7 +64,7 @@ def read_base(task: str) -> Config:
 def _resolved(task: str) -> list[str]:
     names = [name.strip() for name in task.split(",")]
     for name in names:
-        check_option("task", name, available("tasks"))
+        check_choice("--task", name, available("tasks"))
     return [part for name in names for part in ALIASES.get(name, name).split(",")]
 
 

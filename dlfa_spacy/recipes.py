@@ -6,7 +6,7 @@ from typing import Any
 from thinc.api import Config
 
 from .base_configs import SHARED, available, config_folder, read_base
-from .checks import check_option
+from .checks import check_choice
 
 # Gates and layers that can be chosen without writing a config by hand.
 DLFA = "dlfa"
@@ -22,7 +22,7 @@ SEQUENCES = ("cls", "mean", "pair")
 
 def read_aggregation(name: str) -> dict[str, Any]:
     """RETURNS (Dict[str, Any]): The [aggregation] block of a shipped aggregation."""
-    check_option("aggregation", name, available("aggregations"))
+    check_choice("--aggregation", name, available("aggregations"))
     path = config_folder() / "aggregations" / f"{name}.cfg"
     return dict(Config().from_disk(path, interpolate=False)["aggregation"])
 
@@ -187,10 +187,10 @@ def _set_classifier(
             f"Fix: leave it out, or choose --task {TEXTCAT}."
         )
     if pooler is not None:
-        check_option("pooler", pooler, POOLERS)
+        check_choice("--pooler", pooler, POOLERS)
         component["model"]["pooler"] = None if pooler == "none" else pooler
     if sequence is not None:
-        check_option("sequence", sequence, SEQUENCES)
+        check_choice("--sequence", sequence, SEQUENCES)
         component["model"]["sequence"] = sequence
     if multilabel:
         component["factory"] = "textcat_multilabel"
