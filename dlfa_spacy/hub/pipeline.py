@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -78,8 +77,9 @@ def write_pipeline(
         package = f"{nlp.meta['lang']}_{name}"
         shutil.copytree(wheel.parents[1] / package / f"{package}-{version}", folder)
         shutil.copyfile(wheel, folder / wheel.name)
-    # The snippet on the Hub's pages asks for this name, which pip has ceased to take.
-    os.link(folder / wheel.name, folder / f"{package}-any-py3-none-any.whl")
+    # The snippet on the Hub's pages asks for this name, which newer versions of pip refuse. The Hub
+    # keeps equal files once.
+    shutil.copyfile(folder / wheel.name, folder / f"{package}-any-py3-none-any.whl")
     url = hf_hub_url(repository.name, wheel.name, revision=repository.revision)
     card = with_section(texts[CARD], f"## Install\n\n```bash\npip install {url}\n```")
     head = _head(nlp, package, keys, measured)

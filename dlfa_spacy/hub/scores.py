@@ -48,7 +48,6 @@ def results_of_meta(performance: Mapping[str, Any]) -> list[EvalResult]:
 def _of_meta(performance: Mapping[str, Any]) -> Iterator[EvalResult]:
     for key, values in performance.items():
         match = _MEASURED.fullmatch(key)
-        # A metric has underscores too: the longest corpus whose rest is a metric.
         if match is None or match[3] not in METRICS or not isinstance(values, Mapping):
             continue
         for code, value in values.items():

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from hub_server import TOKEN, Hub, running_hub
 from huggingface_hub import constants
-from huggingface_hub.utils._http import reset_sessions
+from huggingface_hub.utils import reset_sessions
 from spacy.language import Language
 from spacy.util import load_model_from_config
 from typer.testing import CliRunner

@@ -61,8 +61,17 @@ def annotations(nlp: Language) -> list[object]:
     ]
 
 
-@pytest.mark.parametrize("aggregation", AGGREGATIONS)
-@pytest.mark.parametrize("task", TASKS)
+# Tasks differ in what reads the vectors, not in what makes them: all aggregations with those that
+# have a config of their own, two with the others.
+SHIPPED = [
+    (task, aggregation)
+    for task in TASKS
+    for aggregation in AGGREGATIONS
+    if (ROOT / "configs" / f"{task}.cfg").is_file() or aggregation in ("dlfa", "scalar")
+]
+
+
+@pytest.mark.parametrize(("task", "aggregation"), SHIPPED)
 def test_shipped_config_fills_trains_saves_and_predicts_the_same(
     task: str, aggregation: str, bert: str, tmp_path: Path
 ) -> None:
