@@ -66,6 +66,9 @@ def build_package(
         raise ValueError(f"--version {version!r}: expected such as 0.1.0. Fix: --version 0.1.0.")
     nlp.meta.update({"name": name, "version": version, "requirements": REQUIREMENTS})
     nlp.meta.update(meta or {})
+    # Typer and what else is in a command line are not for those who load a pipeline.
+    from spacy.cli.package import package
+
     folder = f"{nlp.meta['lang']}_{name}-{version}"
     with tempfile.TemporaryDirectory() as temporary:
         pipeline, built = Path(temporary) / "pipeline", Path(temporary) / "built"
@@ -73,13 +76,12 @@ def build_package(
         built.mkdir()
         for file_name, text in (files or {}).items():
             write_text(pipeline / file_name, text)
-        # A build environment of its own would want a network.
-        # dlfa-spacy requires spaCy, in any version that it works with. By default the package would
-        # require at least the one that is installed here.
-        options = ["--build", "none", "--force", "--no-require-parent"]
-        _run("-m", "spacy", "package", str(pipeline), str(built), *options)
+        # Without spaCy itself, which dlfa-spacy requires: the command would add the version
+        # that is installed here.
+        package(pipeline, built, create_sdist=False)
         # An index would take the card for reStructuredText.
         write_text(built / folder / "setup.cfg", SETUP)
+        # By hand: a build environment of its own would want a network.
         _run("setup.py", "-q", "bdist_wheel", cwd=built / folder)
         with replacing(out / folder) as target:
             shutil.move(built / folder, target)
