@@ -84,9 +84,10 @@ def _add(config: Config, part: Config) -> None:
     config["training"]["score_weights"] |= part["training"]["score_weights"]
     for name in ("train", "dev"):
         reader: dict[str, Any] = config["corpora"][name]
-        # What one of them needs to be whole is whole for all.
+        # Texts that one of them needs whole are whole for all.
         own = part["corpora"][name] if "corpora" in part else {"gold_preproc": True}
-        reader["gold_preproc"] &= own.get("gold_preproc", False)
+        in_sentences = (one.get("gold_preproc", False) for one in (reader, own))
+        reader["gold_preproc"] = all(in_sentences)
     wanted = part.get("initialize", {}).get("components", {})
     if wanted:
         config["initialize"].setdefault("components", {}).update(wanted)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from huggingface_hub import ModelCard
 from huggingface_hub.utils import yaml_dump
 
+from ..encoder.storage.loading import encoder_location
 from ..recipes import is_bundled
 
 # Licenses that the Hub knows by these names, among those of weights and corpora.
@@ -61,9 +63,17 @@ def encoder_keys(name: str | None) -> tuple[dict[str, str], str]:
     if is_bundled(name):
         sentence = f"Encoder: {PARENT} in four bits, license: {PARENT_LICENSE}."
         return {"base_model": PARENT}, sentence
-    is_hub_name = name.count("/") <= 1 and not name.startswith((".", "~", "/"))
-    keys = {"base_model": name} if is_hub_name and "/" in name else {}
+    keys = {"base_model": name} if _is_on_hub(name) else {}
     return keys, f"Encoder: {name}, under the license of its own card."
+
+
+def _is_on_hub(name: str) -> bool:
+    """RETURNS (bool): Whether it is ORG/NAME, and not the path of a folder, here or elsewhere."""
+    try:
+        encoder_location(name)
+    except ValueError:
+        return False
+    return "/" in name and not Path(name).is_dir()
 
 
 def with_head(text: str, head: Mapping[str, Any]) -> str:

@@ -45,8 +45,7 @@ def encoder_of(nlp: Language, component: str | None = None, where: str = "") -> 
 
 
 def _fix(nlp: Language, component: str | None) -> str:
-    others = [name for name in nlp.component_names if name != component]
-    near = nearest(component or "", others)
-    if near is not None:
-        return f'component = "{near}"'
-    return "name the component, or a pipeline, that has one"
+    near = None
+    if component is not None and component not in nlp.component_names:
+        near = nearest(component, nlp.component_names)
+    return f'component = "{near}"' if near else "name the component, or a pipeline, that has one"

@@ -191,7 +191,8 @@ def test_a_head_is_what_the_hub_knows() -> None:
     assert license_keys("My terms") == {"license": "other", "license_name": "my-terms"}
     assert license_keys("") == {}
     assert encoder_keys("org/encoder")[0] == {"base_model": "org/encoder"}
-    assert encoder_keys("/somewhere/encoder")[0] == encoder_keys(None)[0] == {}
+    for name in ("/somewhere/encoder", "training/encoder", "encoders/mine", None):
+        assert encoder_keys(name)[0] == {}
     text = with_head("---\nlicense: mit\n---\n# A\n", {"license": "other", "tags": ["b"]})
     assert yaml.safe_load(text.split("---\n")[1]) == {"license": "mit", "tags": ["b"]}
     assert text.endswith("\n# A\n")

@@ -133,6 +133,16 @@ def test_several_tasks_share_one_encoder_and_each_writes_its_own(bert: str) -> N
     assert "sc" in doc.spans and doc.cats
 
 
+@pytest.mark.parametrize(
+    ("task", "in_sentences"), [("pos,ner", True), ("ner,textcat", False), ("textcat,ner", False)]
+)
+def test_texts_that_one_task_needs_whole_are_whole_for_all(task: str, in_sentences: bool) -> None:
+    config = make_config(task, "last")
+    assert config["corpora"]["train"]["gold_preproc"] is in_sentences
+    assert config["nlp"]["pipeline"][0] == "transformer"
+    assert config["nlp"]["pipeline"][-1] == "doc_cleaner"
+
+
 def test_another_name_of_a_task_makes_the_same_config() -> None:
     for name, same in {"tagger": "pos", "senter": "sentences", "ner_pos": "pos,ner"}.items():
         assert make_config(name, "last") == make_config(same, "last")

@@ -112,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _validate(self, text: str) -> None:
         head = yaml.safe_load(text.split("---\n")[1])
-        errors = [] if "license" in head else [{"message": '"license" is required'}]
+        errors = [] if isinstance(head, dict) else [{"message": "no keys and values"}]
         self._answer({"errors": errors, "warnings": []}, 400 if errors else 200)
 
     def _preupload(self, files: list[dict[str, Any]]) -> None:
