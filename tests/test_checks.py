@@ -41,7 +41,7 @@ def test_a_path_is_suggested_part_by_part(tmp_path: Path) -> None:
 @pytest.mark.parametrize("load", [open_pipeline, open_source])
 def test_the_folder_of_a_training_is_not_its_pipeline(load: object, tmp_path: Path) -> None:
     (tmp_path / "training" / "model-best").mkdir(parents=True)
-    meant = f"Did you mean {tmp_path / 'training' / 'model-best'}\\?"
+    meant = f"did you mean {tmp_path / 'training' / 'model-best'}\\?"
     with pytest.raises(ValueError, match=meant):
         load(str(tmp_path / "training"))  # type: ignore[operator]
 

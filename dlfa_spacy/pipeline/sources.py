@@ -79,8 +79,9 @@ def refuse_training(name: str) -> None:
     found = [part for part in (BEST, LAST) if (Path(name).expanduser() / part).is_dir()]
     if found:
         raise ValueError(
-            f"{name}: found the folder of a training, with {' and '.join(found)} in it, expected "
-            f"one of its pipelines. Did you mean {Path(name) / found[0]}? Fix: name it."
+            f"{name}: did you mean {Path(name) / found[0]}? Found the folder of a training, with "
+            f"{' and '.join(found)} in it, expected one of its pipelines. Fix: "
+            f"{Path(name) / found[0]}."
         )
 
 
