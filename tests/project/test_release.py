@@ -25,6 +25,17 @@ def test_every_folder_of_configs_is_in_the_wheel(monkeypatch: pytest.MonkeyPatch
     assert {*packages, "dlfa_spacy.hub"} <= set(found["packages"])
 
 
+def test_every_file_beside_the_code_is_in_the_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    found = given_to_setup(monkeypatch)
+    files = [path for path in (ROOT / "dlfa_spacy").rglob("*.*") if path.is_file()]
+    files = [path for path in files if path.suffix not in (".py", ".pyc")]
+    assert len(files) > 2
+    for path in files:
+        assert ".".join(path.parent.relative_to(ROOT).parts) in found["packages"], path
+        assert any(path.match(pattern) for pattern in found["package_data"][""]), path
+
+
 def test_on_an_index_the_front_page_links_into_the_repository_at_its_version(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
