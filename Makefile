@@ -5,9 +5,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export HF_HUB_OFFLINE = 1
 export TOKENIZERS_PARALLELISM = false
+# make release: where the repository is, for the links of the README on the package index.
+export DLFA_REPOSITORY ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run pipeline demo test quick docs install install-test clean
+.PHONY: run pipeline demo test quick docs release install install-test clean
 
 run: install
 	$(BIN)/python -m spacy project run all .
@@ -39,6 +41,16 @@ quick: install-test
 docs: install
 	$(BIN)/python -m pip install --quiet -r requirements-docs.txt
 	$(BIN)/python -m mkdocs serve
+
+# dist/: sdist and wheel of the package, wheel of the pipeline. They are checked, and installed into an empty
+# environment, which annotates. Needs a network. CONTRIBUTING.md has the list of what comes before and after.
+release: install
+	$(BIN)/python -m pip install --quiet -r requirements-release.txt
+	$(BIN)/python -c "import shutil; shutil.rmtree('dist', ignore_errors=True)"
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python scripts/package_model.py assets/xx_dlfa_ner assets/encoder packages --wheels dist
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/python scripts/smoke.py packages assets/smoke.jsonl metrics/release.json --find-links dist
 
 install: $(VENV)/.installed
 

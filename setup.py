@@ -1,5 +1,7 @@
 """Install dlfa_spacy. Everything is registered through entry points: nobody has to import it."""
 
+import os
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -70,6 +72,21 @@ ENTRY_POINTS = {
     ],
 }
 
+# On a package index links must be absolute: DLFA_REPOSITORY=https://github.com/ORG/dlfa_spacy.
+REPOSITORY = os.environ.get("DLFA_REPOSITORY", "")
+
+
+def readme() -> str:
+    """RETURNS (str): The front page, its links into the repository at this version, if that is
+    known."""
+    text = (HERE / "README.md").read_text(encoding="utf-8")
+    if not REPOSITORY:
+        return text
+    at = f"v{ABOUT['__version__']}"
+    text = re.sub(r"(!\[[^]]*\]\()(?!\w+:|#)", rf"\1{REPOSITORY}/raw/{at}/", text)
+    return re.sub(r"(?<!!)(\[[^]]*\]\()(?!\w+:|#)", rf"\1{REPOSITORY}/blob/{at}/", text)
+
+
 PARQUET = ["pyarrow>=14"]
 SERVE = ["fastapi>=0.115,<1.0", "uvicorn>=0.30,<1.0"]
 ONNX = ["onnx>=1.15", "onnxruntime>=1.17"]
@@ -95,10 +112,11 @@ setup(
     version=ABOUT["__version__"],
     description="Zero-shot cross-lingual transfer with spaCy, through every layer of a "
     "multilingual transformer",
-    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description=readme(),
     long_description_content_type="text/markdown",
     license="MIT",
     author="The dlfa_spacy developers",
+    url=REPOSITORY,
     keywords="spacy transformers multilingual zero-shot cross-lingual named-entity-recognition",
     # The configs lie at the top of the repository, where a person looks for them, and inside the
     # package once it is installed, where `dlfa init-config` does.
@@ -106,6 +124,7 @@ setup(
         *find_packages(include=["dlfa_spacy", "dlfa_spacy.*"]),
         "dlfa_spacy.configs",
         "dlfa_spacy.configs.aggregations",
+        "dlfa_spacy.configs.components",
         "dlfa_spacy.configs.heads",
         "dlfa_spacy.configs.plans",
     ],
@@ -113,6 +132,7 @@ setup(
         "dlfa_spacy": "dlfa_spacy",
         "dlfa_spacy.configs": "configs",
         "dlfa_spacy.configs.aggregations": "configs/aggregations",
+        "dlfa_spacy.configs.components": "configs/components",
         "dlfa_spacy.configs.heads": "configs/heads",
         "dlfa_spacy.configs.plans": "configs/plans",
     },
@@ -128,6 +148,8 @@ setup(
         "torch>=2.2",
         "transformers>=4.45",
         "safetensors>=0.4",
+        # transformers brings it.
+        "huggingface_hub>=0.24",
         "filelock>=3.12",
         "typer>=0.9",
         "rich>=13.0",

@@ -1,14 +1,26 @@
 """What a setting may be: said when settings are made, before an encoder is loaded."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+
+def nearest(value: str, known: Iterable[str]) -> str | None:
+    """RETURNS (Optional[str]): The known name that is spelt most like a value, if one is."""
+    names = {name.lower(): name for name in known}
+    found = get_close_matches(value.lower(), names, n=1)
+    return names[found[0]] if found else None
 
 
 def check_choice(name: str, value: str, known: Sequence[str]) -> None:
-    """RAISES (ValueError): Not one of the known ones, of which the first is the usual one."""
+    """RAISES (ValueError): Not one of the known ones. The fix is the one that is spelt most like
+    it, or the first, which is the usual one. `name` is that of a setting, or an --option."""
     if value not in known:
-        raise ValueError(
-            f'{name} = "{value}": expected one of {", ".join(known)}. Fix: {name} = "{known[0]}".'
+        is_option = name.startswith("--")
+        shown, fix = (
+            f"{name} {x}" if is_option else f'{name} = "{x}"'
+            for x in (value, nearest(value, known) or known[0])
         )
+        raise ValueError(f"{shown}: expected one of {', '.join(known)}. Fix: {fix}.")
 
 
 def check_number(name: str, value: float, right: bool, wanted: str, usual: float) -> None:

@@ -1,10 +1,12 @@
 """Training configs from a base and an aggregation: two of them differ only in the aggregation."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from thinc.api import Config
+
+from .base_configs import SHARED, available, config_folder, read_base
+from .checks import check_choice
 
 # Gates and layers that can be chosen without writing a config by hand.
 DLFA = "dlfa"
@@ -18,27 +20,9 @@ POOLERS = ("pretrained", "new", "none")
 SEQUENCES = ("cls", "mean", "pair")
 
 
-def config_folder() -> Path:
-    """RETURNS (Path): The shipped configs: package data, or the repository's top-level folder."""
-    package = Path(__file__).parent
-    for folder in (package / "configs", package.parent / "configs"):
-        if folder.is_dir():
-            return folder
-    raise ValueError(
-        "The shipped configs are missing from this installation of dlfa_spacy. Expected a folder "
-        f"configs beside {package.name}. Fix: install the package again."
-    )
-
-
-def available(kind: str) -> list[str]:
-    """RETURNS (List[str]): Names of the shipped "tasks" or "aggregations"."""
-    folder = config_folder() if kind == "tasks" else config_folder() / "aggregations"
-    return sorted(path.stem for path in folder.glob("*.cfg"))
-
-
 def read_aggregation(name: str) -> dict[str, Any]:
     """RETURNS (Dict[str, Any]): The [aggregation] block of a shipped aggregation."""
-    _check("aggregation", name, available("aggregations"))
+    check_choice("--aggregation", name, available("aggregations"))
     path = config_folder() / "aggregations" / f"{name}.cfg"
     return dict(Config().from_disk(path, interpolate=False)["aggregation"])
 
@@ -63,7 +47,8 @@ def make_config(
 ) -> Config:
     """Put an aggregation into every listener of a base config.
 
-    task (str): A base config: "ner", "pos", "ner_pos" or "textcat".
+    task (str): A base config: "ner", "pos", "textcat", "morphologizer", "parser", "sentences" or
+        "spancat"; or several on one encoder, separated by commas.
     aggregation (str): A shipped aggregation, such as "last", "attention" or "dlfa".
     encoder (Optional[str]): Folder or Hub name of the encoder.
     layer (Optional[int]): The lower layer of DLFA.
@@ -87,7 +72,7 @@ def make_config(
     RETURNS (Config): A training config, not filled.
     RAISES (ValueError): No such task or aggregation, or an option that it does not have.
     """
-    _check("task", task, available("tasks"))
+    config = read_base(task)
     block = read_aggregation(aggregation)
     for key, value in (("layer", layer), ("gate", gate)):
         if value is None:
@@ -98,7 +83,6 @@ def make_config(
                 f"Fix: leave it out, or choose --aggregation {DLFA}."
             )
         block[key] = value
-    config = Config().from_disk(config_folder() / f"{task}.cfg", interpolate=False)
     for listener in listeners(config["components"]):
         listener["aggregation"] = dict(block)
     transformer = config["components"]["transformer"]["model"]
@@ -112,7 +96,8 @@ def make_config(
         schedule["warmup_steps"] = steps // 10
     frozen = is_bundled(transformer["name"]) if frozen is None else frozen
     if learn_rate is None and frozen:
-        learn_rate = FROZEN_TEXTCAT_RATE if TEXTCAT in config["components"] else FROZEN_RATE
+        is_textcat = set(config["components"]) == {*SHARED, TEXTCAT}
+        learn_rate = FROZEN_TEXTCAT_RATE if is_textcat else FROZEN_RATE
     if learn_rate is not None:
         schedule["initial_rate"] = learn_rate
     if gpu:
@@ -202,19 +187,11 @@ def _set_classifier(
             f"Fix: leave it out, or choose --task {TEXTCAT}."
         )
     if pooler is not None:
-        _check("pooler", pooler, POOLERS)
+        check_choice("--pooler", pooler, POOLERS)
         component["model"]["pooler"] = None if pooler == "none" else pooler
     if sequence is not None:
-        _check("sequence", sequence, SEQUENCES)
+        check_choice("--sequence", sequence, SEQUENCES)
         component["model"]["sequence"] = sequence
     if multilabel:
         component["factory"] = "textcat_multilabel"
         component["model"]["exclusive_classes"] = False
-
-
-def _check(option: str, value: str, known: Sequence[str]) -> None:
-    if value not in known:
-        raise ValueError(
-            f"--{option} {value}: there is no such {option}. Expected one of {', '.join(known)}. "
-            f"Fix: --{option} {known[0]}."
-        )

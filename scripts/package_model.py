@@ -7,6 +7,7 @@
 """
 
 import json
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -42,8 +43,9 @@ def main(
         "dlfa_ner"
     ),
     version: Annotated[str, typer.Option(help="Version of the package.")] = __version__,
+    wheels: Annotated[Path | None, typer.Option(help="Folder for another copy of it.")] = None,
 ) -> None:
-    """Add card, licenses and measured scores; build sdist and wheel."""
+    """Add card, licenses and measured scores; build a wheel."""
     nlp = load_heads(heads / "heads", encoder)
     meta = {
         "description": DESCRIPTION,
@@ -65,6 +67,9 @@ def main(
     if pipeline is not None:
         with replacing(pipeline) as target:
             nlp.to_disk(target)
+    if wheels is not None:
+        wheels.mkdir(parents=True, exist_ok=True)
+        shutil.copy(wheel, wheels)
     write_text(out / "latest.txt", wheel.name + "\n")
     typer.echo(f"Wrote {wheel} ({wheel.stat().st_size / 1e6:.0f} MB)")
 

@@ -175,9 +175,9 @@ print([ent._.confidence for ent in doc.ents])
 Confidences are calibrated on English development data; how far they hold in other languages is in
 docs/confidence.md.
 
-This folder holds the components alone; `scripts/package_model.py` puts them on the encoder
-(`assets/encoder`). `scripts/train_product.py` trained them, `scripts/product_card.py` measured them
-and wrote this card.
+In the repository of dlfa_spacy, `assets/xx_dlfa_ner` holds the components alone, and
+`scripts/package_model.py` puts them on the encoder (`assets/encoder`). `scripts/train_product.py`
+trained them, `scripts/product_card.py` measured them and wrote this card.
 """
 
 TAIL = """

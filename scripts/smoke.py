@@ -3,8 +3,9 @@
     python scripts/smoke.py packages assets/smoke.jsonl metrics/embedded/smoke.json
 
 The environment sees the packages of the one that runs this script (system site packages or a
-path file), has no network, and gets nothing but the wheel. Fails unless most sentences have most of
-their entities.
+path file), has no network, and gets nothing but the wheel. With `--find-links dist` it sees none,
+and pip installs what the wheel requires: from that folder, or else from the package index. Fails
+unless most sentences have most of their entities.
 """
 
 import json
@@ -47,13 +48,16 @@ def main(
     sentences: Annotated[Path, typer.Argument(help="JSONL: lang, text, entities.")],
     out: Annotated[Path, typer.Argument(help="JSON with what was found.")],
     majority: Annotated[float, typer.Option(help="Share of sentences that must be right.")] = 0.6,
+    find_links: Annotated[
+        Path | None, typer.Option(help="Install into an empty environment, with these wheels.")
+    ] = None,
 ) -> None:
     """Load the wheel by its name and compare."""
     lines = sentences.read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     wheel_name = (packages / "latest.txt").read_text(encoding="utf-8").strip()
     (wheel,) = packages.glob(f"*/dist/{wheel_name}")
-    found = annotate(wheel.resolve(), sentences.resolve())
+    found = annotate(wheel.resolve(), sentences.resolve(), find_links)
     results = [judge(row, doc) for row, doc in zip(rows, found, strict=True)]
     show(results)
     right = sum(result["right"] for result in results)
@@ -75,27 +79,34 @@ def main(
         raise typer.Exit(1)
 
 
-def annotate(wheel: Path, sentences: Path) -> list[dict[str, Any]]:
+def annotate(wheel: Path, sentences: Path, find_links: Path | None) -> list[dict[str, Any]]:
     """RETURNS (List[Dict]): Entities and tags of each sentence, from a fresh environment."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        venv.EnvBuilder(with_pip=False, symlinks=os.name != "nt").create(home / "venv")
+        is_empty = find_links is not None
+        venv.EnvBuilder(with_pip=is_empty, symlinks=os.name != "nt").create(home / "venv")
         scripts = "Scripts" if os.name == "nt" else "bin"
         python = home / "venv" / scripts / ("python.exe" if os.name == "nt" else "python")
-        site = sysconfig.get_path("purelib", vars={"base": str(home / "venv")})
-        # A virtual environment cannot inherit from another one; a path file can, and it also reads
-        # the path files of editable installations there.
-        inherit = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})"
-        Path(site, "inherited.pth").write_text(inherit, encoding="utf-8")
-        run(
-            [sys.executable, "-m", "pip", "install", "-q", "--no-index", "--no-deps"]
-            + ["--target", site, str(wheel)]
-        )
+        if is_empty:
+            options = ["--find-links", str(find_links)]
+            run([str(python), "-m", "pip", "install", "-q", *options, str(wheel)])
+        else:
+            inherit(wheel, Path(sysconfig.get_path("purelib", vars={"base": str(home / "venv")})))
         name = wheel.name.split("-")[0]
         script = home / "annotate.py"
         script.write_text(ANNOTATE, encoding="utf-8")
         run([str(python), str(script), name, str(sentences), str(home / "found.json")], cwd=home)
         return json.loads((home / "found.json").read_text(encoding="utf-8"))
+
+
+def inherit(wheel: Path, site: Path) -> None:
+    """Give an environment the wheel, and the packages of this one."""
+    # A virtual environment cannot inherit from another one; a path file can, and it also reads
+    # the path files of editable installations there.
+    line = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})"
+    (site / "inherited.pth").write_text(line, encoding="utf-8")
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-index", "--no-deps"]
+    run([*pip, "--target", str(site), str(wheel)])
 
 
 def run(command: list[str], cwd: Path | None = None) -> None:

@@ -25,6 +25,7 @@ from .init_config import init_config_cli
 from .optimize import optimize_cli
 from .package import package_cli
 from .project_labels import project_labels_cli
+from .push import push_cli
 from .report import report_cli
 from .serve import serve_cli
 from .suggest_layer import suggest_layer_cli
@@ -74,6 +75,7 @@ app.command("report")(report_cli)
 app.command("sweep")(sweep_cli)
 app.command("optimize")(optimize_cli)
 app.command("package")(package_cli)
+app.command("push")(push_cli)
 app.command("export-encoder")(export_encoder_cli)
 app.command("export")(export_cli)
 app.command("import")(import_cli)

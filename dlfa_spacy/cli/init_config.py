@@ -22,7 +22,8 @@ def init_config_cli(
         typer.Option(
             "--task",
             "-t",
-            help="ner, pos, ner_pos (both on one encoder), or textcat.",
+            help="ner, pos (or tagger), textcat, morphologizer, parser, sentences, spancat; or "
+            "several on one encoder: ner,pos.",
             show_default=True,
         ),
     ] = "ner",
@@ -100,6 +101,10 @@ def init_config_cli(
 
       [cyan]python -m spacy train ner.cfg --output training --paths.train en/train.spacy
       --paths.dev en/dev.spacy[/]
+
+    Trees, features and sentences on one encoder (docs/corpora.md says of which corpora):
+
+      [cyan]dlfa init-config --task parser,morphologizer,sentences syntax.cfg[/]
 
     The baseline, DLFA and its control, to be compared:
 

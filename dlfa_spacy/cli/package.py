@@ -37,6 +37,8 @@ def package_cli(
       [cyan]pip install packages/xx_my_ner-0.1.0/dist/xx_my_ner-0.1.0-py3-none-any.whl[/]
     """
     with plain_errors():
+        from ..evaluation.model_info import encoder_name
+        from ..hub.card import encoder_keys
         from ..pipeline.packaging import build_package, make_card, read_scores
         from ..pipeline.sources import open_pipeline
 
@@ -45,7 +47,8 @@ def package_cli(
         meta = {"license": license, "description": description}
         given = {key: value for key, value in meta.items() if value}
         nlp.meta.update(given)
-        card = make_card(nlp, name, found)
+        _, encoder = encoder_keys(encoder_name(nlp))
+        card = make_card(nlp, name, found, encoder)
         wheel = build_package(
             nlp, out, name=name, version=version, meta=given, files={"README.md": card}
         )

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..checks import check_choice
 from ..files.errors import malformed
 from ..files.lines import Block, blocks, numbered_lines
 from .iob import is_iob, repair
@@ -270,8 +271,7 @@ def read_conllu(
     YIELDS (Sentence): The sentences, in order.
     RAISES (ValueError): On a malformed line, naming file and line.
     """
-    if multiword not in MULTIWORD:
-        raise ValueError(f"multiword: found {multiword!r}, expected one of {', '.join(MULTIWORD)}.")
+    check_choice("multiword", multiword, MULTIWORD)
     facts = facts or scan_conllu(path)
     notes = notes if notes is not None else ReadingNotes()
     counts = notes.counts

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..files.near import did_you_mean
 from ..files.plain_names import is_language, is_plain_name
 from .formats import list_parts
 
@@ -50,7 +51,7 @@ def find_languages(
     if not folder.is_dir():
         raise ValueError(
             f"{folder}: found no folder there, expected one with <lang>/<split>.spacy. "
-            "Make it with `dlfa convert`."
+            f"Make it with `dlfa convert`.{did_you_mean(folder)}"
         )
     available = _available(folder)
     chosen: list[LanguageFiles] = []

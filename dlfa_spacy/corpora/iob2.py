@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from ..checks import check_choice
 from ..files.errors import malformed
 from ..files.lines import Block, blocks
 from .iob import is_iob, repair
@@ -87,8 +88,7 @@ def read_iob2(
     YIELDS (Sentence): The sentences, in order.
     RAISES (ValueError): On a malformed line, naming file and line.
     """
-    if spaces not in SPACES:
-        raise ValueError(f"spaces: found {spaces!r}, expected one of {', '.join(SPACES)}.")
+    check_choice("spaces", spaces, SPACES)
     notes = notes if notes is not None else ReadingNotes()
     counts = notes.counts
     spaced = spaces == "always" or (spaces == "auto" and writes_spaces(language))

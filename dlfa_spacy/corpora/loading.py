@@ -10,6 +10,7 @@ import spacy
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
+from ..checks import check_choice
 from ..language import get_language, register_language_extension, set_language
 from .conllu import MULTIWORD, read_conllu, scan_conllu
 from .docbin import docbin_files, read_docbin
@@ -47,8 +48,7 @@ class ReadingOptions:
             ("multiword", self.multiword, MULTIWORD),
             ("spaces", self.spaces, SPACES),
         ):
-            if value not in allowed:
-                raise ValueError(f"{key}: found {value!r}, expected one of {', '.join(allowed)}.")
+            check_choice(key, value, allowed)
         if self.max_length < 0:
             raise ValueError(f"max_length: found {self.max_length}, expected 0 (no limit) or more.")
         if len({*self.labels}) < len(self.labels) or "" in self.labels:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..checks import check_choice
 from .span_f1 import f1
 
 RULES = ("seqeval1", "seqeval0")
@@ -65,8 +66,7 @@ class UposChunkF1:
     """
 
     def __init__(self, rules: str = "seqeval1") -> None:
-        if rules not in RULES:
-            raise ValueError(f"rules: found {rules!r}, expected one of {', '.join(RULES)}.")
+        check_choice("rules", rules, RULES)
         self._gold = _Chunker(rules)
         self._predicted = _Chunker(rules)
         self.n_correct = 0

@@ -13,7 +13,7 @@ from ..files.leftovers import recover
 from ..files.target_folder import check_apart, refuse_to_overwrite
 from ..files.writing import replacing
 from ..pipeline.readers import EncoderInUse, encoders_in_use
-from ..pipeline.sources import load_pipeline
+from ..pipeline.sources import load_pipeline, refuse_training
 
 OTHER_WEIGHTS = "pytorch_model.bin"
 
@@ -47,6 +47,7 @@ def export_encoder(
                 f"--component {component}: SOURCE {source} is an encoder, which has no components. "
                 "Fix: leave it out."
             )
+        refuse_training(source)
         loaded = load_encoder(encoder_location(source), {"use_fast": True}, {})
         transformer, tokenizer = loaded.transformer, loaded.tokenizer
     if int4:

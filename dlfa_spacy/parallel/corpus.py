@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from spacy.util import minibatch
 from spacy.vocab import Vocab
 
+from ..checks import check_choice
 from ..encoder.segment.frames import SINGLE
 from ..encoder.segment.pieces import PieceTokenizer
 from .dico import link_by_dictionary
@@ -58,11 +59,7 @@ class ParallelCorpus:
         max_length: int = 128,
         long_texts: str = "keep",
     ) -> None:
-        if long_texts not in LONG_TEXTS:
-            raise ValueError(
-                f'long_texts = "{long_texts}": expected one of {", ".join(LONG_TEXTS)}. Fix: '
-                'long_texts = "keep".'
-            )
+        check_choice("long_texts", long_texts, LONG_TEXTS)
         self.sources = find_sources(paths)
         self.languages = None if languages is None else set(languages)
         self.dictionaries = dict(dictionaries or {})

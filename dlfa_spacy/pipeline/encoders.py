@@ -5,6 +5,7 @@ from __future__ import annotations
 from spacy.language import Language
 from thinc.api import Model
 
+from ..checks import nearest
 from ..encoder.model import TransformerModel, encoder_in
 
 
@@ -37,8 +38,14 @@ def encoder_of(nlp: Language, component: str | None = None, where: str = "") -> 
         asked = "" if component is None else f'component = "{component}": '
         raise ValueError(
             f"{begin}{asked}found no encoder of dlfa_spacy in the pipeline {nlp.component_names}. "
-            "Expected a dlfa_spacy.TransformerModel.v1. Fix: name the component, or a pipeline, "
-            "that has one."
+            f"Expected a dlfa_spacy.TransformerModel.v1. Fix: {_fix(nlp, component)}."
         )
     encoder.load()
     return encoder
+
+
+def _fix(nlp: Language, component: str | None) -> str:
+    near = None
+    if component is not None and component not in nlp.component_names:
+        near = nearest(component, nlp.component_names)
+    return f'component = "{near}"' if near else "name the component, or a pipeline, that has one"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from spacy.language import Language
+from spacy.util import get_minor_version_range
 
 from ..about import __version__
 from ..files.writing import replacing, write_text
@@ -19,12 +20,19 @@ from ..files.writing import replacing, write_text
 # `spacy package` would pin spacy-transformers to the minor version it finds, and packages made so
 # do not load with the next one.
 REQUIREMENTS = [
-    f"dlfa-spacy>={__version__},<0.2.0",
+    f"dlfa-spacy{get_minor_version_range(__version__)}",
     "spacy-transformers>=1.4,<2.1",
     "torch>=2.2",
 ]
 # The page of `dlfa evaluate`.
 SCORES = "scores.md"
+SETUP = "[metadata]\nlong_description_content_type = text/markdown\n"
+LIMITS = """## Intended use and limits
+
+It was trained on annotations in few languages, and reads others through its encoder. How well it
+does so in a language is known where it was scored, and for texts like those alone: `dlfa evaluate`
+says it for yours. It errs, and must not decide about people on its own.
+"""
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _VERSION = re.compile(r"\d+(\.\d+){1,2}((a|b|rc)\d+)?(\+[a-z0-9.]+)?")
 
@@ -58,6 +66,9 @@ def build_package(
         raise ValueError(f"--version {version!r}: expected such as 0.1.0. Fix: --version 0.1.0.")
     nlp.meta.update({"name": name, "version": version, "requirements": REQUIREMENTS})
     nlp.meta.update(meta or {})
+    # Typer and what else is in a command line are not for those who load a pipeline.
+    from spacy.cli.package import package
+
     folder = f"{nlp.meta['lang']}_{name}-{version}"
     with tempfile.TemporaryDirectory() as temporary:
         pipeline, built = Path(temporary) / "pipeline", Path(temporary) / "built"
@@ -65,19 +76,26 @@ def build_package(
         built.mkdir()
         for file_name, text in (files or {}).items():
             write_text(pipeline / file_name, text)
-        # A build environment of its own would want a network.
-        _run("-m", "spacy", "package", str(pipeline), str(built), "--build", "none", "--force")
+        # Without spaCy itself, which dlfa-spacy requires: the command would add the version
+        # that is installed here.
+        package(pipeline, built, create_sdist=False)
+        # An index would take the card for reStructuredText.
+        write_text(built / folder / "setup.cfg", SETUP)
+        # By hand: a build environment of its own would want a network.
         _run("setup.py", "-q", "bdist_wheel", cwd=built / folder)
         with replacing(out / folder) as target:
             shutil.move(built / folder, target)
     return next((out / folder / "dist").glob("*.whl"))
 
 
-def make_card(nlp: Language, name: str, scores: str | None = None) -> str:
+def make_card(
+    nlp: Language, name: str, scores: str | None = None, encoder: str | None = None
+) -> str:
     """
     nlp (Language): The pipeline.
     name (str): Of the package, without the language.
     scores (Optional[str]): What it scores, in Markdown.
+    encoder (Optional[str]): A sentence about its encoder.
     RETURNS (str): README.md of the package.
     """
     whole = f"{nlp.meta['lang']}_{name}"
@@ -85,9 +103,11 @@ def make_card(nlp: Language, name: str, scores: str | None = None) -> str:
     parts = [
         f"# {whole}",
         str(nlp.meta.get("description") or "A spaCy pipeline made with dlfa_spacy."),
-        f"Components: {', '.join(nlp.pipe_names)}. License: {license}.",
+        f"Components: {', '.join(nlp.pipe_names)}. License: {license}."
+        + ("" if encoder is None else f" {encoder}"),
         f'```python\nimport spacy\n\nnlp = spacy.load("{whole}")\n```',
         *([] if scores is None else [scores]),
+        LIMITS,
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 

@@ -7,11 +7,13 @@ from typing import Any
 
 import spacy
 from spacy.language import Language
-from spacy.util import is_package
+from spacy.util import get_installed_models, is_package
 
+from ..checks import nearest
 from ..encoder.cache import LayerCache
 from ..encoder.storage.loading import encoder_location
 from ..files.leftovers import recover
+from ..files.near import nearest_path
 from .encoders import encoder_of
 
 # What `spacy train` writes into its folder.
@@ -30,7 +32,7 @@ def open_source(name: str, store: Path | None = None) -> Language:
     recover(Path(name).expanduser())
     nlp = load_pipeline(name)
     if nlp is None:
-        _refuse_training(name)
+        refuse_training(name)
         nlp = encoder_pipeline(encoder_location(name))
     encoder_of(nlp, where=name)
     keep_layers(nlp, store, name)
@@ -61,24 +63,39 @@ def open_pipeline(name: str, store: Path | None = None) -> Language:
     recover(Path(name).expanduser())
     nlp = load_pipeline(name)
     if nlp is None:
-        _refuse_training(name)
+        refuse_training(name)
         what = "a folder without meta.json" if Path(name).expanduser().is_dir() else "nothing"
         raise ValueError(
             f"{name}: found {what} of that name, expected the folder that nlp.to_disk or spacy "
-            "train writes, or the name of an installed package. Fix: correct the name."
+            f"train writes, or the name of an installed package.{_meant(name)} Fix: correct the "
+            "name."
         )
     keep_layers(nlp, store, name)
     return nlp
 
 
-def _refuse_training(name: str) -> None:
+def refuse_training(name: str) -> None:
     """RAISES (ValueError): `name` is the folder of a training, and not of one of its pipelines."""
     found = [part for part in (BEST, LAST) if (Path(name).expanduser() / part).is_dir()]
     if found:
         raise ValueError(
-            f"{name}: found the folder of a training, with {' and '.join(found)} in it, expected "
-            f"one of its pipelines. Fix: {Path(name) / found[0]}."
+            f"{name}: did you mean {Path(name) / found[0]}? Found the folder of a training, with "
+            f"{' and '.join(found)} in it, expected one of its pipelines. Fix: "
+            f"{Path(name) / found[0]}."
         )
+
+
+def _meant(name: str) -> str:
+    """RETURNS (str): The question for an error, with a space before it; or nothing."""
+    folder = Path(name).expanduser()
+    if folder.exists():
+        return ""
+    near = nearest(name, get_installed_models())
+    path = nearest_path(folder)
+    if path is not None and path.is_dir():
+        # That of a training stands for its better pipeline.
+        near = str(path / BEST if (path / BEST).is_dir() else path)
+    return f" Did you mean {near}?" if near else ""
 
 
 def load_pipeline(name: str) -> Language | None:

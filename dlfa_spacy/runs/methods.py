@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..checks import nearest
 from ..recipes import available, read_aggregation
 
 DLFA = "dlfa"
@@ -114,9 +115,10 @@ def make_method(name: str, depth: int) -> Method:
         return Method(full_name, full_name, read_aggregation("last"), reinit=layers)
     if not argument and base in available("aggregations"):
         return Method(name, base, read_aggregation(base))
+    known = (*available("aggregations"), MEAN_UPPER, SINGLE, REINIT, REINIT_TOP)
     raise ValueError(
         f'methods = "{name}": there is no such method. Expected one of {_HELP}, or a file in '
-        "configs/aggregations. Fix: methods = last."
+        f"configs/aggregations. Fix: methods = {nearest(base, known) or 'last'}."
     )
 
 

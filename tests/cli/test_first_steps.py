@@ -37,6 +37,20 @@ def test_paragraphs_flow_and_long_examples_go_on_after_a_backslash() -> None:
     assert all(len(line) <= 76 for line in plain.splitlines())
 
 
+def test_options_leave_room_for_their_help_and_nothing_is_cut() -> None:
+    names = [[str(command.name)] for command in app.registered_commands]
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        inner = group.typer_instance.registered_commands
+        names += [[str(group.name), str(command.name)] for command in inner]
+    for name in names:
+        lines = said(*name, "--help").splitlines()
+        assert not [line for line in lines if "…" in line], name
+        (last,) = [line for line in lines if "Show this message" in line]
+        # Of 80 characters.
+        assert last.index("Show this message") <= 52, name
+
+
 @pytest.mark.parametrize("spacy_s", [False, True], ids=["dlfa", "spacy dlfa"])
 def test_the_help_of_every_command_is_rendered(spacy_s: bool) -> None:
     from spacy.cli._util import app as spacy_app

@@ -213,7 +213,7 @@ def test_byte_order_mark_and_windows_line_ends_are_read(tmp_path):
 
 def test_an_unknown_multiword_style_is_refused(tmp_path):
     path = write(tmp_path / "a.conllu", [row(1, "a")])
-    with pytest.raises(ValueError, match="multiword: found 'both', expected one of surface"):
+    with pytest.raises(ValueError, match='multiword = "both": expected one of surface'):
         list(read_conllu(path, multiword="both"))
 
 

@@ -189,7 +189,7 @@ def test_a_damaged_docbin_is_an_error_that_names_the_file(tmp_path):
 
 
 def test_options_are_checked_by_name():
-    with pytest.raises(ValueError, match="multiword: found 'fused', expected one of surface"):
+    with pytest.raises(ValueError, match='multiword = "fused": expected one of surface'):
         ReadingOptions(multiword="fused")
     with pytest.raises(ValueError, match="max_length: found -1, expected 0"):
         ReadingOptions(max_length=-1)

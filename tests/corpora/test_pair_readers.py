@@ -368,7 +368,7 @@ def test_texts_over_the_length_are_left_out_and_reported(tmp_path, caplog, monke
     [
         ({"path": None}, r"path: found none"),
         ({"path": "x", "limit": -1}, "limit: found -1, expected 0 or more"),
-        ({"path": "x", "format": "xml"}, "format: found 'xml', expected one of auto, conllu"),
+        ({"path": "x", "format": "xml"}, 'format = "xml": expected one of auto, conllu'),
         ({"path": "x", "labels": ["a", "a"]}, "labels: found .*expected different names"),
     ],
 )

@@ -20,6 +20,7 @@ from spacy.util import registry
 from thinc.api import Config
 
 from dlfa_spacy import aggregators
+from dlfa_spacy.about import __version__
 
 PACKAGE = ROOT / "dlfa_spacy"
 DOCS = ROOT / "docs"
@@ -283,3 +284,13 @@ def test_the_picture_is_the_one_that_its_script_draws() -> None:
     assert not re.search(r"href|url\((?!#)|<script|<image", drawn)
     assert "prefers-color-scheme: dark" in drawn
     assert root.find("{http://www.w3.org/2000/svg}title") is not None
+
+
+def test_the_version_is_the_same_wherever_it_stands() -> None:
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    (newest, date), *_ = re.findall(r"^## (\S+) \((\S+)\)$", changes, flags=re.MULTILINE)
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert newest == __version__
+    assert f"\nversion: {__version__}\ndate-released: {date}\n" in citation
+    project = (ROOT / "project.yml").read_text(encoding="utf-8")
+    assert f"\n  package_version: {__version__}\n" in project

@@ -115,7 +115,7 @@ def test_tags_that_begin_with_s_never_merge():
 
 
 def test_chunk_f1_wants_a_known_rule():
-    with pytest.raises(ValueError, match="rules: found 'seqeval2', expected one of seqeval1"):
+    with pytest.raises(ValueError, match='rules = "seqeval2": expected one of seqeval1'):
         UposChunkF1("seqeval2")
 
 

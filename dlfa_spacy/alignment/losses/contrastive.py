@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...checks import check_choice
+
 NO_NEGATIVES = ("raise", "skip")
 
 
@@ -69,11 +71,7 @@ def _check(
         raise ValueError(
             f"temperature = {temperature}: expected a number above 0. Fix: temperature = 0.1."
         )
-    if mode not in NO_NEGATIVES:
-        raise ValueError(
-            f'no_negatives = "{mode}": expected one of {", ".join(NO_NEGATIVES)}. Fix: '
-            'no_negatives = "raise".'
-        )
+    check_choice("no_negatives", mode, NO_NEGATIVES)
     if similarity.ndim != 2 or not similarity.shape == positives.shape == negatives.shape:
         raise ValueError(
             f"Found similarity {tuple(similarity.shape)}, positives {tuple(positives.shape)} and "

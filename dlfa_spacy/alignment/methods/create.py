@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
+from ...checks import check_choice, nearest
 from ..training.method import Method
 from .adversarial import Adversarial
 from .cao import Cao
@@ -37,16 +38,13 @@ def make_settings(method: str, changes: dict[str, Any]) -> Any:
     RETURNS (Any): The method's settings.
     RAISES (ValueError): No such method or setting, or a value of another type.
     """
-    if method not in METHODS:
-        raise ValueError(
-            f'method = "{method}": expected one of {", ".join(METHODS)}. Fix: method = "realign".'
-        )
+    check_choice("method", method, tuple(METHODS))
     known = {field.name: field for field in fields(METHODS[method].settings_class)}
     for name, value in changes.items():
         if name not in known:
             raise ValueError(
                 f"{method} has no setting {name!r}. Expected one of {', '.join(known)}. Fix: "
-                "correct the name."
+                f"{nearest(name, known) or 'correct the name'}."
             )
         wanted = type(known[name].default)
         if type(value) is not wanted and not (wanted is float and type(value) is int):

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ...checks import check_choice
 from .batch import Side, Words
 from .team import shared
 
-WORD_REPRS = ("first", "last", "mean")
+WORD_REPRS = ("mean", "first", "last")
 
 
 def hidden_states(
@@ -62,11 +63,7 @@ def word_vectors(states: Tensor, words: Words, word_repr: str = "mean") -> Tenso
     RETURNS (Tensor): `(n, E)`.
     RAISES (ValueError): No such `word_repr`.
     """
-    if word_repr not in WORD_REPRS:
-        raise ValueError(
-            f'word_repr = "{word_repr}": expected one of {", ".join(WORD_REPRS)}. Fix: '
-            'word_repr = "mean".'
-        )
+    check_choice("word_repr", word_repr, WORD_REPRS)
     rows = states.flatten(0, 1).float()
     ends = words.lengths.cumsum(0)
     if word_repr != "mean":

@@ -12,6 +12,7 @@ from thinc.api import get_torch_default_device
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig
 
+from ...files.near import did_you_mean
 from ..pooler import drop_pooler
 from .checks import check_architecture, check_config, check_weights
 from .errors import EncoderError
@@ -55,9 +56,10 @@ def encoder_location(name: str, key: str = KEY) -> str:
         raise EncoderError(
             f"{_setting(key, name)}: there is no such folder (looked in {Path.cwd().name}/, the "
             "working directory). Expected a folder with config.json, tokenizer and weights, or a "
-            "name on the Hugging Face Hub. Fix: correct the path; or run in the top folder of a "
-            "checkout of dlfa_spacy, which has assets/encoder; or take the encoder out of an "
-            'installed pipeline, "dlfa export-encoder xx_dlfa_ner encoder", and give it: '
+            f"name on the Hugging Face Hub.{did_you_mean(path)} Fix: correct the path; or run in "
+            "the top folder of a checkout of dlfa_spacy, which has assets/encoder; or take the "
+            'encoder out of an installed pipeline, "dlfa export-encoder xx_dlfa_ner encoder", and '
+            "give it: "
             f"{_setting(key, 'encoder')}."
         )
     return name
