@@ -10,6 +10,7 @@ annotation, and over those of English dev.
 """
 
 import csv
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from statistics import fmean, stdev
@@ -41,9 +42,8 @@ from dlfa_spacy.statistics.significance import Scores, corrected, significance
 
 PLAIN, CENTRED = "bundled", "bundled, centred"
 ALIGNED = set(LANGUAGES.split(","))
-# A classifier reads sequences of wordpieces, and not the token vectors that are centred.
-TAGGING = ("pos", "ner")
-METRICS = {"pos": MAIN["pos"], "ner": MAIN["ner"], "xnli": MAIN["textcat"]}
+METHODS = {"last": "last layer", "layer": "layer 8"}
+METRICS = {task: MAIN[task] for task in ("pos", "ner")}
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 
@@ -55,11 +55,7 @@ def center(
 ) -> None:
     """Score centred pipelines, and write their scores beside those of the sweep."""
     rows = [dict(zip(COLUMNS, row, strict=True)) for row in ResultsTable(sweep / SQLITE).rows()]
-    runs = [
-        run
-        for run in make_runs(read_plan(sweep / PLAN), sweep)
-        if run.encoder == PLAIN and run.task in TAGGING and run.aggregator == "last"
-    ]
+    runs = [run for run in make_runs(read_plan(sweep / PLAN), sweep) if run.encoder == PLAIN]
     for run in track(runs, description="Centring", transient=True):
         nlp = spacy.load(sweep / "runs" / run.name / MODEL)
         center_languages(nlp, unannotated(nlp, run))
@@ -91,14 +87,8 @@ def score(nlp: Language, run: RunSettings, test: DataFile) -> list[dict[str, Any
 @app.command()
 def page(path: Annotated[Path, typer.Argument(help="The page; the tables lie beside it.")]) -> None:
     """Write the tables between the markers of the page."""
-    for marker, names, make in (
-        ("zero-shot", ["aligned.csv"], zero_shot_tables),
-        ("fusion", ["aligned.csv", "aligned_fusion.csv"], fusion_table),
-    ):
-        tables = [path.with_name(name) for name in names]
-        if all(table.is_file() for table in tables):
-            made = make([row for table in tables for row in read(table)])
-            insert_between_markers(path, made, f"<!-- {marker} -->")
+    rows = read(path.with_name("aligned.csv"))
+    insert_between_markers(path, zero_shot_tables(rows), "<!-- zero-shot -->")
 
 
 Rows = list[dict[str, str]]
@@ -109,9 +99,7 @@ def read(table: Path) -> Rows:
         return list(csv.DictReader(file_))
 
 
-def by_seed(
-    rows: Rows, task: str, encoder: str, method: str = "last"
-) -> dict[int, dict[str, float]]:
+def by_seed(rows: Rows, task: str, encoder: str, method: str) -> dict[int, dict[str, float]]:
     """RETURNS (Dict[int, Dict[str, float]]): The main score by seed and language, on test."""
     found: dict[int, dict[str, float]] = {}
     for row in rows:
@@ -140,19 +128,19 @@ def spread(values: list[float]) -> str:
 
 
 def zero_shot_tables(rows: Rows) -> str:
-    """RETURNS (str): A table of each task, every encoder against the bundled one."""
+    """RETURNS (str): A table of each task and layer, every encoder against the bundled one."""
     parts = []
-    for task, metric in METRICS.items():
+    for task, method in itertools.product(METRICS, METHODS):
         encoders = [
             name
             for name in dict.fromkeys([PLAIN, CENTRED, *(row["encoder"] for row in rows)])
-            if by_seed(rows, task, name)
+            if by_seed(rows, task, name, method)
         ]
         if PLAIN not in encoders:
             continue
-        plain = by_seed(rows, task, PLAIN)
+        plain = by_seed(rows, task, PLAIN, method)
         targets = sorted({name for run in plain.values() for name in run} - {ENGLISH})
-        others = {name: by_seed(rows, task, name) for name in encoders if name != PLAIN}
+        others = {name: by_seed(rows, task, name, method) for name in encoders if name != PLAIN}
         tested = {
             name: found
             for name, scores in others.items()
@@ -161,7 +149,7 @@ def zero_shot_tables(rows: Rows) -> str:
         family = corrected(tested)
         table = []
         for name in encoders:
-            scores = by_seed(rows, task, name)
+            scores = by_seed(rows, task, name, method)
             groups = (
                 [ENGLISH],
                 targets,
@@ -176,7 +164,9 @@ def zero_shot_tables(rows: Rows) -> str:
                 else ["", "", ""]
             )
             table.append(cells)
-        parts.append(f"**{task}: {metric}, {len(plain)} seeds, mean ± sd**\n")
+        parts.append(
+            f"**{task}, {METHODS[method]}: {METRICS[task]}, {len(plain)} seeds, mean ± sd**\n"
+        )
         header = ["encoder", "English", "targets", "aligned", "held back"]
         parts.append(markdown_table([*header, "targets: difference", "p (Holm)", "verdict"], table))
         held_back = [code for code in targets if code not in ALIGNED]
@@ -184,31 +174,6 @@ def zero_shot_tables(rows: Rows) -> str:
             f"Targets: {', '.join(targets)}; held back: {', '.join(held_back) or 'none'}.\n"
         )
     return "\n".join(parts)
-
-
-def fusion_table(rows: Rows) -> str:
-    """RETURNS (str): The last layer and DLFA, on the bundled encoder and on aligned ones."""
-    table = []
-    for task in METRICS:
-        for name in dict.fromkeys(row["encoder"] for row in rows if row["task"] == task):
-            last, dlfa = (by_seed(rows, task, name, method) for method in ("last", "dlfa"))
-            if not last or not dlfa:
-                continue
-            seeds = sorted(last.keys() & dlfa.keys())
-            targets = sorted({code for run in last.values() for code in run} - {ENGLISH})
-            gains = [
-                fmean(dlfa[seed][code] - last[seed][code] for code in targets) for seed in seeds
-            ]
-            sd = f" ± {percent(stdev(gains))}" if len(gains) > 1 else ""
-            table.append(
-                [
-                    f"{task}, {name}",
-                    spread(mean(last, targets)),
-                    spread(mean(dlfa, targets)),
-                    points(fmean(gains)) + sd,
-                ]
-            )
-    return markdown_table(["task, encoder", "last", "DLFA", "gain of DLFA"], table)
 
 
 if __name__ == "__main__":

@@ -271,7 +271,7 @@ def test_a_committed_plan_reads_and_names_methods_of_the_bundled_encoder(path: P
             "assets",
             "aligned",
         }
-        assert plan.methods == ["last"] and len(plan.seeds) == 3
+        assert plan.methods == ["last", "layer:8"] and len(plan.seeds) == 3
         return
     assert len(plan.encoders) == 1
     methods = {method.aggregator for method in expand_methods(plan.methods, 12)}
