@@ -9,7 +9,7 @@ export TOKENIZERS_PARALLELISM = false
 export DLFA_REPOSITORY ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run pipeline demo test quick docs release install install-test clean
+.PHONY: run pipeline demo test quick docs release install install-test test-matrix clean
 
 run: install
 	$(BIN)/python -m spacy project run all .
@@ -36,6 +36,10 @@ quick: install-test
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 	$(BIN)/python -m pytest --quick
+
+# Each Python at hand, with the oldest, the pinned and the newest libraries: ARGS="--quick --pythons 3.12,3.13".
+test-matrix: install
+	$(BIN)/python scripts/test_matrix.py $(ARGS)
 
 # The documentation as a site, with search: http://127.0.0.1:8000
 docs: install

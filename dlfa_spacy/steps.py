@@ -1,4 +1,7 @@
-"""The optimizer's step on the weights of a torch module, which thinc makes at one rate for all."""
+"""The optimizer's step on the weights of a torch module, which thinc makes at one rate for all.
+
+torch's operators on lists of tensors have no public names; its own optimizers are made of them.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, cast

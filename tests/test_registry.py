@@ -1,7 +1,9 @@
 """Names are found through entry points; importing the package is light."""
 
+import inspect
 import subprocess
 import sys
+from importlib.metadata import distribution
 
 import pytest
 
@@ -64,3 +66,19 @@ def test_package_lists_what_it_offers() -> None:
         assert getattr(dlfa_spacy, name)
     with pytest.raises(AttributeError, match="no attribute 'layer_stats'"):
         dlfa_spacy.layer_stats  # noqa: B018
+
+
+def test_what_is_registered_has_types_and_not_their_names() -> None:
+    # spaCy before 3.8.13 checks configs with pydantic 1, which does not look names up: no file that
+    # registers something has `from __future__ import annotations`.
+    points = [
+        point
+        for point in distribution("dlfa-spacy").entry_points
+        if point.group.startswith(("spacy_", "thinc_"))
+    ]
+    assert len(points) > 20
+    for point in points:
+        found = point.load()
+        if inspect.isfunction(found):
+            for parameter in inspect.signature(found).parameters.values():
+                assert not isinstance(parameter.annotation, str), point.value

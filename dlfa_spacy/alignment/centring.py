@@ -67,7 +67,7 @@ def center_languages(nlp: Language, docs: Iterable[Doc], batch_size: int = 64) -
         wrapped = _centred(layer, languages, means)
         nlp.get_pipe(name).model.replace_node(layer, wrapped)  # type: ignore[attr-defined]
     for name in dict.fromkeys(name for name, _ in layers):
-        config: dict[str, Any] = nlp._pipe_configs[name]
+        config: dict[str, Any] = nlp.get_pipe_config(name)
         for block in listeners(config["model"]):
             inner = dict(block)
             block.clear()

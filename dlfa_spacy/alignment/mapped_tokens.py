@@ -1,7 +1,5 @@
 """The maps of `clbt` inside a pipeline: token vectors of a language, moved to where English is."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, cast
 

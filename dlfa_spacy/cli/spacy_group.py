@@ -7,7 +7,7 @@ Apart from the commands because it imports spaCy's command line, which takes a s
 from typing import Any
 
 import typer
-from spacy.cli._util import app as spacy_app
+from spacy.cli import app as spacy_app
 from typer.core import TyperCommand, TyperGroup
 
 from . import app

@@ -1,7 +1,5 @@
 """A corpus for training that never is in memory as a whole."""
 
-from __future__ import annotations
-
 import logging
 import random
 import re

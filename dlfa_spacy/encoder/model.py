@@ -183,14 +183,14 @@ class TransformerModel(StockTransformerModel):
 
     def _adopt(self) -> None:
         self.attrs["has_transformer"] = True
-        self._dims["nO"] = self.packed.width
+        self.set_dim("nO", self.packed.width, force=True)
         self._depth = self.packed.num_layers
 
     def _set_shape_from_config(self) -> None:
         self._guessed = True
         config = read_config(self.attrs["name"], **self._settings["transformer_config"])
         if config is not None:
-            self._dims["nO"] = int(config.hidden_size)
+            self.set_dim("nO", int(config.hidden_size), force=True)
             self._depth = int(config.num_hidden_layers)
 
     def encode(self, docs: Sequence[Doc], layers: list[int]) -> LayerBatch:
@@ -251,7 +251,7 @@ class TransformerModel(StockTransformerModel):
 
     def _cache_name(self) -> str:
         # Half floats and bfloat16 are further from fp32 than what is kept.
-        mixed = self.packed.uses_bfloat16 or self.shim._mixed_precision
+        mixed = self.packed.uses_bfloat16 or self.shim.half_floats
         return self.shim.fingerprint() + ("-mixed" if mixed else "")
 
     def _encode_windows(self, windows: Windows, layers: list[int]) -> dict[int, Tensor]:

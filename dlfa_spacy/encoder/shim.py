@@ -67,9 +67,10 @@ class EncoderShim(HFShim):
         # bfloat16, as wide as fp32, have not: `PackedEncoder` sees to it, on any device.
         device = get_torch_default_device().type
         halves = device != "cpu" and not has_bfloat16(device)
+        self.half_floats = mixed_precision and halves
         super().__init__(
             hf_model,
-            mixed_precision=mixed_precision and halves,
+            mixed_precision=self.half_floats,
             grad_scaler_config=dict(grad_scaler_config) if halves else {"enabled": False},
         )
         self.mixed_precision = mixed_precision
@@ -157,7 +158,7 @@ class EncoderShim(HFShim):
         with (
             self.use.predicting(self._model.transformer),
             torch.no_grad(),
-            torch.autocast("cuda", enabled=self._mixed_precision),
+            torch.autocast("cuda", enabled=self.half_floats),
         ):
             return self._model(*inputs.args, **inputs.kwargs)
 

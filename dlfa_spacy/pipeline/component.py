@@ -237,6 +237,7 @@ class DLFATransformer(Transformer):
         """What listeners were told comes from the folder that now has the encoder's name, which
         need not hold the encoder that was saved."""
         for listener in self.listeners:
+            # `set_dim` takes no None.
             listener._dims["nO"] = None
 
     def _prepare(self) -> None:

@@ -112,7 +112,7 @@ def _shared(name: str, component: Transformer, model: TransformerModel) -> Encod
 
 def aggregation_block(nlp: Language, reading: Reading) -> dict[str, Any]:
     """RETURNS (Dict[str, Any]): The [...aggregation] block of the config, to be changed."""
-    blocks = list(aggregation_blocks(nlp._pipe_configs[reading.component]))
+    blocks = list(aggregation_blocks(nlp.get_pipe_config(reading.component)))
     if len(blocks) != 1:
         raise ValueError(
             f"[components.{reading.component}] has {len(blocks)} blocks called aggregation, so it "

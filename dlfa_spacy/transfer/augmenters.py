@@ -1,7 +1,5 @@
 """The augmenters as they stand in a config."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from ..checks import check_choice, check_number

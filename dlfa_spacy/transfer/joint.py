@@ -1,7 +1,5 @@
 """A reference's gradient joins that of the task: realignment, and adjustment, while fine-tuning."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass

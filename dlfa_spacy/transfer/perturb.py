@@ -1,7 +1,5 @@
 """Training against small changes of the embeddings, of which a translation is thought to be one."""
 
-from __future__ import annotations
-
 import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Fine-tuning that keeps what an encoder could do before (continual learning)."""
 
-from __future__ import annotations
-
 import functools
 import json
 import math

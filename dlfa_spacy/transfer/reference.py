@@ -102,8 +102,8 @@ class Reference:
         method, batch = self._batch(model, number)
         shim, device = model.shim, model.packed.device
         # As the encoder itself computes: in bfloat16 where there is any, half floats on other GPUs.
-        dtype = torch.float16 if shim._mixed_precision else torch.bfloat16
-        wide = not (shim._mixed_precision or model.packed.uses_bfloat16)
+        dtype = torch.float16 if shim.half_floats else torch.bfloat16
+        wide = not (shim.half_floats or model.packed.uses_bfloat16)
         with shim.use.training(method):
             with torch.autocast(device.type, dtype, enabled=not wide):
                 loss = method(batch.to(device), seeded(self.seed, number))["loss"]

@@ -235,7 +235,7 @@ def test_negation_is_about_as_frequent_with_every_label(split: str) -> None:
 
 def test_figures_for_the_readme() -> None:
     """Prints what the README states, and holds it to that."""
-    pytest.importorskip("sklearn")
+    pytest.importorskip("sklearn", "1.7", reason="older ones find 0.01 more or less")
     said = []
     for split in PER_LABEL:
         pairs = english(split)

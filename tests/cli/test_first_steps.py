@@ -53,7 +53,7 @@ def test_options_leave_room_for_their_help_and_nothing_is_cut() -> None:
 
 @pytest.mark.parametrize("spacy_s", [False, True], ids=["dlfa", "spacy dlfa"])
 def test_the_help_of_every_command_is_rendered(spacy_s: bool) -> None:
-    from spacy.cli._util import app as spacy_app
+    from spacy.cli import app as spacy_app
 
     from dlfa_spacy.cli import spacy_group
 

@@ -240,7 +240,7 @@ def test_every_config_block_resolves(text: str) -> None:
     partial = {name: block for name, block in components.items() if "factory" not in block}
     for block in [*registered(partial), *registered(config)]:
         assert registry.resolve({"block": block})["block"] is not None
-    assert set(config.get("training", {})) <= set(ConfigSchemaTraining.model_fields)
+    assert set(config.get("training", {})) <= set(ConfigSchemaTraining.__fields__)
     assert components or set(config) <= {"nlp", "corpora", "training", "initialize"}
 
 

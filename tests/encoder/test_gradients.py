@@ -45,6 +45,7 @@ def test_stock_convert_outputs_loses_the_gradients_of_lower_layers(bert: str, ki
         inputs, outputs = inputs_outputs
         top = max(outputs)
         last = ModelOutput(last_hidden_state=outputs[top])
+        # What stock does between the encoder and its listeners has no public name.
         _, backprop = _convert_transformer_outputs(model, (inputs, last), is_train)
         return outputs, lambda d: backprop(ModelOutput(last_hidden_state=d[top]))
 

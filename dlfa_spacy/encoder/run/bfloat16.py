@@ -16,6 +16,7 @@ def has_bfloat16(device: str = "cpu") -> bool:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device != "cpu":
         return False
+    # Also in torches that do not have `torch.cpu.get_capabilities` yet.
     amx: Callable[[], bool] = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
     avx512: Callable[[], bool] = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     return avx512() or amx()

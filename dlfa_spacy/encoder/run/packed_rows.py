@@ -61,6 +61,7 @@ def runs_packed(transformer: nn.Module) -> bool:
     trains = torch.is_grad_enabled() or torch.is_inference_mode_enabled()
     if model.device.type != "cpu" and (trains or not rows.attends_plainly):
         return False
+    # torch does not say in public whether a module has hooks.
     if any(module._forward_hooks or module._forward_pre_hooks for module in rows.skipped(model)):
         return False
     return attends(model.device)

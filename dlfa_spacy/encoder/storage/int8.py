@@ -41,7 +41,8 @@ class Int8Linear(nn.Module):
 
     def _pack(self, weight: Tensor, scale: Tensor, zero_point: Tensor, bias: Tensor | None) -> None:
         with warnings.catch_warnings():
-            # torch moves its quantized tensors to another package; these operators stay.
+            # torch moves its quantized tensors to another package; these operators stay. The public
+            # one takes floats, and would quantize once more.
             warnings.simplefilter("ignore")
             quantized = torch._make_per_channel_quantized_tensor(weight, scale, zero_point, 0)
             self._packed = torch.ops.quantized.linear_prepack(quantized, bias)

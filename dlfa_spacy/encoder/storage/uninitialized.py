@@ -45,7 +45,8 @@ def empty_encoder(config: PretrainedConfig, **settings: Any) -> Any:
     with BUILDING, without_random_weights():
         # AutoModel looks at every architecture that there is, and imports them for it: half a
         # second, the first time. It knows what to do with code from elsewhere, and with
-        # architectures of several classes.
+        # architectures of several classes. It calls this method: there is no public one that takes
+        # settings.
         if isinstance(found, type) and hasattr(found, "_from_config"):
             return found._from_config(config, **settings)
         return from_config(AutoModel, config, **settings)

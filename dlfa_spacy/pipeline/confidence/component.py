@@ -1,7 +1,5 @@
 """The component `dlfa_confidence`: how sure a pipeline is of entities, tags and categories."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -55,7 +53,7 @@ def make_confidence(
     beam_width: int,
     thresholds: dict[str, float],
     language_thresholds: dict[str, dict[str, float]],
-) -> Confidence:
+) -> "Confidence":
     """Confidences that are probabilities: of the predictions with a confidence of 0.8, eight in ten
     are right, in the language that `dlfa calibrate` was given. Before that they are what the
     components say, which is usually too much.
@@ -217,7 +215,7 @@ class Confidence:
         """RETURNS (bytes): The scales."""
         return bytes(srsly.msgpack_dumps(self._state()))
 
-    def from_bytes(self, data: bytes, *, exclude: Sequence[str] = ()) -> Confidence:
+    def from_bytes(self, data: bytes, *, exclude: Sequence[str] = ()) -> "Confidence":
         """Take the scales of `to_bytes`."""
         self._set_state(srsly.msgpack_loads(data))
         return self
@@ -229,7 +227,7 @@ class Confidence:
         with replacing(folder / FILE) as temporary:
             srsly.write_json(temporary, self._state())
 
-    def from_disk(self, path: str | Path, *, exclude: Sequence[str] = ()) -> Confidence:
+    def from_disk(self, path: str | Path, *, exclude: Sequence[str] = ()) -> "Confidence":
         """Read what `to_disk` wrote."""
         self._set_state(srsly.read_json(Path(path) / FILE))
         return self

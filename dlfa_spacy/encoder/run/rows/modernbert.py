@@ -26,8 +26,9 @@ class ModernBertRows(Rows):
 
     @staticmethod
     def computes(transformer: Any) -> bool:
-        # Other kinds of angles depend on the longest window.
-        return all(block.attn.rotary_emb.rope_type == "default" for block in transformer.layers)
+        # Other kinds of angles depend on the longest window. transformers 5 keeps them elsewhere.
+        angles = [getattr(block.attn, "rotary_emb", None) for block in transformer.layers]
+        return all(getattr(found, "rope_type", "") == "default" for found in angles)
 
     @staticmethod
     def blocks(transformer: Any) -> nn.ModuleList:
