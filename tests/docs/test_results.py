@@ -192,6 +192,23 @@ def test_what_is_said_of_pairs_is_what_was_measured() -> None:
     assert f"have {least:.1f} (the last layer) to {most:.1f} (attention)" in text
 
 
+def test_what_is_said_of_frozen_pairs_is_what_was_measured() -> None:
+    text = said("docs", "results", "pairs_frozen.md")
+    table = targets("pairs_frozen", "xnli")
+    assert len(table) == 1 and not table.isna().any().any()
+    (mean,) = table.to_dict("records")
+    assert max(mean, key=mean.__getitem__) == "scalar"
+    assert f"**{mean['scalar']:.1f} percent in twelve languages** with a scalar mix" in text
+    assert f"{mean['layer//11']:.1f} with layer 11" in text
+    assert f"the last layer has {mean['last']:.1f}. Fine-tuned" in text
+    layers = [mean[f"layer//{layer}"] for layer in range(7, 12)]
+    assert layers == sorted(layers)
+    assert f"the mean rises from {layers[0]:.1f} to {layers[-1]:.1f}" in text
+    assert f"with layer 7 it has {mean[DLFA]:.1f}, and its control" in text
+    assert f"a random map, {mean[CONTROL]:.1f}" in text
+    assert f"has {targets('pairs', 'xnli')['last'].mean():.1f}](pairs.md)" in text
+
+
 def test_what_the_front_page_says_is_what_was_measured(
     frozen: list[pandas.DataFrame], tuned: pandas.DataFrame
 ) -> None:
