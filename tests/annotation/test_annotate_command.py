@@ -36,7 +36,7 @@ def test_it_ends_with_0_or_with_1_if_a_text_failed(model: str, tmp_path: Path) -
 
 def test_an_error_is_one_message(model: str, tmp_path: Path) -> None:
     code, out, error = run(tmp_path / "none", tmp_path / "out", "--model", model)
-    assert code == 1 and not out and error.startswith("Error: IN = ")
+    assert code == 1 and not out and error.lstrip().startswith("Error: IN = ")
     write_jsonl(tmp_path / "a.jsonl", ["Ada"])
     code, _, error = run(tmp_path / "a.jsonl", tmp_path / "out", "--model", tmp_path / "none")
     assert code == 1 and "found nothing of that name" in error
@@ -73,7 +73,9 @@ def test_stdin_into_a_folder_and_a_file_onto_stdout(model: str, tmp_path: Path) 
 
 
 def test_an_empty_stdin_gives_no_rows(model: str, tmp_path: Path) -> None:
-    assert run("-", "-", "--model", model, stdin=b"") == (0, "", "")
+    code, out, error = run("-", "-", "--model", model, stdin=b"")
+    # Older rich ends a progress bar that nobody sees with a line break.
+    assert (code, out, error.strip()) == (0, "", "")
     assert run("-", tmp_path / "out", "--model", model, stdin=b"")[0] == 0
     assert rows(tmp_path / "out") == []
 

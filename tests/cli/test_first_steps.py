@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from dlfa_spacy.about import __version__
@@ -38,6 +39,7 @@ def test_paragraphs_flow_and_long_examples_go_on_after_a_backslash() -> None:
 
 
 def test_options_leave_room_for_their_help_and_nothing_is_cut() -> None:
+    is_new = tuple(map(int, typer.__version__.split(".")[:2])) >= (0, 29)
     names = [[str(command.name)] for command in app.registered_commands]
     for group in app.registered_groups:
         assert group.typer_instance is not None
@@ -47,8 +49,8 @@ def test_options_leave_room_for_their_help_and_nothing_is_cut() -> None:
         lines = said(*name, "--help").splitlines()
         assert not [line for line in lines if "…" in line], name
         (last,) = [line for line in lines if "Show this message" in line]
-        # Of 80 characters.
-        assert last.index("Show this message") <= 52, name
+        # Of 80 characters; older typer has a column for the kinds of values.
+        assert last.index("Show this message") <= (52 if is_new else 60), name
 
 
 @pytest.mark.parametrize("spacy_s", [False, True], ids=["dlfa", "spacy dlfa"])

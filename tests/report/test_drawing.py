@@ -14,12 +14,16 @@ def linear(color: str) -> list[float]:
     return [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in shares]
 
 
+def cube_root(x: float) -> float:
+    return float(x ** (1 / 3))
+
+
 def oklab(color: str) -> tuple[float, float, float]:
     """Lightness and two axes of hue in which distances are about as large as they look."""
     r, g, b = linear(color)
-    x = math.cbrt(0.4122214708 * r + 0.5363325363 * g + 0.0514459929 * b)
-    y = math.cbrt(0.2119034982 * r + 0.6806995451 * g + 0.1073969566 * b)
-    z = math.cbrt(0.0883024619 * r + 0.2817188376 * g + 0.6299787005 * b)
+    x = cube_root(0.4122214708 * r + 0.5363325363 * g + 0.0514459929 * b)
+    y = cube_root(0.2119034982 * r + 0.6806995451 * g + 0.1073969566 * b)
+    z = cube_root(0.0883024619 * r + 0.2817188376 * g + 0.6299787005 * b)
     return (
         0.2104542553 * x + 0.7936177850 * y - 0.0040720468 * z,
         1.9779984951 * x - 2.4285922050 * y + 0.4505937099 * z,

@@ -1,7 +1,6 @@
 """The pages, which lie beside this file: HTML, a style and scripts, nothing from elsewhere."""
 
-from __future__ import annotations
-
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -30,14 +29,13 @@ _HEADERS = {
 def add_page(app: FastAPI) -> None:
     """Give an application its pages."""
     for path, name in _FILES.items():
-        app.add_api_route(path, _Sender(name), include_in_schema=False)
+        app.add_api_route(path, _sender(name), include_in_schema=False)
 
 
-class _Sender:
-    """An endpoint that answers with a file."""
+def _sender(name: str) -> Callable[[], Awaitable[FileResponse]]:
+    """RETURNS (Callable): An endpoint that answers with a file."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    async def send() -> FileResponse:
+        return FileResponse(HERE / name, headers=_HEADERS)
 
-    async def __call__(self) -> FileResponse:
-        return FileResponse(HERE / self.name, headers=_HEADERS)
+    return send
