@@ -300,19 +300,14 @@ def test_a_sweep_that_is_killed_at_any_moment_ends_with_the_same_table(
     out = tmp_path / "out"
     command = [sys.executable, "-m", "dlfa_spacy.cli", "sweep", str(tmp_path / "plan.cfg")]
     command += ["--out", str(out), "--jobs", "2", "--quiet"]
-    interrupted = 0
-    for _ in range(2):
-        before = begun_and_done(out)
-        process = subprocess.Popen(command)
-        # Once a run has begun that had not before, or one is done: any moment after that.
-        while process.poll() is None and not begun_and_done(out) - before:
-            time.sleep(0.02)
-        time.sleep(rng.uniform(0, 0.5))
-        process.kill()
-        process.wait()
-        interrupted += len(records(out)) < 4
-    # On a fast machine the second one may come too late.
-    assert interrupted
+    process = subprocess.Popen(command)
+    # Once a run has begun, or is done: any moment after that.
+    while process.poll() is None and not begun_and_done(out):
+        time.sleep(0.02)
+    time.sleep(rng.uniform(0, 0.5))
+    process.kill()
+    process.wait()
+    assert len(records(out)) < 4
     result, _ = sweep(plan, out)
     assert not result.failures
     assert same(out, done)
