@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from dlfa_spacy.files.markdown import markdown_table
@@ -25,7 +25,7 @@ def sections(figures: Sequence[Figure], settings: Mapping[str, str]) -> dict[str
     """Make every table that the figures allow.
 
     figures (Sequence[Figure]): What was measured.
-    settings (Mapping[str, str]): Measure -> how it was measured, one line.
+    settings (Mapping[str, str]): "measure, encoder" -> how it was measured, one line.
     RETURNS (Dict[str, str]): Marker -> Markdown.
     """
     tables: dict[str, str] = {}
@@ -48,11 +48,27 @@ def sections(figures: Sequence[Figure], settings: Mapping[str, str]) -> dict[str
     found = {}
     for name, table in tables.items():
         if table:
-            measure = "predict" if name.startswith("speed") else name.removeprefix("benchmark-")
-            found[_marker(name)] = f"{table}\n{settings.get(measure, '')}"
+            kind, _, rest = name.partition("-")
+            if kind == "speed":
+                how = _how("predict", [rest], settings)
+            else:
+                how = _how(rest, NAMES, settings)
+            found[_marker(name)] = f"{table}\n{how}"
     if figures:
         found[_marker("benchmark-goals")] = _goals(figures)
     return found
+
+
+def _how(measure: str, encoders: Iterable[str], settings: Mapping[str, str]) -> str:
+    """RETURNS (str): When and on what a table was measured: each encoder, where they differ."""
+    lines = {
+        NAMES[encoder]: settings[f"{measure}, {encoder}"]
+        for encoder in encoders
+        if f"{measure}, {encoder}" in settings
+    }
+    if len(set(lines.values())) < 2:
+        return next(iter(lines.values()), "")
+    return "\n\n".join(f"{name}: {line}" for name, line in lines.items())
 
 
 def write_page(path: Path, found: Mapping[str, str]) -> None:

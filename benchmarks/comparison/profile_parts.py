@@ -32,7 +32,7 @@ PARTS: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
     "aggregation": ([("layers/listener.py", "consume")], []),
     "tokenizer": ([("encoder/segment/pieces.py", "__call__")], []),
     "windows and alignment": (
-        [("encoder/segment/windows.py", "segment")],
+        [("encoder/segment/segmenter.py", "__call__")],
         [("encoder/segment/pieces.py", "__call__")],
     ),
     "annotation of Docs": ([("spacy_transformers/pipeline_component.py", "set_annotations")], []),

@@ -64,7 +64,7 @@ def run_benchmark(
             figures = merge(figures, found)
             threads = getattr(module, "THREADS", bench.threads)
             machine = describe(threads, bench.gpu_id)
-            settings[measure] = f"({datetime.date.today()}; {machine}.)"
+            settings[f"{measure}, {shape}"] = f"({datetime.date.today()}; {machine}.)"
             write_csv(out / CSV, figures)
             write_text(out / SETTINGS, srsly.json_dumps(settings, indent=2) + "\n")
             say(f"{measure}, {shape}: {time.perf_counter() - start:.0f} s")

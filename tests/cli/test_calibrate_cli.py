@@ -30,7 +30,7 @@ def write(nlp: Language, path: Path, language: str, number: int) -> None:
 @pytest.fixture(scope="module")
 def trained(bert: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("calibrate")
-    nlp = initialized(pipeline(bert, ("ner", "tagger", "textcat")), steps=40, learn_rate=1e-2)
+    nlp = initialized(pipeline(bert, ("ner", "tagger", "textcat")), steps=80, learn_rate=1e-2)
     nlp.to_disk(folder / "model")
     write(nlp, folder / "corpus" / "en" / "dev.spacy", "en", 10)
     for language in ("en", "de"):
