@@ -72,3 +72,9 @@ def test_its_size_is_the_pipeline_s(nlp: Language, tmp_path: Path) -> None:
     nlp.to_disk(tmp_path)
     size = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
     assert f"| {size / 1e6:.0f} MB |" in README
+
+
+def test_its_speed_is_the_one_that_was_measured() -> None:
+    measured = (ROOT / "docs" / "annotate.md").read_text(encoding="utf-8")
+    (speed,) = re.findall(r"\| nlp\.pipe, one process [^|]*\| ([\d,]+) \|", measured)
+    assert f" MB | {speed} |" in README
