@@ -67,6 +67,21 @@ class RowMaker:
         return {**place, **{name: TOKEN_COLUMNS[name](token) for name in self.token_columns}}
 
 
+def labels_for(nlp: Language, attribute: str) -> list[str]:
+    """
+    nlp (Language): A pipeline.
+    attribute (str): "doc.ents", "doc.cats".
+    RETURNS (List[str]): The labels of the components that say they assign it, in their order.
+    """
+    found = [
+        label
+        for name in nlp.pipe_names
+        if attribute in nlp.get_pipe_meta(name).assigns
+        for label in getattr(nlp.get_pipe(name), "labels", ())
+    ]
+    return list(dict.fromkeys(found))
+
+
 def assigns(nlp: Language) -> set[str]:
     """RETURNS (Set[str]): What the components set, in spaCy's words: `token.tag`, `doc.cats`."""
     found = {name for pipe in nlp.pipe_names for name in nlp.get_pipe_meta(pipe).assigns}

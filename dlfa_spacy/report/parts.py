@@ -110,9 +110,10 @@ def language_tables(comparison: Comparison) -> list[dict[str, Any]]:
                 {
                     "code": code,
                     "name": language_name(code),
-                    "cells": [_score(row, code, rows, most) for row in rows],
+                    "cells": [_score(row, code, best, most) for row in rows],
                 }
                 for code in comparison.languages
+                for best in [_best(rows, code)]
             ],
         }
         for about, rows in tables
@@ -120,11 +121,15 @@ def language_tables(comparison: Comparison) -> list[dict[str, Any]]:
     ]
 
 
-def _score(row: Row, code: str, rows: Sequence[Row], most: float) -> dict[str, Any]:
+def _best(rows: Sequence[Row], code: str) -> float | None:
+    """RETURNS (Optional[float]): The highest score of several methods."""
+    return max(row.languages[code].mean for row in rows) if len(rows) > 1 else None
+
+
+def _score(row: Row, code: str, best: float | None, most: float) -> dict[str, Any]:
     score = row.languages[code].mean
     difference = (row.baseline_by_language or {}).get(code)
-    best = len(rows) > 1 and score == max(other.languages[code].mean for other in rows)
-    cell: dict[str, Any] = {"score": percent(score), "best": best, "difference": ""}
+    cell: dict[str, Any] = {"score": percent(score), "best": score == best, "difference": ""}
     if difference is not None:
         kind = "more" if difference > 0 else "less"
         share = round(min(1.0, abs(difference) / most), 3)

@@ -7,7 +7,7 @@ from typing import Any
 
 from spacy.language import Language
 
-from ..annotation.rows import assigns
+from ..annotation.rows import assigns, labels_for
 from ..corpora.labels import NLI, PARAPHRASE
 from ..layers.sequence import PAIR
 from ..pipeline.confidence import Confidence
@@ -41,16 +41,10 @@ class Predictions:
 def predictions_of(nlp: Language) -> Predictions:
     """RETURNS (Predictions): What a pipeline predicts."""
     pipes: list[Any] = [pipe for _, pipe in nlp.pipeline]
-    # The recognizer, and rulers.
-    named: list[Any] = [
-        pipe
-        for name, pipe in nlp.pipeline
-        if "doc.ents" in nlp.get_pipe_meta(name).assigns and hasattr(pipe, "labels")
-    ]
     classifiers = [pipe for pipe in pipes if is_textcat(pipe)]
     detectors = [pipe for pipe in pipes if isinstance(pipe, DetectLanguage)]
     return Predictions(
-        entities=sorted({label for pipe in named for label in pipe.labels}),
+        entities=sorted(labels_for(nlp, "doc.ents")),
         pos="token.pos" in assigns(nlp),
         topics=[label for pipe in classifiers if not _reads_pairs(pipe) for label in pipe.labels],
         pair_labels=[label for pipe in classifiers if _reads_pairs(pipe) for label in pipe.labels],

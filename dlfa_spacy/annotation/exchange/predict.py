@@ -11,6 +11,7 @@ from spacy.tokens import Doc
 
 from ...language import get_language, set_language
 from ...pipeline.confidence import entity_confidence
+from ..rows import labels_for
 from .records import Entity, Record
 
 _ASSIGNS = {"entities": "doc.ents", "categories": "doc.cats"}
@@ -43,21 +44,18 @@ def labels_of(nlp: Language, tasks: Iterable[str] = ("entities", "categories")) 
     RAISES (ValueError): It has none.
     """
     wanted = set(tasks)
-    found: dict[str, list[str]] = {kind: [] for kind in _ASSIGNS}
-    metas = {name: nlp.get_pipe_meta(name) for name in nlp.pipe_names}
-    for name, meta in metas.items():
-        for kind in wanted:
-            if _ASSIGNS[kind] in meta.assigns:
-                found[kind] += nlp.pipe_labels.get(name, ())
+    found = {
+        kind: labels_for(nlp, attribute) if kind in wanted else []
+        for kind, attribute in _ASSIGNS.items()
+    }
     if not any(found.values()):
         raise ValueError(
             f"--model: found no labels of {' or '.join(sorted(wanted))} in {nlp.pipe_names}. "
             "Expected a pipeline with a trained ner or textcat. Fix: name another one, or another "
             "--only."
         )
-    exclusive = all(meta.factory != "textcat_multilabel" for meta in metas.values())
-    entities, categories = (list(dict.fromkeys(labels)) for labels in found.values())
-    return Labels(entities, categories, exclusive)
+    factories = {nlp.get_pipe_meta(name).factory for name in nlp.pipe_names}
+    return Labels(**found, exclusive="textcat_multilabel" not in factories)
 
 
 def predict(nlp: Language, records: Iterable[Record], labels: Labels) -> Iterator[Record]:
