@@ -1,25 +1,18 @@
 """`dlfa annotate`: a corpus of any size, by processes that may be killed."""
 
-import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import comma_list, messages, output, plain_errors, progress, shown
+from .console import comma_list, output, plain_errors, progress, shown
+from .stopping import stopping
 
 if TYPE_CHECKING:
     from ..annotation import AnnotationSettings
     from ..annotation.annotator import Annotated as AnnotatedShard
-
-# What a shell shows of a command that Ctrl-C or SIGTERM has ended.
-_INTERRUPTED, _TERMINATED = 130, 143
 
 
 def annotate_cli(
@@ -99,7 +92,8 @@ def annotate_cli(
 
       [cyan]cat texts.txt | dlfa annotate - - --model xx_dlfa_ner > annotated.jsonl[/]
     """
-    with plain_errors(), _stopping(to_folder=out != "-"):
+    left = "The same command goes on where it was." if out != "-" else ""
+    with plain_errors(), stopping(left):
         from ..annotation import AnnotationSettings, annotate, annotate_stream
 
         settings = AnnotationSettings(
@@ -147,31 +141,6 @@ def annotate_cli(
             )
     if failed:
         raise typer.Exit(1)
-
-
-class _Stopped(BaseException):
-    """SIGTERM. No handler of errors takes it for one."""
-
-
-@contextmanager
-def _stopping(*, to_folder: bool) -> Iterator[None]:
-    """Let SIGTERM end the command as Ctrl-C does: processes first, then a word on what is left."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise _Stopped
-
-    is_main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, stop) if is_main else None
-    try:
-        yield
-    except (KeyboardInterrupt, _Stopped) as error:
-        what = "The same command goes on where it was." if to_folder else ""
-        messages().print(f"Stopped. {what}".rstrip())
-        code = _TERMINATED if isinstance(error, _Stopped) else _INTERRUPTED
-        raise typer.Exit(code) from error
-    finally:
-        if is_main:
-            signal.signal(signal.SIGTERM, before)
 
 
 def _devices(gpus: str, workers: int) -> list[int]:

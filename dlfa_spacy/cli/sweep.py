@@ -1,12 +1,12 @@
 """`dlfa sweep`: many training and evaluation runs, into one table."""
 
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .console import comma_list, messages, number, output, plain_errors, shown
+from .stopping import stopping
 
 if TYPE_CHECKING:
     from ..runs.sweep import SweepResult
@@ -170,9 +170,7 @@ def _run(
     chosen = [] if gpus == "cpu" else comma_list(gpus)
     numbers = [number("--gpus", gpu, int) for gpu in chosen]
     devices = [gpu for _ in range(jobs) for gpu in numbers or [-1]]
-    # A stop from outside ends its runs too, as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
+    with stopping(f"Fix: resume with dlfa sweep {shown(out)}"):
         result = run_sweep(
             plan,
             out,
@@ -183,9 +181,6 @@ def _run(
             console=messages(),
             quiet=quiet,
         )
-    except KeyboardInterrupt:
-        messages().print(f"Stopped. Fix: resume with dlfa sweep {shown(out)}")
-        raise typer.Exit(130) from None
     if not quiet:
         _show(result)
     if result.failures:

@@ -125,8 +125,6 @@ def test_a_signal_stops_it_and_the_same_command_goes_on(
     command = ["annotate", str(given), str(tmp_path / "out"), *options]
 
     def work() -> None:
-        # As in a terminal: what a shell starts in the background ignores Ctrl-C.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
         ended = app(command, standalone_mode=False)
         sys.stderr.flush()
         # None, had it come to its end.

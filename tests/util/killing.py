@@ -1,6 +1,7 @@
 """Processes that are about to be killed: forked, so that the libraries are loaded already."""
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -18,6 +19,9 @@ def start(work: Callable[[], None], log: Path) -> int:
     code = 1
     try:
         os.setsid()
+        # What the suite, or who started it, does with them is not what a person's shell does.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         # Threads that torch has made before are not here, and whoever asks for several waits for
         # them for ever.
         torch.set_num_threads(1)
