@@ -67,6 +67,6 @@ def tiny(folder: str, **settings: Any) -> Language:
     """RETURNS (Language): A trained pipeline that predicts what the page shows."""
     spacy.util.fix_random_seed(0)
     torch.manual_seed(0)
-    nlp = initialized(pipeline(folder, COMPONENTS, **settings), steps=30, learn_rate=1e-2)
+    nlp = initialized(pipeline(folder, COMPONENTS, **settings), steps=40, learn_rate=3e-3)
     find_confidence(nlp)
     return nlp

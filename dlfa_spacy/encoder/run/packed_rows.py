@@ -6,17 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
+import transformers
 from torch import Tensor, nn
-from transformers import (
-    BertModel,
-    CamembertModel,
-    DebertaV2Model,
-    DistilBertModel,
-    ElectraModel,
-    ModernBertModel,
-    RobertaModel,
-    XLMRobertaModel,
-)
 
 from ...types import IntArray
 from .attention import attends
@@ -27,22 +18,26 @@ from .rows.deberta import DebertaRows
 from .rows.distilbert import DistilBertRows
 from .rows.modernbert import ModernBertRows
 
-# Not their subclasses, which may compute something else.
-KINDS: dict[type[nn.Module], type[Rows]] = {
-    BertModel: BertRows,
-    CamembertModel: RobertaRows,
-    DebertaV2Model: DebertaRows,
-    DistilBertModel: DistilBertRows,
-    ElectraModel: ElectraRows,
-    ModernBertModel: ModernBertRows,
-    RobertaModel: RobertaRows,
-    XLMRobertaModel: RobertaRows,
+# By name: transformers loads the code of a model when it is asked for, and that of ModernBERT takes
+# as long as all of spaCy.
+KINDS: dict[str, type[Rows]] = {
+    "BertModel": BertRows,
+    "CamembertModel": RobertaRows,
+    "DebertaV2Model": DebertaRows,
+    "DistilBertModel": DistilBertRows,
+    "ElectraModel": ElectraRows,
+    "ModernBertModel": ModernBertRows,
+    "RobertaModel": RobertaRows,
+    "XLMRobertaModel": RobertaRows,
 }
 
 
 def rows_of(transformer: nn.Module) -> type[Rows] | None:
     """RETURNS (Optional[Type[Rows]]): How an encoder of this class computes on packed rows."""
-    return KINDS.get(type(transformer))
+    kind = type(transformer)
+    # Not a subclass, or another class of that name, which may compute something else.
+    is_known = kind.__name__ in KINDS and getattr(transformers, kind.__name__) is kind
+    return KINDS[kind.__name__] if is_known else None
 
 
 def runs_packed(transformer: nn.Module) -> bool:
@@ -86,7 +81,8 @@ def packed_layers(
     RETURNS (Dict[int, Tensor]): `(n, E)` each, with its graph if gradients are on.
     """
     wanted = set(layers)
-    rows = KINDS[type(transformer)](transformer, Bucket(ids, types, lengths, transformer.device))
+    bucket = Bucket(ids, types, lengths, transformer.device)
+    rows = KINDS[type(transformer).__name__](transformer, bucket)
     hidden = rows.embed()
     found = {0: hidden}
     own = rows.blocks(transformer)

@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
-from transformers.models.deberta_v2.modeling_deberta_v2 import build_relative_position
 
 from ..attention import mixed_by_length
 from .bert import BertRows
@@ -77,6 +76,9 @@ class DebertaRows(BertRows):
 
     def _table(self, length: int, attention: Any) -> Tensor:
         if length not in self._tables:
+            # There already: this is an encoder of that module.
+            from transformers.models.deberta_v2.modeling_deberta_v2 import build_relative_position
+
             places = torch.empty(length, 0)
             relative = build_relative_position(
                 places, places, attention.position_buckets, attention.max_relative_positions
