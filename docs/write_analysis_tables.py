@@ -81,6 +81,27 @@ def retrieval_table() -> str:
     return table(["layer", *map(str, range(len(lines["**mean**"])))], lines)
 
 
+def forgetting_part() -> str:
+    """RETURNS (str): What fine-tuning moved, and what retrieval lost by it."""
+    moved = rows_of("tuned/drift")
+    lines = {
+        "moved: 1 - cosine": by_layer(moved, "drift"),
+        "CKA, before with after": by_layer(moved, "cka_linear"),
+    }
+    names = {"before": "initial/retrieval", "after": "tuned/retrieval"}
+    for centred, kind in (("False", "retrieval"), ("True", "retrieval, centred")):
+        for when, name in names.items():
+            own = where(rows_of(name), centred=centred)
+            lines[f"{kind}, {when}"] = by_layer(own, "csls_to_en", "csls_from_en")
+    rows = rows_of("tuned/retrieval")
+    languages = len({row["language"] for row in rows})
+    return (
+        f"In percent, the mean over {languages} languages and English; retrieval by CSLS in both "
+        f"directions,\namong {rows[0]['n']} sentences. One seed.\n\n"
+        + table(["layer", *map(str, range(len(lines["moved: 1 - cosine"])))], lines)
+    )
+
+
 def vectors_lines() -> dict[str, list[float]]:
     """RETURNS (Dict[str, List[float]]): Retrieval by recipe."""
     lines: dict[str, list[float]] = {}
@@ -171,6 +192,7 @@ def choice_part() -> str:
 PARTS = {
     "cka": cka_part,
     "retrieval": retrieval_part,
+    "forgetting": forgetting_part,
     "weights": weights_part,
     "choice": choice_part,
     "vectors": vectors_part,

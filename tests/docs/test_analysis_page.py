@@ -122,3 +122,21 @@ def test_the_plots_are_readable_on_every_page(name: str) -> None:
     ElementTree.fromstring(text)
     assert "prefers-color-scheme:dark" in text
     assert not re.search(r'href="(?!#)|url\((?!#)|<script|<image|#010203|#fdfefd', text)
+
+
+def test_what_is_said_of_forgetting_is_what_was_measured() -> None:
+    moved = by_layer(rows_of("tuned/drift"), "drift")
+    assert f"the last one by {moved[12]:.0f} percent" in said() and moved == sorted(moved)
+    assert max(moved[:5]) < 3 and "the lower third by at most 3" in said()
+    found = {
+        when: by_layer(
+            [row for row in rows_of(f"{when}/retrieval") if row["centred"] == "False"],
+            "csls_to_en",
+            "csls_from_en",
+        )
+        for when in ("initial", "tuned")
+    }
+    before, after = found["initial"], found["tuned"]
+    assert f"{after[12]:.1f} percent of them are still found, of {before[12]:.1f}" in said()
+    lost = max(a - b for a, b in zip(before, after, strict=True))
+    assert f"no layer loses more than {lost:.1f} points" in said()
