@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from importlib.util import find_spec
 
 
 def nearest(value: str, known: Iterable[str]) -> str | None:
@@ -27,3 +28,22 @@ def check_number(name: str, value: float, right: bool, wanted: str, usual: float
     """RAISES (ValueError): The number is not right."""
     if not right:
         raise ValueError(f"{name} = {value}: expected {wanted}. Fix: {name} = {usual}.")
+
+
+def check_installed(module: str, extra: str, what: str, otherwise: str = "") -> None:
+    """Say how to install a library that few need. It is not imported here.
+
+    module (str): Its module.
+    extra (str): That of this package which brings it.
+    what (str): What needs it.
+    otherwise (str): Another way out, after the fix.
+    RAISES (ImportError): It is not installed.
+    """
+    try:
+        found = find_spec(module) is not None
+    except (ImportError, ValueError):
+        # The parent of a submodule is missing, or something has blocked the import.
+        found = False
+    if not found:
+        fix = f'pip install "dlfa_spacy[{extra}]"' + (f", or {otherwise}" if otherwise else "")
+        raise ImportError(f"{what} needs {module}, which is not installed. Fix: {fix}.")

@@ -9,6 +9,7 @@ import numpy
 from numpy.typing import NDArray
 from spacy.language import Language
 
+from ..checks import check_installed
 from ..pipeline.encoders import encoder_of
 from ..pipeline.states import BATCH_SIZE, all_sentence_states, resolve_layers
 
@@ -37,10 +38,12 @@ def probe_rows(
     YIELDS (Dict[str, Any]): language, layer, accuracy (share of the held-out texts of the language
         that are told right), chance, n.
     RAISES (ValueError): Fewer than two languages, or than 8 texts of one.
+    RAISES (ImportError): There is no scikit-learn.
 
     Source: Libovicky, Rosa & Fraser 2020 (On the Language Neutrality of Pre-trained Multilingual
     Representations), section 3.
     """
+    check_installed("sklearn", "analysis", "A linear probe")
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler

@@ -6,6 +6,8 @@ from typing import Any
 import numpy
 from numpy.typing import NDArray
 
+from ..checks import check_installed
+
 
 def tsne_rows(
     foreign: NDArray,
@@ -25,7 +27,9 @@ def tsne_rows(
     seed (int): Of its start.
     RETURNS (List[Dict[str, Any]]): pair, language, x, y (and text), the foreign side first.
     RAISES (ValueError): Fewer than 3 pairs.
+    RAISES (ImportError): There is no scikit-learn.
     """
+    check_installed("sklearn", "analysis", "t-SNE")
     from sklearn.manifold import TSNE
 
     if len(foreign) < 3:

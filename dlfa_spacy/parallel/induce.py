@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy
 from numpy.typing import NDArray
 
+from ..checks import check_installed
 from ..types import IntArray
 from .dictionary import WordDictionary, fold
 from .pair import SentencePair
@@ -123,13 +124,7 @@ def _check(threshold: float, min_count: int, iterations: int) -> None:
             "expected a threshold from 0 to 1, and 1 or more of the others. Fix: threshold = 0.3, "
             "min_count = 2, iterations = 5."
         )
-    try:
-        import scipy.sparse  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            "A dictionary is induced with scipy, which is not installed. Fix: "
-            'pip install "dlfa_spacy[report]", or give a dictionary (MUSE format).'
-        ) from error
+    check_installed("scipy", "report", "Inducing a dictionary", "give one (MUSE format)")
 
 
 def _together(source: _Side, target: _Side, min_count: int) -> csr_array:

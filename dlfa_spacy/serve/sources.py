@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..checks import check_installed
 from ..pipeline.detect_language import DetectLanguage
 from ..pipeline.sources import open_pipeline, source_name
 from .served import ServedPipeline
@@ -11,13 +12,8 @@ from .served import ServedPipeline
 
 def require_fastapi() -> None:
     """RAISES (ImportError): The extra is not installed."""
-    try:
-        import fastapi  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            'FastAPI or uvicorn is not installed. Fix: pip install "dlfa_spacy[serve]".'
-        ) from error
+    for module in ("fastapi", "uvicorn"):
+        check_installed(module, "serve", "dlfa serve")
 
 
 def open_served(names: Sequence[str], *, language: bool = False) -> list[ServedPipeline]:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import check_installed
+
 # All rearrangements up to here, a draw of as many beyond.
 MAX_EXACT = 1 << 14
 # Sums that differ by rounding alone are ties.
@@ -81,11 +83,7 @@ def welch_test(ours: Any, theirs: Any) -> float | None:
     a, b = np.asarray(ours, dtype=float), np.asarray(theirs, dtype=float)
     if min(len(a), len(b)) < 2 or a.std() + b.std() < 1e-12:
         return None
-    try:
-        from scipy.stats import ttest_ind
-    except ImportError as error:
-        raise ImportError(
-            "scipy is not installed, and comparing several seeds needs it. Fix: pip install "
-            "'dlfa_spacy[report]'."
-        ) from error
+    check_installed("scipy", "report", "Comparing several seeds")
+    from scipy.stats import ttest_ind
+
     return float(ttest_ind(a, b, equal_var=False).pvalue)
