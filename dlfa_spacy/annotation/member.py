@@ -39,7 +39,7 @@ class Member:
         self.process = context.Process(
             target=work, args=(theirs, settings, str(out), device), daemon=True
         )
-        with environment():
+        with environment(device):
             self.process.start()
         # With no copy here, the end of the process is the end of what it says.
         theirs.close()

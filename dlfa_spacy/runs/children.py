@@ -17,14 +17,21 @@ ENVIRONMENT = {
 }
 
 
-@contextmanager
-def environment() -> Iterator[None]:
-    """The environment in which processes are started.
+# thinc asks CuPy for its devices as soon as it is imported, and draws CuPy's seed with every other:
+# in a process that was forked after that, the draw fails. Where there is no GPU it asks nothing.
+_NO_GPU = {"CUDA_VISIBLE_DEVICES": ""}
 
+
+@contextmanager
+def environment(device: int) -> Iterator[None]:
+    """The environment in which a process is started.
+
+    device (int): GPU, or -1 for the CPU: the process sees no GPU then.
     YIELDS (None): Nothing.
     """
-    before = {name: os.environ.get(name) for name in ENVIRONMENT}
-    os.environ.update(ENVIRONMENT)
+    ours = ENVIRONMENT | (_NO_GPU if device < 0 else {})
+    before = {name: os.environ.get(name) for name in ours}
+    os.environ.update(ours)
     try:
         yield
     finally:

@@ -110,7 +110,7 @@ class Scheduler:
             args=(str(folder), run, device, self.threads, self.keep_models),
             name=run.name,
         )
-        with environment():
+        with environment(device):
             process.start()
         return _Job(run, process, device, time.monotonic())
 

@@ -35,6 +35,7 @@ from dlfa_spacy.report.compare import compare
 from dlfa_spacy.report.report import write_report
 from dlfa_spacy.report.sweep_runs import read_sweep
 from dlfa_spacy.runs import read_table, target
+from dlfa_spacy.runs.children import environment
 from dlfa_spacy.runs.plan import Plan, plan_text
 from dlfa_spacy.runs.sweep import LOCK, SweepResult, run_sweep
 
@@ -360,6 +361,17 @@ def test_a_run_sees_its_gpu_of_those_that_the_sweep_was_left(
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     target.run_process("folder", SimpleNamespace(), 1, 1, False)  # type: ignore[arg-type]
     assert seen == [expected]
+
+
+@pytest.mark.parametrize("device, expected", [(-1, ""), (1, "2,5")])
+def test_a_process_on_the_cpu_sees_no_gpu(
+    device: int, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    code = "import os; print(os.environ['CUDA_VISIBLE_DEVICES'], os.environ['OMP_NUM_THREADS'])"
+    with environment(device):
+        said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+    assert said == f"{expected} 1\n" and os.environ["CUDA_VISIBLE_DEVICES"] == "2,5"
 
 
 def test_sweeps_share_a_store_and_say_what_they_put_there(
