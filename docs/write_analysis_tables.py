@@ -167,6 +167,22 @@ def weights_part() -> str:
     )
 
 
+def random_init_part() -> str:
+    """RETURNS (str): What re-initializing each pair of blocks costs each language."""
+    rows = where(rows_of("random_init"), metric="ner_span_f1")
+    lines = {}
+    for language in dict.fromkeys(row["language"] for row in rows):
+        own = where(rows, language=language)
+        lines[language] = [float(own[0]["reference"]), *(float(row["delta"]) for row in own)]
+    groups = [row["group"].partition(":")[2] for row in where(rows, language="gap")]
+    seeds = {"1": "One seed."}.get(rows[0]["seeds"], f"{rows[0]['seeds']} seeds.")
+    return (
+        "Span F1 of all blocks, and how it changes with two of them at random; *targets* is the "
+        "mean of all\nlanguages but English, *gap* English minus that, both in points. "
+        f"{seeds}\n\n" + table(["", "none", *groups], lines)
+    )
+
+
 METRICS = {"ner": "ner_span_f1", "pos": "pos_token_accuracy"}
 
 
@@ -193,6 +209,7 @@ PARTS = {
     "cka": cka_part,
     "retrieval": retrieval_part,
     "forgetting": forgetting_part,
+    "random-init": random_init_part,
     "weights": weights_part,
     "choice": choice_part,
     "vectors": vectors_part,

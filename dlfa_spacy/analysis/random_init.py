@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -66,17 +67,19 @@ def random_init_summary(
     ).reset_index()
     last = {source: 0, TARGETS: 1, GAP: 2}
     order = summary["language"].map(lambda name: last.get(name, 3))
-    summary = summary.assign(_order=order).sort_values(
-        ["task", "encoder", "metric", "group", "_order", "language"], kind="stable"
+    # As blocks lie, not as their names are spelt: 3-4 before 11-12.
+    block = summary["group"].map(lambda name: int((re.findall(r"\d+", name) or ["0"])[0]))
+    summary = summary.assign(_order=order, _block=block).sort_values(
+        ["task", "encoder", "metric", "_block", "group", "_order", "language"], kind="stable"
     )
-    return pandas.DataFrame(summary.drop(columns="_order").reset_index(drop=True))
+    return pandas.DataFrame(summary.drop(columns=["_order", "_block"]).reset_index(drop=True))
 
 
 def sentences(summary: pandas.DataFrame, source: str = "en") -> list[str]:
     """RETURNS (List[str]): For each group of blocks what the summary says, in words."""
     keys = ["task", "encoder", "metric", "group"]
     found = []
-    for (task, encoder, metric, group), rows in summary.groupby(keys, sort=True):
+    for (task, encoder, metric, group), rows in summary.groupby(keys, sort=False):
         delta: dict[str, Any] = dict(zip(rows["language"], rows["delta"], strict=True))
         if source in delta and TARGETS in delta:
             found.append(

@@ -159,6 +159,20 @@ def test_what_blocks_are_worth_by_language_and_for_the_gap() -> None:
     assert "gap changes by +33.0 (3 seeds)" in said[0]
 
 
+def test_blocks_stand_as_they_lie() -> None:
+    groups = ["reinit:11-12", "reinit:3-4", "reinit:1-2"]
+    rows = [
+        ("pos", name, None, "bert", 0, language, "test", "accuracy", 0.5)
+        for name in ["last", *groups]
+        for language in ("en", "de")
+    ]
+    summary = random_init_summary(table(rows))
+    assert list(dict.fromkeys(summary["group"])) == groups[::-1]
+    assert [text.split(", ")[3] for text in sentences(summary)] == [
+        f"{name}: +0.0 in en" for name in groups[::-1]
+    ]
+
+
 def test_an_ablation_needs_both_kinds_of_runs_with_the_same_seeds() -> None:
     full = ablation()
     for kind in ("last", "reinit"):

@@ -140,3 +140,17 @@ def test_what_is_said_of_forgetting_is_what_was_measured() -> None:
     assert f"{after[12]:.1f} percent of them are still found, of {before[12]:.1f}" in said()
     lost = max(a - b for a, b in zip(before, after, strict=True))
     assert f"no layer loses more than {lost:.1f} points" in said()
+
+
+def test_what_is_said_of_random_init_is_what_was_measured() -> None:
+    rows = [row for row in rows_of("random_init") if row["metric"] == "ner_span_f1"]
+    changes = {(row["group"], row["language"]): round(100 * float(row["delta"]), 1) for row in rows}
+    gaps = [value for (_, language), value in changes.items() if language == "gap"]
+    assert len(gaps) == 6
+    assert f"the gap grows by {gaps[0]} and {gaps[1]} points" in said()
+    assert f"it changes by {max(map(abs, gaps[2:]))} at most, in both directions" in said()
+    assert min(gaps[2:]) < 0 < max(gaps[2:])
+    assert f"English too loses {-changes['reinit:1-2', 'en']} points" in said()
+    targets = [value for (_, language), value in changes.items() if language == "targets"]
+    assert max(targets) == targets[5] and f"the last pair, {-targets[5]} on the targets" in said()
+    assert min(targets[3:]) == targets[4] and "above the middle are blocks 9 and 10" in said()

@@ -1,7 +1,7 @@
 """`dlfa analyze random-init`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -9,9 +9,6 @@ from ..console import output, plain_errors
 from .app import analyze_app
 from .options import Out, Quiet
 from .show import show_rows, write
-
-if TYPE_CHECKING:
-    pass
 
 
 @analyze_app.command("random-init")
