@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy
 import torch
@@ -62,12 +62,10 @@ def _device(model: nn.Module) -> torch.device:
 
 
 def _run(model: nn.Module, batches: Sequence[Windows]) -> None:
-    with torch.inference_mode():
-        for batch in batches:
-            model(**_tensors(model, batch))
+    _run_ready(model, (_tensors(model, batch) for batch in batches))
 
 
-def _run_ready(model: nn.Module, batches: Sequence[dict[str, Tensor]]) -> None:
+def _run_ready(model: nn.Module, batches: Iterable[dict[str, Tensor]]) -> None:
     with torch.inference_mode():
         for batch in batches:
             model(**batch)
