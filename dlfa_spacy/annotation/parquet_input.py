@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ..checks import check_installed
 from .lines import check_names
 from .pieces import Piece
 from .records import Record
@@ -19,12 +20,9 @@ def require_pyarrow() -> Any:
     """RETURNS (Any): The module `pyarrow.parquet`.
     RAISES (ImportError): It is not installed.
     """
-    try:
-        import pyarrow.parquet
-    except ImportError as error:
-        raise ImportError(
-            'Parquet needs pyarrow, which is not installed. Fix: pip install "dlfa_spacy[parquet]".'
-        ) from error
+    check_installed("pyarrow", "parquet", "Parquet")
+    import pyarrow.parquet
+
     return pyarrow.parquet
 
 
