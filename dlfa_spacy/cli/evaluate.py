@@ -1,7 +1,9 @@
 """`dlfa evaluate`: zero-shot scores per language."""
 
+import functools
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,12 +11,19 @@ from .console import comma_list, output, plain_errors, progress, shown
 from .convert import Multiword
 
 if TYPE_CHECKING:
+    from spacy.language import Language
+
+    from ..corpora.folder import LanguageFiles
     from ..evaluation import Evaluation
 
 
 def evaluate_cli(
     model: Annotated[
-        str, typer.Argument(help="A pipeline: its folder (training/model-best) or package name.")
+        str,
+        typer.Argument(
+            help="A pipeline: its folder (training/model-best) or package name. Or several, one "
+            "after the other: separated by commas."
+        ),
     ],
     folder: Annotated[
         Path,
@@ -43,7 +52,12 @@ def evaluate_cli(
     ] = True,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Folder for scores.json, scores.csv and scores.md."),
+        typer.Option(
+            "--out",
+            "-o",
+            help="Folder for scores.json, scores.csv and scores.md. Of several pipelines each has "
+            "a folder in it, of its run's name.",
+        ),
     ] = None,
     raw_out: Annotated[
         Path | None,
@@ -88,7 +102,10 @@ def evaluate_cli(
     ] = None,
     run_name: Annotated[
         str,
-        typer.Option(help="For the report: name of the run. Default: the folder or package."),
+        typer.Option(
+            help="For the report: name of the run, or of each, separated by commas. Default: the "
+            "folder or package."
+        ),
     ] = "",
     variant: Annotated[
         str,
@@ -126,79 +143,108 @@ def evaluate_cli(
     What a user with raw text only would see:
 
       [cyan]dlfa evaluate xx_dlfa_ner corpus/ner --raw-text --langs de,zh[/]
+
+    A pipeline beside its baseline, to runs/last and runs/dlfa:
+
+      [cyan]dlfa evaluate training/last/model-best,training/dlfa/model-best corpus/ner --out runs[/]
     """
     with plain_errors():
         import spacy
 
         from ..corpora import ReadingOptions
-        from ..corpora.folder import LanguageFiles
-        from ..evaluation import Evaluation, evaluate, write_evaluation
+        from ..evaluation import write_evaluation
         from ..pipeline.sources import open_pipeline
 
+        # A folder may have a comma in its name.
+        one = Path(model).expanduser().exists()
+        pipelines = [model] if one else comma_list(model) or [model]
+        names = _run_names(pipelines, comma_list(run_name))
         if code is not None:
             spacy.util.import_file("python_code", code)
         if gpu_id >= 0:
             spacy.require_gpu(gpu_id)
-        nlp = open_pipeline(model, store)
-        with progress(quiet=quiet) as bar:
-            task = bar.add_task("Loading", total=None, detail="texts")
-
-            def on_language(files: LanguageFiles) -> None:
-                nonlocal task
-                bar.remove_task(task)
-                task = bar.add_task(
-                    f"Scoring {files.language} ({files.split})", total=None, detail="texts"
-                )
-
-            def on_total(number: int) -> None:
-                bar.update(task, total=number)
-
-            def on_doc() -> None:
-                bar.advance(task)
-
-            def score(gold: bool) -> Evaluation:
-                return evaluate(
-                    nlp,
-                    folder,
-                    languages=comma_list(langs),
-                    splits=comma_list(split),
-                    source=source,
-                    gold_tokens=gold,
-                    batch_size=batch_size or None,
-                    limit=limit,
-                    options=ReadingOptions(multiword=multiword.value),
-                    run={
-                        "name": run_name or _run_name(model),
-                        "variant": variant or None,
-                        "seed": seed,
-                        "train_data": train_data or None,
-                    },
-                    n_examples=examples,
-                    calibration=calibration,
-                    on_language=on_language,
-                    on_doc=on_doc,
-                    on_total=None if bar.disable else on_total,
-                )
-
-            first = score(gold_tokens)
+        for pipeline, name in zip(pipelines, names, strict=True):
+            scored = functools.partial(
+                _score,
+                open_pipeline(pipeline, store),
+                folder,
+                quiet=quiet,
+                languages=comma_list(langs),
+                splits=comma_list(split),
+                source=source,
+                batch_size=batch_size or None,
+                limit=limit,
+                options=ReadingOptions(multiword=multiword.value),
+                run={
+                    "name": name,
+                    "variant": variant or None,
+                    "seed": seed,
+                    "train_data": train_data or None,
+                },
+                n_examples=examples,
+                calibration=calibration,
+            )
+            first = scored(gold_tokens=gold_tokens)
             evaluations = [(first, out)]
             if raw_out is not None:
-                evaluations.append((score(False) if gold_tokens else first, raw_out))
-        for evaluation, target in evaluations:
-            paths = write_evaluation(evaluation, target) if target is not None else []
-            if not quiet:
-                _show(evaluation)
-                for path in paths:
-                    output().print(f"Wrote {shown(path)}", soft_wrap=True)
+                raw = scored(gold_tokens=False) if gold_tokens else first
+                evaluations.append((raw, raw_out))
+            for evaluation, target in evaluations:
+                if not quiet:
+                    _show(evaluation)
+                if target is None:
+                    continue
+                target = target / name if len(pipelines) > 1 else target
+                for path in write_evaluation(evaluation, target):
+                    if not quiet:
+                        output().print(f"Wrote {shown(path)}", soft_wrap=True)
 
 
-def _run_name(model: str) -> str | None:
-    """Name the run after the pipeline's folder; spaCy calls the best one model-best."""
-    path = Path(model)
-    if not path.is_dir():
-        return None
-    path = path.resolve()
-    return path.parent.name if path.name in ("model-best", "model-last") else path.name
+def _run_names(pipelines: Sequence[str], given: Sequence[str]) -> list[str]:
+    """RETURNS (List[str]): The run of each pipeline: as given, or after its folder, as spaCy calls
+    the best one model-best, or its package."""
+    if given and len(given) != len(pipelines):
+        raise ValueError(
+            f"--run-name: found {len(given)} names, expected {len(pipelines)}, one for each "
+            "pipeline. Fix: name each, or none."
+        )
+    names = list(given)
+    if not names:
+        for pipeline in pipelines:
+            path = Path(pipeline).expanduser().resolve()
+            name = path.parent.name if path.name in ("model-best", "model-last") else path.name
+            names.append(name if path.is_dir() else pipeline)
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(
+            f"--run-name: found {twice!r} for two pipelines, expected a name for each. Fix: "
+            f"--run-name {','.join(f'{name}-{n}' for n, name in enumerate(names, 1))}."
+        )
+    return names
+
+
+def _score(nlp: "Language", folder: Path, *, quiet: bool, **settings: Any) -> "Evaluation":
+    """RETURNS (Evaluation): The scores; a bar for each language meanwhile."""
+    from ..evaluation import evaluate
+
+    with progress(quiet=quiet) as bar:
+        task = bar.add_task("Loading", total=None, detail="texts")
+
+        def on_language(files: "LanguageFiles") -> None:
+            nonlocal task
+            bar.remove_task(task)
+            task = bar.add_task(
+                f"Scoring {files.language} ({files.split})", total=None, detail="texts"
+            )
+
+        return evaluate(
+            nlp,
+            folder,
+            on_language=on_language,
+            on_doc=lambda: bar.advance(task),
+            on_total=None if bar.disable else lambda number: bar.update(task, total=number),
+            **settings,
+        )
 
 
 def _show(evaluation: "Evaluation") -> None:

@@ -1,6 +1,7 @@
 """The commands as a person types them."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -147,6 +148,45 @@ def test_evaluate_scores_gold_tokens_and_raw_text_of_one_loaded_pipeline(corpus,
     contents = [json.loads((path / "scores.json").read_text()) for path in (gold, raw, alone)]
     assert [content["settings"]["tokens"] for content in contents] == ["gold", "raw", "raw"]
     assert contents[1]["languages"]["de"]["scores"] == contents[2]["languages"]["de"]["scores"]
+
+
+def test_several_pipelines_are_scored_as_each_alone(corpus, model, tmp_path):
+    other = tmp_path / "rules-2" / "model-best"
+    shutil.copytree(model, other)
+    both, alone = tmp_path / "both", tmp_path / "alone"
+    paths = f"{model},{other}"
+    result = run(app, ["evaluate", paths, str(corpus), "--langs", "en,de", "--out", str(both)])
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in both.iterdir()) == ["rules-1", "rules-2"]
+    for path in (model, other):
+        name = path.parent.name
+        options = ["--langs", "en,de", "--out", str(alone / name)]
+        assert run(app, ["evaluate", str(path), str(corpus), *options]).exit_code == 0
+        tables = [folder / name / "scores.csv" for folder in (both, alone)]
+        assert tables[0].read_text() == tables[1].read_text()
+        assert json.loads((both / name / "scores.json").read_text())["run"]["name"] == name
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "--run-name: found 'rules-1' for two pipelines"),
+        (["--run-name", "a"], "--run-name: found 1 names, expected 2"),
+        (["--run-name", "a,a"], "Fix: --run-name a-1,a-2."),
+    ],
+)
+def test_each_of_several_pipelines_needs_a_name_of_its_own(options, said, corpus, model, tmp_path):
+    out = tmp_path / "out"
+    arguments = ["evaluate", f"{model},{model}", str(corpus), "--out", str(out), *options]
+    result = run(app, arguments)
+    assert result.exit_code == 1 and said in " ".join(result.output.split())
+    assert not out.exists()
+
+
+def test_evaluate_takes_a_folder_with_a_comma_in_its_name(corpus, model, tmp_path):
+    shutil.copytree(model, tmp_path / "a,b")
+    result = run(app, ["evaluate", str(tmp_path / "a,b"), str(corpus), "--langs", "en"])
+    assert result.exit_code == 0, result.output
 
 
 def test_evaluate_names_what_is_missing(corpus, model, tmp_path):
