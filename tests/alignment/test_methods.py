@@ -31,6 +31,7 @@ from dlfa_spacy.alignment.training.vectors import (
     sentence_means,
     word_vectors,
 )
+from dlfa_spacy.encoder.run.packed_rows import runs_packed
 from dlfa_spacy.encoder.storage.loading import load_encoder
 from dlfa_spacy.parallel import SentencePair
 from dlfa_spacy.pipeline.encoders import encoder_of
@@ -232,15 +233,45 @@ def test_the_regulariser_is_zero_at_first_and_for_english_alone(bert: str) -> No
     assert method(same, generator())["align"].item() == 0
 
 
+def test_a_batch_without_its_padding_has_the_states_and_gradients_of_hugging_face(
+    any_encoder: str,
+) -> None:
+    encoder = load_encoder(any_encoder, {}, {}).transformer.eval().requires_grad_(True)
+    assert runs_packed(encoder)
+    lengths = torch.tensor([5, 2, 9, 1, 5])
+    mask = (torch.arange(9) < lengths[:, None]).long()
+    real = mask.bool()
+    ids = torch.where(real, torch.randint(5, 40, (5, 9)), encoder.config.pad_token_id or 0)
+    output = encoder(ids, attention_mask=mask, output_hidden_states=True)
+    expected = [*output.hidden_states[:-1], output.last_hidden_state]
+    found = hidden_states(encoder, ids, mask)
+    weights = torch.randn(expected[0][real].shape)
+    gradients = []
+    for states in (expected, found):
+        encoder.zero_grad()
+        sum((h[real] * weights).sum() for h in states).backward(retain_graph=True)
+        gradients.append({n: p.grad for n, p in encoder.named_parameters() if p.grad is not None})
+    for h, own in zip(expected, found, strict=True):
+        torch.testing.assert_close(own[real], h[real], atol=1e-5, rtol=1e-5)
+        assert not own[~real].any()
+    for name, gradient in gradients[0].items():
+        own = gradients[1].get(name)
+        # Positions and types may have a row that nothing read.
+        own = torch.zeros_like(gradient) if own is None else own
+        torch.testing.assert_close(own, gradient, atol=1e-4, rtol=1e-4, msg=name)
+    some = hidden_states(encoder, ids, mask, [2, -1])
+    assert torch.equal(some[0], found[2]) and torch.equal(some[1], found[-1])
+
+
 def test_a_frozen_copy_stays_as_it_was(bert: str) -> None:
     method, batch = setup(bert, "cao")
     frozen: Frozen = method.initial
     method.train()
     assert not frozen.module.training
-    before = last_layer(frozen, batch.target)
+    before = last_layer(frozen.module, batch.target)
     with torch.no_grad():
         next(method.encoder.parameters()).add_(1)
-    assert torch.equal(before, last_layer(frozen, batch.target))
+    assert torch.equal(before, last_layer(frozen.module, batch.target))
 
 
 def planted(n: int = 200, width: int = 8) -> tuple[Any, Any, Any]:

@@ -67,7 +67,7 @@ class Cao(Method):
             self._vectors(self.encoder, side) for side in (batch.source, batch.target)
         )
         with torch.no_grad():
-            initial = self._vectors(self.initial, batch.target)
+            initial = self._vectors(self.initial.module, batch.target)
         goal = english if settings.english == "current" else initial
         links = batch.links
         if settings.special_tokens:
