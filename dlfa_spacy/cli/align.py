@@ -62,7 +62,7 @@ def align_cli(
     ] = 0,
     save_every: Annotated[int, typer.Option(help="Steps between two checkpoints.")] = 200,
     seed: Annotated[int, typer.Option(help="Seed of order, masks, dropout.")] = 0,
-    bf16: Annotated[bool, typer.Option("--bf16", help="bfloat16 autocast.")] = False,
+    bf16: Annotated[bool, typer.Option("--bf16", help="bfloat16 where the device has it.")] = False,
     report: Annotated[
         Path | None,
         typer.Option(help="Folder for retrieval, CKA and zero-shot scores, before and after."),

@@ -30,6 +30,7 @@ from dlfa_spacy.alignment.training.batch import Collator
 from dlfa_spacy.alignment.training.examples import make_examples
 from dlfa_spacy.alignment.training.settings import TrainSettings
 from dlfa_spacy.alignment.training.train import train as train_method
+from dlfa_spacy.encoder.run.bfloat16 import has_bfloat16
 from dlfa_spacy.encoder.segment.pieces import PieceTokenizer
 from dlfa_spacy.encoder.storage.loading import load_encoder
 from dlfa_spacy.files.csv_table import write_csv
@@ -158,7 +159,7 @@ def losses(
     before: float | None = None
     rows = []
     for size in SIZES:
-        for precision in PRECISIONS:
+        for precision in PRECISIONS if has_bfloat16() else ("fp32",):
             for loss in LOSSES:
                 cache = out / "losses" / f"{loss}-{size}-{precision}-{pairs}.json"
                 if not cache.is_file():

@@ -18,7 +18,8 @@ class TrainSettings:
     schedule (str): Then `"linear"` to 0, or `"constant"`.
     weight_decay (float): Of AdamW, for matrices.
     clip (float): Global gradient norm; 0 for no limit.
-    bf16 (bool): bfloat16 autocast. Losses are computed in float32 in any case.
+    bf16 (bool): bfloat16 autocast on a device that computes in it; elsewhere nothing. Losses are
+        computed in float32 in any case.
     eval_every (int): Steps between two evaluations on held-out text; 0: at the end only.
     patience (int): Stop after this many evaluations without a better score and keep the best
         weights; 0: never.

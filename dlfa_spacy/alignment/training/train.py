@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...encoder.run.bfloat16 import has_bfloat16
 from .batch import Batch, Collator
 from .checkpoint import load_checkpoint, save_checkpoint
 from .examples import Example
@@ -118,7 +119,8 @@ def _loop(
             seed_dropout(settings.seed, number, team_rank())
             generator = seeded(settings.seed + 1, number)
             batch = collate([examples[i] for i in order[number]], generator).to(device)
-            with torch.autocast(device.type, torch.bfloat16, enabled=settings.bf16):
+            bf16 = settings.bf16 and has_bfloat16(device.type)
+            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
                 losses = method(batch, generator)
             _backward(losses["loss"] / settings.accumulate, step)
             for name, value in losses.items():
