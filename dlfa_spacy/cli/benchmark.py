@@ -22,7 +22,9 @@ def benchmark_cli(
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="JSON file.")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Timed rounds.")] = 3,
-    threads: Annotated[int, typer.Option(min=0, help="Threads of torch; 0: all cores.")] = 0,
+    threads: Annotated[
+        int, typer.Option(min=0, help="Threads of torch; 0: OMP_NUM_THREADS, or all cores.")
+    ] = 0,
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU; -1: the CPU.")] = -1,
 ) -> None:
     """Measure speed, memory and size of a pipeline, against its own bare encoder.
@@ -37,11 +39,11 @@ def benchmark_cli(
       [cyan]dlfa benchmark xx_dlfa_ner --texts mails.txt --threads 2 --out speed.json[/]
     """
     with plain_errors():
-        import os
         from dataclasses import asdict
 
         import spacy
         import srsly
+        import torch
 
         from ..files.writing import write_text
         from ..optimization.speed.own import example_texts, measure_speed
@@ -50,7 +52,7 @@ def benchmark_cli(
         found = example_texts()
         if texts is not None:
             found = [doc.text for doc in read_texts(spacy.blank("xx"), texts)]
-        speed = measure_speed(pipeline, found, rounds, threads or os.cpu_count() or 1, gpu_id)
+        speed = measure_speed(pipeline, found, rounds, threads or torch.get_num_threads(), gpu_id)
         _show(speed, len(found))
         if out is not None:
             write_text(out, srsly.json_dumps(asdict(speed), indent=2) + "\n")

@@ -207,9 +207,10 @@ def _show(result: "SweepResult") -> None:
 
 
 def _threads(n_runs: int) -> int:
-    import os
+    import torch
 
-    return 1 if n_runs > 1 else os.cpu_count() or 1
+    # OMP_NUM_THREADS, where it is set: threads that wait for a core that others use spin.
+    return 1 if n_runs > 1 else torch.get_num_threads()
 
 
 def _encoders(encoder: str, encoders: str) -> dict[str, str]:
