@@ -68,7 +68,10 @@ def sweep_cli(
         int, typer.Option("--jobs", "-j", min=1, help="Runs at a time; with GPUs, per GPU.")
     ] = 1,
     threads: Annotated[
-        int, typer.Option(min=0, help="Threads per run; 0: all cores for one job, otherwise 1.")
+        int,
+        typer.Option(
+            min=0, help="Threads per run; 0: OMP_NUM_THREADS or all cores for one job, else 1."
+        ),
     ] = 0,
     gpus: Annotated[str, typer.Option(help="GPUs to use: 0,1.")] = "cpu",
     resume: Annotated[
