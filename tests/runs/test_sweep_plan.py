@@ -251,8 +251,8 @@ ONE_BY_ONE = (
     "augmenter", "shuffle_buffer",
 )  # fmt: skip
 WAYS = (
-    "one_rate_500", "code_switch_500", "synonyms_500", "perturb_500", "adversarial_500", "l2_500",
-    "preserve_500", "multi-task_500", "adjust_500", "realign_500",
+    "one_rate_500", "code_switch_500", "synonyms_500", "perturb_500", "adversarial_100", "l2_500",
+    "preserve_100", "multi-task_100", "adjust_100", "realign_100",
 )  # fmt: skip
 COMMITTED = [
     path
