@@ -337,6 +337,33 @@ def test_what_is_said_of_fine_tuning_is_what_was_measured(tuned: pandas.DataFram
     assert f"{one} at one rate of 1e-4, {two} at two rates, {mean(head)} with a head" in advice
 
 
+def test_what_is_said_of_losses_beside_the_task_is_what_was_measured(
+    tuned: pandas.DataFrame,
+) -> None:
+    text = said("docs", "results", "beside.md")
+    table = pandas.read_csv(RESULTS / "beside.csv", keep_default_na=False, dtype=str)
+    table = table[table.metric == MAIN["ner"]].assign(value=100 * table.value.astype(float))
+    # "One seed", 100 sentences, nine languages.
+    assert set(table.seed) == {"0"} and set(table.texts) == {"100"}
+    assert set(table.groupby("regime").language.nunique()) == {10}
+    mean = table[table.language != "en"].groupby("regime").value.mean()
+    english = table[(table.language == "en") & (table.split == "test")].set_index("regime").value
+    ways = ("multi-task", "preserve", "realign", "adjust", "adversarial perturbation")
+    together, kept, words, moved, against = (f"{mean[way]:.1f}" for way in ways)
+    plain = "fine-tuned, head"
+    assert f"plain training** ({mean[plain]:.1f})" in text
+    assert f"(`multi-task`) {together}" in text and f"(`preserve`, GEM) {kept}" in text
+    assert f"(`realign`) {words}" in text and f"(`adjust`) {moved}" in text
+    assert f"without translations) {against}." in text
+    assert f"which has {mean['multi-task'] - mean['preserve']:.1f} more" in text
+    three = [english[way] for way in ("preserve", "adjust", "realign", "multi-task")]
+    assert f"{english[plain]:.1f} to between {min(three):.1f} and {max(three):.1f} with" in text
+    assert f"and to {english[ways[-1]]:.1f} with perturbation" in text
+    own = tuned[(tuned.regime == plain) & (tuned.method == "last") & (tuned.texts == "500")]
+    sd = own.groupby("seed").value.mean().std()
+    assert f"was {sd:.1f} in the mean" in text and abs(mean - mean[plain]).max() < sd
+
+
 def test_what_is_said_of_tags_and_fine_tuning_is_what_was_measured() -> None:
     text = said("docs", "results", "tuned.md")
     table = pandas.read_csv(RESULTS / "tuned.csv", keep_default_na=False, dtype=str)
@@ -378,3 +405,23 @@ def test_what_is_said_of_projection_is_what_was_measured() -> None:
     assert words[6:].max() - words[6:].min() < 1
     tags = pandas.read_csv(RESULTS / "projection_tags.csv")
     assert (tags.right < tags.zero_shot_tagged).all() and (tags.tagged.round(2) == 0.75).all()
+
+
+def test_what_is_said_of_deployment_is_what_was_measured() -> None:
+    text = said("docs", "deployment.md")
+    table = pandas.read_csv(RESULTS / "deployment.csv")
+    targets = table[table.language != "en"]
+    # The mean over the languages of a task, then over the tasks.
+    lost = targets.groupby(["pipeline", "metric"]).points_lost.mean().groupby("pipeline").mean()
+    most = targets.groupby("pipeline").points_lost.max()
+    speed = table.groupby("pipeline").words_per_second.first()
+    speed /= speed["as it was"]
+    everything = "--int8 --half --int8-embeddings --onnx"
+    assert f"`--onnx` is {speed['--onnx']:.2f} times as fast, at no loss" in text
+    assert round(lost["--onnx"], 2) == 0
+    assert f"`--onnx --int8` is {speed[everything]:.2f} times as fast, and costs" in text
+    assert f"costs {lost[everything]:.1f} points in the mean" in text
+    assert f"up to {most[everything]:.1f} in one" in text
+    assert f"{speed['--int8']:.2f} times as fast, and {lost['--int8']:.1f} points lost" in text
+    for same in ("--half", "--int8-embeddings"):
+        assert lost[same] == 0 and 0.9 < speed[same] < 1.1
