@@ -131,7 +131,7 @@ def measure_all(
         ]
         print(f"{name}: measured", flush=True)
     names = dict.fromkeys(key for row in rows for key in row)
-    write_csv(table, ({key: row.get(key, "") for key in names} for row in rows))
+    write_csv(table, ({key: _short(row.get(key, "")) for key in names} for row in rows))
 
 
 @app.command()
@@ -321,6 +321,11 @@ def losses_table(rows: list[dict[str, str]]) -> str:
     header += [f"{loss}, {precision}" for precision in PRECISIONS for loss in LOSSES]
     before = percent(float(rows[0]["before"]))
     return markdown_table(header, cells()) + f"\nBefore: {before}.\n"
+
+
+def _short(value: Any) -> Any:
+    """Six digits: a committed table changes when a result does."""
+    return f"{value:.6g}" if isinstance(value, float) else value
 
 
 def _cells(

@@ -425,3 +425,35 @@ def test_what_is_said_of_deployment_is_what_was_measured() -> None:
     assert f"{speed['--int8']:.2f} times as fast, and {lost['--int8']:.1f} points lost" in text
     for same in ("--half", "--int8-embeddings"):
         assert lost[same] == 0 and 0.9 < speed[same] < 1.1
+
+
+def test_what_is_said_of_alignment_is_what_was_measured() -> None:
+    text = said("docs", "results", "alignment.md")
+    table = pandas.read_csv(RESULTS / "alignment.csv")
+    last = table[table.layer == table.layer.max()].assign(
+        found=lambda rows: 50 * (rows.csls_to_en + rows.csls_from_en)
+    )
+    plain = last[last.centred == 0]
+    keys = ["encoder", "language"]
+    words = plain[plain.level == "words"].set_index(keys).found
+    mean = words.groupby("encoder").mean()
+    parts = ["labse", "ml-ctl", "cao", "realign", "ppa", "clbt"]
+    labse, ml_ctl, cao, realign, ppa, clbt = (f"{mean[name]:.1f}" for name in parts)
+    assert set(mean.index) == {"initial", *parts}
+    assert f"{mean['initial']:.1f} in the mean of eleven languages; `labse` {labse}" in text
+    assert (
+        f"`ml-ctl` {ml_ctl}, `cao` {cao}." in text and f"`realign` {realign}, `ppa` {ppa}" in text
+    )
+    assert f"(`clbt`, {clbt})" in text
+    centred = last[(last.centred == 1) & (last.level == "words") & (last.encoder == "initial")]
+    assert f"has {centred.found.mean():.1f}: of the methods" in text
+    assert mean[["labse", "ml-ctl"]].min() > centred.found.mean() + 0.5 > mean["cao"]
+    trained = words.index.get_level_values("language").isin(["es", "fr", "zh"])
+    gains = [(rows["labse"] - rows["initial"]).mean() for rows in (words[~trained], words[trained])]
+    assert f"`labse` {gains[0]:.1f} and {gains[1]:.1f}." in text
+    sentences = plain[plain.level == "sentences"].set_index(keys).found
+    assert sentences.groupby("encoder").mean().min() >= 99.8
+    assert f"language between {sentences.min():.1f} and 100" in text
+    cka = last[last.level == "cka"].groupby("encoder").cka.mean()
+    moved = cka.drop(["initial", "clbt"])
+    assert f"from {cka['initial']:.3f} to between {moved.min():.3f} and {moved.max():.3f}" in text
