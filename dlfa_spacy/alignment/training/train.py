@@ -106,6 +106,7 @@ def _loop(
         method.load_state_dict(state["method"])
         optimizer.load_state_dict(state["optimizer"])
         rows, best = state["rows"], state["best"]
+    bf16 = settings.bf16 and has_bfloat16(device.type)
     for step in range(len(rows), settings.steps):
         if settings.patience and best["looks"] >= settings.patience:
             break
@@ -119,7 +120,6 @@ def _loop(
             seed_dropout(settings.seed, number, team_rank())
             generator = seeded(settings.seed + 1, number)
             batch = collate([examples[i] for i in order[number]], generator).to(device)
-            bf16 = settings.bf16 and has_bfloat16(device.type)
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
                 losses = method(batch, generator)
             _backward(losses["loss"] / settings.accumulate, step)
