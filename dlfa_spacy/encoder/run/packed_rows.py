@@ -50,7 +50,10 @@ def runs_packed(transformer: nn.Module) -> bool:
     """
     rows = rows_of(transformer)
     model: Any = transformer
-    if rows is None or model.is_gradient_checkpointing or not rows.computes(model):
+    if rows is None or not rows.computes(model):
+        return False
+    # transformers' own property for it has another name in each of its versions 4 and 5.
+    if any(getattr(module, "gradient_checkpointing", False) for module in model.modules()):
         return False
     # Nested tensors, which a GPU may need, have no inference mode.
     trains = torch.is_grad_enabled() or torch.is_inference_mode_enabled()
