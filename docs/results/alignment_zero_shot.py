@@ -1,7 +1,7 @@
 """Zero-shot scores on aligned encoders: the free baseline beside a sweep, and the tables.
 
-    dlfa sweep docs/results/aligned.cfg --out sweeps/aligned --jobs 2 --keep-models
-    python docs/results/alignment_zero_shot.py center sweeps/aligned docs/results/aligned.csv
+    dlfa sweep docs/results/aligned.cfg --out sweeps/aligned --store store --jobs 2 --keep-models
+    python docs/results/alignment_zero_shot.py center sweeps/aligned docs/results/aligned.csv --store store
     python docs/results/alignment_zero_shot.py page docs/results/alignment.md
 
 `center` takes the sweep's scores, and adds those of the pipelines on the bundled encoder with each
@@ -16,7 +16,6 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Annotated, Any
 
-import spacy
 import typer
 from alignment_methods import LANGUAGES
 from rich.progress import track
@@ -33,6 +32,7 @@ from dlfa_spacy.files.markers import insert_between_markers
 from dlfa_spacy.language import set_language
 from dlfa_spacy.metrics.names import MAIN
 from dlfa_spacy.parallel.naming import ENGLISH
+from dlfa_spacy.pipeline.sources import open_pipeline
 from dlfa_spacy.runs.plan import PLAN, read_plan
 from dlfa_spacy.runs.prepare import make_runs
 from dlfa_spacy.runs.run import score_rows
@@ -52,12 +52,13 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 def center(
     sweep: Annotated[Path, typer.Argument(help="The sweep's folder, its models kept.")],
     table: Annotated[Path, typer.Argument(help="The CSV file to write.")],
+    store: Annotated[Path | None, typer.Option(help="The sweep's, to encode nothing anew.")] = None,
 ) -> None:
     """Score centred pipelines, and write their scores beside those of the sweep."""
     rows = [dict(zip(COLUMNS, row, strict=True)) for row in ResultsTable(sweep / SQLITE).rows()]
     runs = [run for run in make_runs(read_plan(sweep / PLAN), sweep) if run.encoder == PLAIN]
     for run in track(runs, description="Centring", transient=True):
-        nlp = spacy.load(sweep / "runs" / run.name / MODEL)
+        nlp = open_pipeline(str(sweep / "runs" / run.name / MODEL), store)
         center_languages(nlp, unannotated(nlp, run))
         key = {**run.key, "encoder": CENTRED}
         rows += [{**key, **row} for test in run.tests for row in score(nlp, run, test)]
