@@ -1,7 +1,8 @@
 """Zero-shot scores on aligned encoders: the free baseline beside a sweep, and the tables.
 
     dlfa sweep docs/results/aligned.cfg --out sweeps/aligned --store store --jobs 2 --keep-models
-    python docs/results/alignment_zero_shot.py center sweeps/aligned docs/results/aligned.csv --store store
+    python docs/results/alignment_zero_shot.py center sweeps/aligned docs/results/aligned.csv \\
+        --store store
     python docs/results/alignment_zero_shot.py page docs/results/alignment.md
 
 `center` takes the sweep's scores, and adds those of the pipelines on the bundled encoder with each
