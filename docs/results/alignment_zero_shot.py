@@ -57,12 +57,18 @@ def center(
 ) -> None:
     """Score centred pipelines, and write their scores beside those of the sweep."""
     rows = [dict(zip(COLUMNS, row, strict=True)) for row in ResultsTable(sweep / SQLITE).rows()]
-    runs = [run for run in make_runs(read_plan(sweep / PLAN), sweep) if run.encoder == PLAIN]
+    runs = [
+        run
+        for run in make_runs(read_plan(sweep / PLAN), sweep)
+        # Of the last layer: what it lacks is what alignment may bring.
+        if (run.encoder, run.key["aggregator"]) == (PLAIN, "last")
+    ]
     for run in track(runs, description="Centring", transient=True):
         nlp = open_pipeline(str(sweep / "runs" / run.name / MODEL), store)
         center_languages(nlp, unannotated(nlp, run))
         key = {**run.key, "encoder": CENTRED}
         rows += [{**key, **row} for test in run.tests for row in score(nlp, run, test)]
+    rows = [row for row in rows if row["metric"] == METRICS[row["task"]]]
     rows.sort(key=lambda row: [str(row[name]) for name in COLUMNS])
     cells = [{name: "" if row[name] is None else row[name] for name in COLUMNS} for row in rows]
     write_csv(table, cells)

@@ -430,6 +430,49 @@ def test_what_is_said_of_deployment_is_what_was_measured() -> None:
         assert lost[same] == 0 and 0.9 < speed[same] < 1.1
 
 
+def test_what_is_said_of_components_on_aligned_encoders_is_what_was_measured() -> None:
+    text = said("docs", "results", "alignment.md")
+    table = pandas.read_csv(RESULTS / "aligned.csv", keep_default_na=False)
+    table = table.assign(value=100 * table.value)
+    keys = ["task", "aggregator", "encoder"]
+    assert set(table.groupby(keys).seed.nunique()) == {3}
+    others = table[table.language != "en"]
+    assert set(others.groupby(keys).language.nunique()) == {34}
+    seeds = others.groupby([*keys, "seed"]).value.mean().unstack()
+    mean, sd = seeds.mean(axis=1), seeds.std(axis=1)
+    english = table[(table.language == "en") & (table.split == "test")].groupby(keys).value.mean()
+    plain, best = "bundled", "realign"
+    before, after = (mean["pos", "last", name] for name in (plain, best))
+    assert (
+        f"tags {before:.1f} to between {mean['pos', 'last', 'labse']:.1f} and {after:.1f}" in text
+    )
+    aligned = mean["ner", "last"].drop([plain, "bundled, centred"])
+    found = f"entities {mean['ner', 'last', plain]:.1f} to between"
+    assert f"{found} {aligned.min():.1f} and {aligned.max():.1f}" in text
+    assert f"the last layer to {mean['pos', 'last', 'bundled, centred']:.1f} and" in text
+    assert f"and {mean['ner', 'last', 'bundled, centred']:.1f}" in text
+    lower = mean["pos", "layer"]
+    assert f"from {lower[plain]:.1f} to between {lower.drop(plain).min():.1f} and" in text
+    assert f"and {lower[best]:.1f} (`realign`)" in text and sd["pos", "layer"].max() <= 0.35
+    change = english["pos", "layer"] - english["pos", "layer", plain]
+    # English: by less than a fifth of a point.
+    assert change.max() < 0.2 and lower.drop(plain).min() > lower[plain] + 1
+    assert (
+        mean[:, "last"].drop(plain, level="encoder").groupby("task").max() < mean[:, "layer", plain]
+    ).all()
+    assert f"seeds differ by {sd['ner', 'last', plain]:.1f}" in text
+    entities = mean["ner", "layer"]
+    assert f"{entities[plain]:.1f} as it came, {entities.drop(plain).min():.1f} to" in text
+    assert f"to {entities.drop(plain).max():.1f} aligned" in text
+    trained = others.language.isin("ar de es fr hi nl pt ru zh".split())
+    gains = [
+        of[best] - of[plain]
+        for part in (others[trained], others[~trained])
+        for of in [part[(part.task == "pos")].groupby(keys).value.mean()["pos", "layer"]]
+    ]
+    assert f"by {gains[0]:.1f}, those that were held back by {gains[1]:.1f}" in text
+
+
 def test_what_is_said_of_alignment_is_what_was_measured() -> None:
     text = said("docs", "results", "alignment.md")
     table = pandas.read_csv(RESULTS / "alignment.csv")
