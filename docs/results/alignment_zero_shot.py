@@ -71,8 +71,7 @@ def center(
     rows = [row for row in rows if row["metric"] == METRICS[row["task"]]]
     rows.sort(key=lambda row: [str(row[name]) for name in COLUMNS])
     cells = [{name: "" if row[name] is None else row[name] for name in COLUMNS} for row in rows]
-    # As join.py: a committed table changes when a result does.
-    write_csv(table, ({**row, "value": round(row["value"], 6)} for row in cells))
+    write_csv(table, cells)
 
 
 def unannotated(nlp: Language, run: RunSettings) -> Iterator[Doc]:
