@@ -61,13 +61,11 @@ class TextSettings:
 
     def read(
         self, pieces: PieceTokenizer, max_length: int
-    ) -> tuple[list[SentencePair], dict[str, dict[str, int]]]:
+    ) -> tuple[list[SentencePair], ParallelCorpus]:
         """
         pieces (PieceTokenizer): The encoder's.
         max_length (int): What the encoder reads at once.
-        RETURNS (Tuple[List[SentencePair], Dict[str, Dict[str, int]]]): The pairs, and what was met,
-            by language: see `Counts`, and of its dictionary the entries, and those left out because
-            they come twice or are two equal words.
+        RETURNS (Tuple[List[SentencePair], ParallelCorpus]): The pairs, and where they are from.
         """
         corpus = linked_corpus(
             self.parallel,
@@ -79,8 +77,7 @@ class TextSettings:
             max_length=max_length,
             long_texts=self.long_texts,
         )
-        pairs = list(corpus)
-        return pairs, _counts(corpus)
+        return list(corpus), corpus
 
 
 class Alignment:
@@ -115,7 +112,8 @@ class Alignment:
         pieces = PieceTokenizer(objects.tokenizer)
         longest = max_wordpieces(objects.transformer, objects.tokenizer)
         length = min(text.max_length, longest)
-        pairs, self.counts = text.read(pieces, length)
+        pairs, corpus = text.read(pieces, length)
+        self.counts = _counts(corpus)
         to_train, self.kept = split(pairs, text.held_out)
         room = length - pieces.frames.single_size
         self.examples, held_out = (
@@ -123,7 +121,13 @@ class Alignment:
         )
         languages = sorted({example.language for example in self.examples})
         self.method = create_method(
-            method, objects.transformer, objects.tokenizer, changes, languages, encoder
+            method,
+            objects.transformer,
+            objects.tokenizer,
+            changes,
+            languages,
+            encoder,
+            corpus.dictionaries,
         )
         self.method.to(device)
         self.collate = Collator(pieces, longest)
@@ -250,6 +254,8 @@ def held_out_retrieval(examples: Sequence[Example], collate: Collator) -> Evalua
 
 
 def _counts(corpus: ParallelCorpus) -> dict[str, dict[str, int]]:
+    """RETURNS (Dict[str, Dict[str, int]]): What was met, by language: see `Counts`, and of its
+    dictionary the entries, and those left out because they come twice or are two equal words."""
     counts = {name: counts.as_dict() for name, counts in sorted(corpus.counts.items())}
     for name, known in corpus.dictionaries.items():
         if name in counts:

@@ -18,7 +18,8 @@ def align_cli(
     method: Annotated[
         str,
         typer.Argument(
-            help="ml-ctl, ppa, cao, realign, clbt, labse, multi-way, teacher, mlm, adversarial."
+            help="ml-ctl, ppa, cao, realign, clbt, labse, multi-way, teacher, mlm, adversarial, "
+            "sense."
         ),
     ],
     encoder: Annotated[str, typer.Argument(help="Folder or Hub name of the encoder.")],

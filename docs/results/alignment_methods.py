@@ -66,6 +66,7 @@ METHODS: dict[str, tuple[str, list[str]]] = {
     "mlm-joined": ("mlm", ["text=joined"]),
     "align-mlm": ("mlm", ["text=joined", "dictionary=10"]),
     "adversarial": ("adversarial", []),
+    "sense": ("sense", []),
 }
 # The maps are solved for, over every pair at once: fewer do.
 CLBT_LIMIT = 200

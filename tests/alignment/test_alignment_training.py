@@ -21,7 +21,10 @@ from dlfa_spacy.cli import app
 SETTINGS = TrainSettings(
     steps=6, batch_size=6, learn_rate=1e-3, save_every=2, warmup=0.2, accumulate=2
 )
-SMALL: dict[str, dict[str, Any]] = {"ppa": {"queue": 16, "momentum": 0.9}}
+SMALL: dict[str, dict[str, Any]] = {
+    "ppa": {"queue": 16, "momentum": 0.9},
+    "sense": {"queue": 16, "rate": 0.5, "width": 4, "refresh": 2},
+}
 
 
 def run(folder: str, name: str, settings: TrainSettings, **more: Any) -> tuple[Any, list[Any]]:
@@ -36,7 +39,7 @@ class Killed(Exception):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["ml-ctl", "ppa", "realign"])
+@pytest.mark.parametrize("name", ["ml-ctl", "ppa", "realign", "sense"])
 def test_killed_and_resumed_is_the_same_as_uninterrupted(
     bert: str, tmp_path: Path, name: str
 ) -> None:

@@ -57,6 +57,7 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("mlm", {}),
     ("mlm", {"text": "joined"}),
     ("mlm", {"dictionary": 10.0}),
+    ("sense", {"rate": 0.5}),
 ]
 
 
@@ -65,7 +66,10 @@ def setup(folder: str, name: str, n: int = 6, **settings: Any) -> tuple[Any, Any
     torch.manual_seed(3)
     method, collate = toy_method(folder, name, **settings)
     examples = toy_examples(method.tokenizer, toy_pairs(n))
-    return method, collate(examples, torch.Generator().manual_seed(0))
+    batch = collate(examples, torch.Generator().manual_seed(0))
+    if name == "sense":
+        method.prepare(lambda: [batch])
+    return method, batch
 
 
 def generator() -> torch.Generator:
@@ -158,9 +162,7 @@ def test_alignment_trains_the_layers_that_a_pipeline_reads(any_encoder: str) -> 
     with torch.no_grad():
         found = hidden_states(transformer, ids, mask)
         nowhere = torch.zeros(0, dtype=torch.long)
-        side = Side(
-            ids, mask, torch.zeros_like(ids, dtype=torch.bool), Words(nowhere, nowhere, nowhere)
-        )
+        side = Side(ids, mask, torch.zeros_like(ids, dtype=torch.bool), Words(nowhere, nowhere, []))
         last = last_layer(transformer, side)
     for layer, states in enumerate(batch.states):
         torch.testing.assert_close(found[layer][0], states, atol=1e-5, rtol=1e-5)

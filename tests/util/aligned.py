@@ -10,7 +10,7 @@ from dlfa_spacy.alignment.training.batch import Collator
 from dlfa_spacy.alignment.training.examples import Example, make_examples
 from dlfa_spacy.encoder.segment.pieces import PieceTokenizer
 from dlfa_spacy.encoder.storage.loading import load_encoder
-from dlfa_spacy.parallel import SentencePair
+from dlfa_spacy.parallel import SentencePair, WordDictionary
 
 ENGLISH = ["sun", "moon", "tree", "fish", "bird", "rain", "snow", "fire", "Anna", "in"]
 FOREIGN = ["дар", "лок", "мип", "нес", "пуг", "рит", "сав", "тол", "фед", "хуб"]
@@ -34,7 +34,9 @@ def toy_pairs(n: int, seed: int = 0, languages: Sequence[str] = ("ru",)) -> list
 
 def toy_method(folder: str, name: str, **settings: Any) -> tuple[Method, Collator]:
     objects = load_encoder(folder, {}, {})
-    method = create_method(name, objects.transformer, objects.tokenizer, settings, ["ru"], folder)
+    known = {"ru": WordDictionary(zip(FOREIGN, ENGLISH, strict=True))}
+    made = objects.transformer, objects.tokenizer
+    method = create_method(name, *made, settings, ["ru"], folder, known)
     return method, Collator(PieceTokenizer(objects.tokenizer), 64)
 
 

@@ -6,6 +6,7 @@ from .contrastive import contrastive
 from .moco import moco
 from .multi_way import multi_way
 from .pairs import cz_nce, info_nce
+from .senses import move_centres, nearest_sense, principal_axes, sense_loss
 from .similarity import cosine_matrix
 from .squared import squared_distance
 from .words import strong_words, weak_words
@@ -18,7 +19,11 @@ __all__ = [
     "cz_nce",
     "info_nce",
     "moco",
+    "move_centres",
     "multi_way",
+    "nearest_sense",
+    "principal_axes",
+    "sense_loss",
     "squared_distance",
     "strong_words",
     "weak_words",

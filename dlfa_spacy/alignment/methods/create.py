@@ -1,10 +1,11 @@
 """A method by its name, with an encoder."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 from ...checks import check_choice, nearest
+from ...parallel import WordDictionary
 from ..training.method import Method
 from .adversarial import Adversarial
 from .cao import Cao
@@ -15,6 +16,7 @@ from .ml_ctl import MlCtl
 from .multi_way import MultiWay
 from .ppa import Ppa
 from .realign import Realign
+from .sense import Sense
 from .teacher import Teacher
 
 METHODS: dict[str, type[Method]] = {
@@ -28,6 +30,7 @@ METHODS: dict[str, type[Method]] = {
     "multi-way": MultiWay,
     "teacher": Teacher,
     "adversarial": Adversarial,
+    "sense": Sense,
 }
 
 
@@ -62,6 +65,7 @@ def create_method(
     changes: dict[str, Any] | None = None,
     languages: Sequence[str] = (),
     name: str | None = None,
+    dictionaries: Mapping[str, WordDictionary] | None = None,
 ) -> Method:
     """Put a method around an encoder.
 
@@ -71,7 +75,11 @@ def create_method(
     changes (Optional[Dict[str, Any]]): Settings other than the paper's.
     languages (Sequence[str]): Of the parallel text.
     name (Optional[str]): Where the encoder came from, to look for a head for masked wordpieces.
+    dictionaries (Optional[Mapping[str, WordDictionary]]): Language -> the dictionary that its words
+        were linked with.
     RETURNS (Method): Ready to train.
     """
     settings = make_settings(method, changes or {})
-    return METHODS[method].create(encoder, tokenizer, settings, languages, name)
+    made = METHODS[method].create(encoder, tokenizer, settings, languages, name)
+    made.dictionaries = dict(dictionaries or {})
+    return made

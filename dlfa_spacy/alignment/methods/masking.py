@@ -59,10 +59,23 @@ def mask_pieces(
     Source: Devlin et al. 2019, section 3.1; Conneau & Lample 2019 (TLM).
     """
     chances = torch.rand(ids.shape, generator=generator).to(ids.device)
+    chosen = (chances < rate) & ~special
+    return hide_pieces(ids, chosen, known, generator), torch.where(chosen, ids, IGNORED)
+
+
+def hide_pieces(
+    ids: Tensor, chosen: Tensor, known: Vocabulary, generator: torch.Generator
+) -> Tensor:
+    """80% of the chosen pieces become [MASK], 10% another piece, 10% stay.
+
+    ids (Tensor): `(B, T)`; not changed.
+    chosen (Tensor): `(B, T)` bool.
+    known (Vocabulary): See `vocabulary`.
+    generator (Generator): On the CPU.
+    RETURNS (Tensor): New ids `(B, T)`.
+    """
     kind = torch.rand(ids.shape, generator=generator).to(ids.device)
     drawn = torch.randint(len(known.ordinary), ids.shape, generator=generator)
     others = known.ordinary[drawn].to(ids.device)
-    chosen = (chances < rate) & ~special
     masked = torch.where(chosen & (kind < 0.8), known.mask_id, ids)
-    masked = torch.where(chosen & (kind >= 0.8) & (kind < 0.9), others, masked)
-    return masked, torch.where(chosen, ids, IGNORED)
+    return torch.where(chosen & (kind >= 0.8) & (kind < 0.9), others, masked)

@@ -1,5 +1,6 @@
 """Realignment: linked words against all words, before fine-tuning."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,17 +66,26 @@ class Realign(Method):
             word_vectors(last_layer(self.encoder, side), side.words, settings.word_repr)
             for side in (batch.source, batch.target)
         )
-        types = batch.source.words.types, batch.target.words.types
         links = batch.links
+        same = None
+        if settings.mask_same:
+            forms = [*batch.source.words.forms, *batch.target.words.forms]
+            same = _numbered(forms).to(links.device)
         if settings.candidates != "all":
+            if same is not None:
+                same = torch.cat([same[links[:, 0]], same[len(foreign) + links[:, 1]]])
             foreign, english = foreign[links[:, 0]], english[links[:, 1]]
-            types = types[0][links[:, 0]], types[1][links[:, 1]]
             links = torch.arange(len(links), device=links.device)[:, None].expand(-1, 2)
         if settings.candidates == "translations":
             loss = weak_words(foreign, english, settings.temperature)
         else:
             shift = torch.tensor([0, len(foreign)], device=links.device)
-            same = torch.cat(types) if settings.mask_same else None
             words = torch.cat([foreign, english])
             loss = strong_words(words, links + shift, settings.temperature, same)
         return {"loss": loss}
+
+
+def _numbered(forms: Sequence[str]) -> Tensor:
+    """RETURNS (Tensor): `(n,)` int, equal for words that are written alike."""
+    numbers: dict[str, int] = {}
+    return torch.tensor([numbers.setdefault(form, len(numbers)) for form in forms])

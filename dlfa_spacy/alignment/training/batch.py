@@ -20,12 +20,12 @@ class Words:
 
     rows (Tensor): `(P,)` int, pieces as rows of `(B x T)`, word after word.
     lengths (Tensor): `(n,)` int, pieces of each word, 1 or more.
-    types (Tensor): `(n,)` int, equal for words that are written alike.
+    forms (Sequence[str]): `(n,)` how they are written.
     """
 
     rows: Tensor
     lengths: Tensor
-    types: Tensor
+    forms: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,8 @@ class Collator:
         generator (Generator): Decides which side of a joined text comes first.
         RETURNS (Batch): On the CPU.
         """
-        types: dict[str, int] = {}
-        source, n_source = self._side([example.source for example in examples], types)
-        target, n_target = self._side([example.target for example in examples], types)
+        source, n_source = self._side([example.source for example in examples])
+        target, n_target = self._side([example.target for example in examples])
         links = [
             (i + n_source[b], j + n_target[b], b)
             for b, example in enumerate(examples)
@@ -113,7 +112,7 @@ class Collator:
             self._joined(examples, generator),
         )
 
-    def _side(self, texts: list[Text], types: dict[str, int]) -> tuple[Side, list[int]]:
+    def _side(self, texts: list[Text]) -> tuple[Side, list[int]]:
         """RETURNS: The side, and where each text's words begin."""
         frame = self.frames[SINGLE]
         ids = [[*frame.before, *text.ids, *frame.after] for text in texts]
@@ -124,15 +123,16 @@ class Collator:
         width = max(len(row) for row in ids)
         rows: list[int] = []
         lengths: list[int] = []
-        names: list[int] = []
+        forms: list[str] = []
         begins: list[int] = []
         for b, text in enumerate(texts):
             begins.append(len(lengths))
-            for name, pieces in text.words:
+            for form, pieces in text.words:
                 rows += [b * width + len(frame.before) + piece for piece in pieces]
                 lengths.append(len(pieces))
-                names.append(types.setdefault(name, len(types)))
-        words = Words(*(torch.tensor(x, dtype=torch.long) for x in (rows, lengths, names)))
+                forms.append(form)
+        places, sizes = (torch.tensor(x, dtype=torch.long) for x in (rows, lengths))
+        words = Words(places, sizes, forms)
         return self._pad(ids, special, words), begins
 
     def _joined(self, examples: Sequence[Example], generator: torch.Generator) -> Side:
@@ -150,7 +150,7 @@ class Collator:
             ids.append(row)
             special.append(marks)
         empty = torch.zeros(0, dtype=torch.long)
-        return self._pad(ids, special, Words(empty, empty, empty))
+        return self._pad(ids, special, Words(empty, empty, []))
 
     def _pad(self, ids: list[list[int]], special: list[list[bool]], words: Words) -> Side:
         width = max(len(row) for row in ids)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from ...parallel import WordDictionary
 from .batch import Batch
 
 
@@ -20,6 +21,8 @@ class Method(nn.Module):
     encoder (Module): A Hugging Face encoder; the one that is saved in the end.
     tokenizer (PreTrainedTokenizerBase): Its tokenizer.
     settings (Any): The method's dataclass of settings.
+
+    dictionaries (Dict[str, WordDictionary]): Language -> what its words were linked with.
 
     Source: each method's own docstring; `docs/provenance.md` says how far each value was verified.
     """
@@ -38,6 +41,7 @@ class Method(nn.Module):
         self.encoder = encoder
         self.tokenizer = tokenizer
         self.settings = settings
+        self.dictionaries: dict[str, WordDictionary] = {}
         self.width = int(encoder.config.hidden_size)
 
     @classmethod
