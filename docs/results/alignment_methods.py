@@ -64,7 +64,6 @@ METHODS: dict[str, tuple[str, list[str]]] = {
     "ppa": ("ppa", []),
     "multi-way": ("multi-way", []),
     "mlm-joined": ("mlm", ["text=joined"]),
-    "align-mlm": ("mlm", ["text=joined", "dictionary=10"]),
     "adversarial": ("adversarial", []),
     "sense": ("sense", []),
 }
