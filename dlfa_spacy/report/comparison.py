@@ -137,11 +137,21 @@ class Comparison:
     @property
     def title(self) -> str:
         """What is compared, in few words."""
-        raw = "" if self.setting.tokens == "gold" else ", raw text"
+        return f"{self.metric_name}, {self.scored}"
+
+    @property
+    def metric_name(self) -> str:
+        """The metric, as a heading has it."""
         name = SHORT[self.metric]
+        return f"{name[0].upper()}{name[1:]}"
+
+    @property
+    def scored(self) -> str:
+        """What was scored by the metric: on which texts, and trained how."""
+        raw = "" if self.setting.tokens == "gold" else ", raw text"
         regime = f", {self.regime}" if self.regime else ""
         trained = f", trained on {self.trained_on}" if self.trained_on else ""
-        return f"{name[0].upper()}{name[1:]}, {self.setting.eval_data}{raw}{regime}{trained}"
+        return f"{self.setting.eval_data}{raw}{regime}{trained}"
 
     @property
     def is_main(self) -> bool:

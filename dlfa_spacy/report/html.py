@@ -156,6 +156,14 @@ def _curves(made: Curves, figures: bool) -> dict[str, Any]:
     }
 
 
+def _contents(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
+    """RETURNS (List[Dict[str, Any]]): Each metric, and the numbers and names of its tables."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    for number, comparison in enumerate(comparisons, 1):
+        found.setdefault(comparison.metric_name, []).append((number, comparison.scored))
+    return [{"metric": metric, "tables": tables} for metric, tables in found.items()]
+
+
 def to_html(
     comparisons: Sequence[Comparison],
     runs: Sequence[Run],
@@ -194,6 +202,7 @@ def to_html(
         if comparisons
         else "A pipeline trained further on texts of one language, again and again.",
         curves=[_curves(made, figures) for made in lines],
+        contents=_contents(comparisons),
         comparisons=[_section(c, figures, with_sentences) for c in comparisons],
         beside=beside_published(comparisons),
         layer_weights=layer_weight_figures(runs) if figures else [],
