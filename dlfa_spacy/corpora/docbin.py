@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from .docbin_format import check_strings, load_docbin, wrong
 
 # A DocBin is written and read as a whole, so its size is the memory that it takes.
 SHARD_SIZE = 100_000
+# What a DocBin holds of each Doc.
+_LISTS = ("tokens", "spaces", "cats", "flags", "span_groups", "user_data")
 # What a text has without annotation of its tokens: a tenth of the memory of all attributes.
 TEXT_ATTRS = ("ORTH",)
 
@@ -44,15 +46,21 @@ class _Writer:
         self.doc_bin.to_disk(path)
 
 
-def read_docbin(path: Path, vocab: Vocab) -> Iterator[Doc]:
+def read_docbin(path: Path, vocab: Vocab, only: Set[int] | None = None) -> Iterator[Doc]:
     """Read the Docs of one file.
 
     path (Path): The file.
     vocab (Vocab): The vocab of the Docs.
+    only (Optional[Set[int]]): The numbers of those to make, which is what takes time.
     YIELDS (Doc): The Docs, in order.
     RAISES (ValueError): If the file is not a DocBin, or one whose parts do not fit together.
     """
     doc_bin = load_docbin(path)
+    if only is not None:
+        kept = [number for number in range(len(doc_bin)) if number in only]
+        for name in _LISTS:
+            values = getattr(doc_bin, name)
+            setattr(doc_bin, name, [values[number] for number in kept])
     check_strings(path, doc_bin, vocab)
     packed, doc_bin.user_data = doc_bin.user_data, []
     unpacked: dict[bytes, dict[Any, Any]] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from spacy.vocab import Vocab
 from ..checks import check_choice
 from ..language import get_language, register_language_extension, set_language
 from .conllu import MULTIWORD, read_conllu, scan_conllu
-from .docbin import docbin_files, read_docbin
+from .docbin import count_docs, docbin_files, read_docbin
 from .documents import sentence_to_doc, split_long
 from .formats import FORMATS, detect_format
 from .iob2 import SPACES, read_iob2
@@ -95,15 +95,23 @@ def _sentences(
         yield from split_long(sentence, options.max_length, notes)
 
 
-def _from_docbin(path: Path, vocab: Vocab, language: str | None) -> Iterator[Doc]:
+def _from_docbin(
+    path: Path, vocab: Vocab, language: str | None, only: Set[int] | None
+) -> Iterator[Doc]:
     files = list(docbin_files(path))
     if not files:
         raise ValueError(
             f"{path}: found a folder without .spacy files, expected one written by `dlfa convert`. "
             "Fix: convert the corpus again."
         )
+    begin = 0
     for file in files:
-        for doc in read_docbin(file, vocab):
+        chosen = None
+        if only is not None:
+            # They are counted through all files.
+            chosen = {number - begin for number in only}
+            begin += count_docs(file)
+        for doc in read_docbin(file, vocab, chosen):
             if get_language(doc) is None and language is not None:
                 set_language(doc, language)
             yield doc
@@ -138,6 +146,7 @@ def read_docs(
     topics: Iterable[str] = (),
     make_doc: Callable[[str], Doc] | None = None,
     notes: ReadingNotes | None = None,
+    only: Set[int] | None = None,
 ) -> Iterator[Doc]:
     """Read Docs from a `.spacy`, CoNLL-U, IOB2, TSV or JSONL file, one after the other.
 
@@ -150,6 +159,8 @@ def read_docs(
     make_doc (Optional[Callable[[str], Doc]]): Tokenizes labeled texts; by default a blank "xx"
         pipeline. Pairs are made of their two texts first, see `dlfa_spacy.pairs`.
     notes (Optional[ReadingNotes]): Receives the counts of what was changed or left out.
+    only (Optional[Set[int]]): Of `.spacy` files, the numbers of the Docs to read; the others are
+        not made, which is what takes time.
     YIELDS (Doc): The Docs, in order.
     RAISES (ValueError): If the file is malformed, naming file and line.
     """
@@ -165,7 +176,7 @@ def read_docs(
     if vocab is None:
         vocab = spacy.blank("xx").vocab
     if path.suffix == ".spacy":
-        for doc in _from_docbin(path, vocab, language):
+        for doc in _from_docbin(path, vocab, language, only):
             notes.counts["sentences"] += 1
             notes.counts["tokens"] += len(doc)
             yield doc

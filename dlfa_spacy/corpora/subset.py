@@ -22,9 +22,14 @@ def sample(items: Iterable[Item], total: int, limit: int, seed: int) -> Iterator
     if limit <= 0 or limit >= total:
         yield from items
         return
-    order = list(range(total))
-    random.Random(seed).shuffle(order)
-    kept = set(order[:limit])
+    kept = drawn(total, limit, seed)
     for number, item in enumerate(items):
         if number in kept:
             yield item
+
+
+def drawn(total: int, limit: int, seed: int) -> set[int]:
+    """RETURNS (Set[int]): The numbers of the items that `sample` keeps, fewer than all."""
+    order = list(range(total))
+    random.Random(seed).shuffle(order)
+    return set(order[:limit])

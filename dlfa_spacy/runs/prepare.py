@@ -8,7 +8,7 @@ from typing import Any
 from ..corpora.docbin import count_docs, docbin_files, write_docs
 from ..corpora.folder import LanguageFiles, find_languages
 from ..corpora.loading import read_docs
-from ..corpora.subset import sample
+from ..corpora.subset import drawn
 from .methods import expand_methods
 from .plan import Plan
 from .settings import DataFile, RunSettings, hash_files
@@ -118,8 +118,8 @@ def _data_file(plan: Plan, task: str, files: LanguageFiles, limit: int, out: Pat
         content = f"{content}-{plan.limit_seed}-{limit}"
         subset = out / DATA / task / files.language / f"{files.split}-{content}.spacy"
         if not subset.exists():
-            docs = read_docs(path, language=files.language)
-            write_docs(sample(docs, total, limit, plan.limit_seed), subset)
+            kept = drawn(total, limit, plan.limit_seed)
+            write_docs(read_docs(path, language=files.language, only=kept), subset)
         path = subset
     return DataFile(files.language, files.split, str(path), content)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import spacy
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc, DocBin, Span
 
 from dlfa_spacy.corpora import (
     Part,
@@ -19,7 +19,7 @@ from dlfa_spacy.corpora import (
     topics_of_jobs,
     write_docs,
 )
-from dlfa_spacy.corpora.subset import sample
+from dlfa_spacy.corpora.subset import drawn, sample
 
 CONLLU = "1\tJa\t_\tINTJ\t_\t_\t0\t_\t_\t_\n\n"
 IOB2 = "Rom\tB-LOC\n\nOslo\tB-LOC\nist\tO\n\nBonn\tB-LOC\n"
@@ -126,6 +126,29 @@ def test_the_draw_of_a_limit_is_the_same_every_time_and_keeps_the_order(tmp_path
 def test_a_limit_beyond_the_end_keeps_everything():
     assert list(sample(range(5), 5, 9, seed=0)) == [0, 1, 2, 3, 4]
     assert list(sample(range(5), 5, 0, seed=0)) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("shard_size", [100, 3])
+def test_docs_that_are_drawn_from_a_docbin_are_those_of_a_sample(tmp_path, shard_size):
+    whole = tmp_path / "whole.spacy"
+    nlp = spacy.blank("xx")
+    docs = [nlp(f"Ada {number} in Rom") for number in range(10)]
+    for number, doc in enumerate(docs):
+        doc.ents = [Span(doc, 0, 1, "PER")] if number % 2 else []
+        doc.cats = {"even": float(number % 2 == 0)}
+        doc.spans["sc"] = [Span(doc, 3, 4, "LOC")]
+    write_docs(docs, whole, shard_size=shard_size)
+    for kept in (set(), {0}, {2, 3, 9}, drawn(10, 6, seed=1)):
+        found = list(read_docs(whole, language="de", only=kept))
+        wanted = [
+            doc for number, doc in enumerate(read_docs(whole, language="de")) if number in kept
+        ]
+        assert [doc.to_json() for doc in found] == [doc.to_json() for doc in wanted]
+        assert [doc.spans["sc"][0].text for doc in found] == ["Rom"] * len(kept)
+        assert {doc._.language for doc in found} <= {"de"}
+    assert {doc.text for doc in read_docs(whole, only=drawn(10, 6, seed=1))} == {
+        doc.text for doc in sample(docs, 10, 6, seed=1)
+    }
 
 
 def test_entities_and_repairs_are_counted(tmp_path):
