@@ -8,6 +8,10 @@ import pytest
 from places import ROOT
 from scipy.stats import ttest_rel
 
+from dlfa_spacy.report.compare import compare
+from dlfa_spacy.report.html import p_value
+from dlfa_spacy.report.sweep_runs import read_sweeps
+
 RESULTS = ROOT / "docs" / "results"
 MAIN = {
     "pos": "pos_token_accuracy",
@@ -226,7 +230,8 @@ def test_what_the_front_page_says_is_what_was_measured(
     assert f"only on PAN-X ({over[1]:.1f})" in found and over[1] == max(over) and over[0] < 0
     spread = [(table["attention"] - table["last"]).std() for table in frozen]
     assert f"from {min(spread):.1f} to {max(spread):.1f} points of standard deviation" in found
-    moved = tuned[tuned.regime == "fine-tuned, head"].groupby(["method", "seed"]).value.mean()
+    moved = tuned[(tuned.regime == "fine-tuned, head") & (tuned.texts == "500")]
+    moved = moved.groupby(["method", "seed"]).value.mean()
     last, dlfa = (f"{moved[method].mean():.1f}" for method in ("last", DLFA))
     assert f"the last layer has {last} PAN-X F1 in nine languages, DLFA {dlfa}." in found
 
@@ -330,6 +335,27 @@ def test_what_is_said_of_fine_tuning_is_what_was_measured(tuned: pandas.DataFram
     assert (
         "Without the head they are {}, {} and {}".format(*over(plain, layer, DLFA, control)) in text
     )
+    few = tuned[(tuned.regime == head) & (tuned.texts == "100")]
+    few = few.pivot_table(index=["seed", "language"], columns="method", values="value")
+    by_seed = few.groupby("seed").mean()
+    ahead = by_seed.sub(by_seed["last"], axis=0)
+    eighth, mix, each, dlfa, fixed = (
+        f"{ahead[x].mean():+.1f}" for x in (layer, "scalar", "attention", DLFA, control)
+    )
+    found = (
+        f"last layer's {by_seed['last'].mean():.1f} layer 8 {eighth}, scalar mix {mix}, attention"
+    )
+    assert f"{found} {each}, DLFA {dlfa}, its control {fixed}." in text and len(by_seed) == 3
+    assert f"(by {ahead[DLFA].min():.1f} to {ahead[DLFA].max():.1f})" in text
+    russian = few.xs("ru", level="language")
+    assert f"(Russian loses {(russian['last'] - russian[DLFA]).mean():.1f})" in text
+    fixed = by_seed[DLFA] - by_seed[control]
+    assert f"control ({fixed.mean():+.1f} ± {fixed.std():.1f})" in text
+    runs = read_sweeps(RESULTS / "tuned.csv")
+    (made,) = compare([r for r in runs if (r.setting.regime, r.setting.texts) == (head, 100)])
+    tests = [row.against_baseline for row in made.rows]
+    smallest = min(test.p for test in tests if test is not None)
+    assert f"none is told apart (p = {p_value(smallest)})" in text and len(made.rows) == 6
     ways = ("code switching", "synonyms", "random perturbation", "L2 to the start")
     switched, words, moved, drawn = (mean(way) for way in ways)
     assert f"code switching with {switched}, as many English synonyms {words}" in text
