@@ -30,9 +30,6 @@ from .queue import KeyQueue
 
 # Language and folded form.
 Word = tuple[str, str]
-# The unit of the predicted vectors. They begin at random, which the encoder does not, and AdamW
-# moves every number by as much: in this unit they learn that many times as fast.
-UNIT = 30.0
 
 
 @dataclass(frozen=True)
@@ -74,8 +71,8 @@ class Sense(Method):
     Each side of a pair is read for itself, so it need not be a translation of the other. A word is
     the mean of its wordpieces' last layer. The centres of its senses begin as the first S states in
     which it was met, and follow those that are nearest. Centres and predicted vectors belong to the
-    words of the dictionaries, and are thrown away afterwards. The vectors learn 30 times as fast as
-    the encoder.
+    words of the dictionaries, and are thrown away afterwards. The vectors begin at random and learn
+    at the encoder's rate, so they need many steps.
 
     The paper trains ELMo and a small BERT from the beginning, on words; S, Q, the steps between two
     projections and alpha are not known. Going on with an encoder, with wordpieces and what keeps
@@ -131,7 +128,7 @@ class Sense(Method):
         self.register_buffer("centres", torch.zeros(size, self.width, device=device))
         self.register_buffer("n_centres", torch.zeros(len(found), dtype=torch.long, device=device))
         self.vectors = nn.Parameter(torch.empty(size, self.width, device=device))
-        nn.init.normal_(self.vectors, std=0.02 / UNIT)
+        nn.init.normal_(self.vectors, std=0.02)
         return False
 
     def losses(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
@@ -143,7 +140,7 @@ class Sense(Method):
         seen = self.n_centres[words] > 0
         states, words = states[seen], words[seen]
         senses, translated = self._senses(states.detach(), words)
-        each = sense_loss(states, UNIT * self.vectors, senses, translated)
+        each = sense_loss(states, self.vectors, senses, translated)
         loss = each.sum() / max(len(each), 1)
         parts = {"sense": loss}
         if self.initial is not None:
