@@ -156,12 +156,12 @@ def _curves(made: Curves, figures: bool) -> dict[str, Any]:
     }
 
 
-def _contents(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
-    """RETURNS (List[Dict[str, Any]]): Each metric, and the numbers and names of its tables."""
+def _contents(comparisons: Sequence[Comparison]) -> dict[str, list[tuple[int, str]]]:
+    """RETURNS (Dict[str, List[Tuple[int, str]]]): Metric -> number and name of each table."""
     found: dict[str, list[tuple[int, str]]] = {}
     for number, comparison in enumerate(comparisons, 1):
         found.setdefault(comparison.metric_name, []).append((number, comparison.scored))
-    return [{"metric": metric, "tables": tables} for metric, tables in found.items()]
+    return found
 
 
 def to_html(

@@ -24,7 +24,7 @@ def nearest_sense(states: Tensor, centres: Tensor, there: Tensor, projection: Te
 
 def move_centres(centres: Tensor, senses: Tensor, states: Tensor, alpha: float) -> None:
     """Draw the centres of the senses that were met toward the states in which they were met:
-    c <- (1 - alpha) c + alpha h, for several states of one sense in the order that has no first.
+    c <- (1 - alpha) c + alpha h. Several states of one sense move it as often, each by their mean.
 
     centres (Tensor): `(N, E)`, changed in place; all others stay.
     senses (Tensor): `(n,)` int, rows of `centres`.
