@@ -1,17 +1,29 @@
 """Text classification from the sequence of wordpieces: the registered architecture."""
 
 import functools
+import math
 from typing import Any
 
 from spacy.tokens import Doc
-from thinc.api import Linear, Logistic, Model, Softmax, chain, resizable
+from thinc.api import (
+    Linear,
+    Logistic,
+    Model,
+    Softmax,
+    chain,
+    glorot_uniform_init,
+    resizable,
+    zero_init,
+)
 from thinc.layers.chain import init as init_chain
 from thinc.layers.resizable import resize_linear_weighted, resize_model
 from thinc.types import Floats2d
 
+from ..checks import check_number
 from ..encoder.model import TransformerModel
 from ..encoder.pooler import pooler_weights
 from .listener import TransformerListener
+from .many_heads import many_heads
 from .sequence import CLS, MEAN, PAIR, encoder_read, read_sequence
 from .textcat_head import dense_tanh, fixed_dropout
 
@@ -29,6 +41,8 @@ def build_textcat_v1(
     sequence: str = "cls",
     pooler: str | None = "pretrained",
     dropout: float = 0.1,
+    heads: int = 1,
+    orthogonality: float = 0.0,
     nO: int | None = None,
 ) -> Model[list[Doc], Floats2d]:
     """Classify texts as BERT does (Devlin et al. 2019, section 4.1): one vector per text, a pooler,
@@ -48,6 +62,9 @@ def build_textcat_v1(
     pooler (Optional[str]): "pretrained", a dense layer and tanh that start as a copy of the
         encoder's own; "new", the same with random weights; or None.
     dropout (float): On the pooled vector, in training. `[training] dropout` does not change it.
+    heads (int): Experimental. With 2 or more as many linear layers, each with its own softmax and
+        loss; the mean of what they predict is the prediction.
+    orthogonality (float): Experimental. Weight of the overlap of the heads (see `many_heads`).
     nO (Optional[int]): Classes; by default the labels that the component has.
     CREATES: `Model[List[Doc], Floats2d]`, `(B, nO)`: one score per class, from 0 to 1.
     RAISES (ValueError): A wrong argument; a pooler that the encoder does not have, or "cls" with a
@@ -72,19 +89,19 @@ def build_textcat_v1(
     ```
     """
     _check(tok2vec, sequence, pooler, dropout, nO)
+    _check_heads(heads, orthogonality)
     pooling = [] if pooler is None else [dense_tanh()]
-    output = Softmax(nO=nO) if exclusive_classes else Linear(nO=nO)
-    defaults = {"W": 0.0, "b": ADDED_CLASS_BIAS if exclusive_classes else 0.0}
-    classes: Model[Floats2d, Floats2d] = resizable(
-        output, functools.partial(resize_linear_weighted, fill_defaults=defaults)
-    )
-    squash = [] if exclusive_classes else [Logistic()]
+    predicting = [_classes(exclusive_classes, nO, alone=heads == 1) for _ in range(heads)]
+    if heads > 1:
+        own = [chain(*layers) if layers[1:] else layers[0] for layers in predicting]
+        predicting = [[many_heads(own, orthogonality)]]
+    classes = predicting[0][0]
     model: Model[list[Doc], Floats2d] = chain(
-        read_sequence(tok2vec, sequence), *pooling, fixed_dropout(dropout), classes, *squash
+        read_sequence(tok2vec, sequence), *pooling, fixed_dropout(dropout), *predicting[0]
     )
     model.init = init
     model.set_ref("tok2vec", tok2vec)
-    model.set_ref("output_layer", output)
+    model.set_ref("output_layer", classes.layers[0] if heads == 1 else None)
     model.set_ref("classes", classes)
     model.set_ref("pooler", pooling[0] if pooling else None)
     model.attrs["pooler"] = pooler
@@ -108,10 +125,26 @@ def init(model: Model[list[Doc], Floats2d], X: Any = None, Y: Any = None) -> Non
 
 def resize_output(model: Model[list[Doc], Floats2d], new_nO: int) -> Model[list[Doc], Floats2d]:
     """Called by `add_label`: more classes, and what was learned of the others is kept."""
-    classes = resize_model(model.get_ref("classes"), new_nO)
-    model.set_ref("output_layer", classes.layers[0])
+    for node in list(model.get_ref("classes").walk()):
+        if "resize_layer" in node.attrs:
+            resize_model(node, new_nO)
+        if node.layers and node.has_dim("nO") is not False:
+            node.set_dim("nO", new_nO, force=True)
+    if model.has_ref("output_layer"):
+        model.set_ref("output_layer", model.get_ref("classes").layers[0])
     model.set_dim("nO", new_nO, force=True)
     return model
+
+
+def _classes(exclusive: bool, nO: int | None, alone: bool) -> list[Model[Floats2d, Floats2d]]:
+    """RETURNS (List[Model[Floats2d, Floats2d]]): From a vector to scores; the first can be
+    resized."""
+    # Heads that begin at 0, as thinc's softmax does, would stay the same one.
+    first = zero_init if alone else glorot_uniform_init
+    output = Softmax(nO=nO, init_W=first) if exclusive else Linear(nO=nO)
+    defaults = {"W": 0.0, "b": ADDED_CLASS_BIAS if exclusive else 0.0}
+    resize = functools.partial(resize_linear_weighted, fill_defaults=defaults)
+    return [resizable(output, resize), *([] if exclusive else [Logistic()])]
 
 
 def _copy_pooler(pooler: Model[Floats2d, Floats2d], encoder: TransformerModel | None) -> None:
@@ -137,6 +170,13 @@ def _check_first_piece(encoder: TransformerModel) -> None:
             f"({type(encoder.tokenizer).__name__}) puts no special token before a text. Expected "
             f'one, as [CLS] or <s>. Fix: sequence = "{MEAN}".'
         )
+
+
+def _check_heads(heads: int, orthogonality: float) -> None:
+    check_number(f"{KEY} heads", heads, heads >= 1, "1 or more", 1)
+    right = 0 <= orthogonality < math.inf and (heads > 1 or orthogonality == 0)
+    wanted = "0 or more, and 0 with heads = 1"
+    check_number(f"{KEY} orthogonality", orthogonality, right, wanted, 0.0)
 
 
 def _check(tok2vec: Model, sequence: str, pooler: Any, dropout: Any, nO: Any) -> None:

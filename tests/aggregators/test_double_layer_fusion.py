@@ -6,18 +6,13 @@ import sys
 
 import pytest
 import torch
+from golden import fill
 from torch import Tensor, nn
 
 from dlfa_spacy.aggregators import DoubleLayerFusion
 from dlfa_spacy.types import LayerStates
 
 LENGTHS = torch.tensor([3, 2])
-
-
-def fill(shape: tuple[int, ...], scale: float, start: float) -> Tensor:
-    count = torch.Size(shape).numel()
-    steps = torch.arange(count, dtype=torch.float64)
-    return (scale * torch.sin(start + steps)).reshape(shape)
 
 
 def golden_states() -> Tensor:

@@ -1,6 +1,5 @@
 """Senses of words: golden values, the centres, and what the method reads of a text."""
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from aligned import ENGLISH, FOREIGN, toy_examples, toy_method, toy_pairs
+from golden import fill
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -20,11 +20,6 @@ from dlfa_spacy.alignment.losses import (
 )
 from dlfa_spacy.alignment.methods.sense import Sense
 from dlfa_spacy.parallel import WordDictionary
-
-
-def fill(shape: tuple[int, ...], a: float, b: float) -> Tensor:
-    """The numbers of the golden values: a sin(b + i), row by row."""
-    return (a * torch.sin(b + torch.arange(math.prod(shape)))).reshape(shape)
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -60,7 +55,7 @@ def test_golden_sense_and_the_centre_that_moves() -> None:
 
 
 def test_golden_losses_and_their_gradients() -> None:
-    vectors = fill((6, 4), 0.5, 0.2)
+    vectors = fill((6, 4), 0.5, 0.2).float()
     logits = H @ vectors.T
     wanted = [0.259698, -0.485303, 0.374732, -0.004579, -0.368745, 0.486636]
     torch.testing.assert_close(logits[0], torch.tensor(wanted), atol=1e-6, rtol=0)

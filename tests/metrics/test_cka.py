@@ -4,6 +4,7 @@ import itertools
 
 import numpy
 import pytest
+from golden import fill
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -21,17 +22,13 @@ from dlfa_spacy.metrics.cka import (
 )
 
 
-def fill(shape: tuple[int, ...], a: float, b: float) -> NDArray:
-    return a * numpy.sin(b + numpy.arange(numpy.prod(shape))).reshape(shape)
-
-
 def noise(*shape: int, seed: int = 0) -> NDArray:
     return numpy.random.default_rng(seed).normal(size=shape)
 
 
 @pytest.mark.parametrize("kernel, value", [("linear", 0.0323812), ("rbf", 0.0442525)])
 def test_known_values(kernel: str, value: float) -> None:
-    x, y = fill((6, 3), 1.0, 0.1), fill((6, 2), 1.0, 2.0)
+    x, y = fill((6, 3), 1.0, 0.1).numpy(), fill((6, 2), 1.0, 2.0).numpy()
     assert cka(x, y, kernel, debiased=False) == pytest.approx(value, abs=5e-8)
 
 

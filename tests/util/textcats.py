@@ -56,6 +56,8 @@ def block(
     exclusive: bool = True,
     dropout: float = 0.0,
     grad_factor: float = 1.0,
+    heads: int = 1,
+    orthogonality: float = 0.0,
 ) -> str:
     """RETURNS (str): The [components.textcat] part of a config."""
     return f"""
@@ -68,6 +70,8 @@ exclusive_classes = {str(exclusive).lower()}
 sequence = "{sequence}"
 pooler = {"null" if pooler is None else f'"{pooler}"'}
 dropout = {dropout}
+heads = {heads}
+orthogonality = {orthogonality}
 
 [components.textcat.model.tok2vec]
 @architectures = "dlfa_spacy.TransformerListener.v1"
