@@ -53,6 +53,7 @@ ENTRY_POINTS = {
         "dlfa_spacy.gradual_unfreezing.v1 = "
         "dlfa_spacy.pipeline.callbacks:build_gradual_unfreezing_v1",
         "dlfa_spacy.reinit_layers.v1 = dlfa_spacy.pipeline.callbacks:build_reinit_layers_v1",
+        "dlfa_spacy.ear.v1 = dlfa_spacy.transfer.ear:build_ear_v1",
         "dlfa_spacy.realign.v1 = dlfa_spacy.transfer.joint:build_realign_v1",
         "dlfa_spacy.adjust.v1 = dlfa_spacy.transfer.joint:build_adjust_v1",
         "dlfa_spacy.perturb.v1 = dlfa_spacy.transfer.perturb:build_perturb_v1",

@@ -97,7 +97,7 @@ def build_realign_v1(
     coefficient = 0.1
     ```
     """
-    _check_positive(coefficient=coefficient, every=every, batch_size=batch_size)
+    check_positive(coefficient=coefficient, every=every, batch_size=batch_size)
     make = functools.partial(
         _realign, settings=RealignSettings(temperature, candidates, "none", word_repr)
     )
@@ -155,7 +155,7 @@ def build_adjust_v1(
     dictionaries = "assets/parallel/dictionary"
     ```
     """
-    _check_positive(align=align, every=every, batch_size=batch_size)
+    check_positive(align=align, every=every, batch_size=batch_size)
     settings = CaoSettings(keep / align, word_repr, special_tokens=special_tokens)
     make = functools.partial(_cao, settings=settings)
     pairs = PairSource(parallel, dictionaries, languages, limit, max_length)
@@ -170,7 +170,8 @@ def _cao(model: TransformerModel, settings: CaoSettings) -> Cao:
     return Cao(model.transformer, model.tokenizer, settings)
 
 
-def _check_positive(**values: float) -> None:
+def check_positive(**values: float) -> None:
+    """RAISES (ValueError): A count is below 1, or another number not above 0."""
     for name, value in values.items():
         counts = isinstance(value, int)
         right = value >= 1 if counts else value > 0

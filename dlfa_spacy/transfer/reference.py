@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -17,6 +17,13 @@ from ..encoder.model import TransformerModel
 from ..parallel.linked_text import linked_corpus
 
 SECTION = "[training.before_update]"
+
+
+class ReadsPairs(Protocol):
+    """Where the pairs of a reference come from."""
+
+    def read(self, model: TransformerModel, links: bool) -> list[Example]:
+        """See `PairSource.read`."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,7 @@ class Reference:
 
     name (str): For the log and for errors.
     make (Callable[[TransformerModel], Method]): Puts the method around an encoder.
-    pairs (PairSource): The text.
+    pairs (ReadsPairs): The text.
     batch_size (int): Pairs per batch.
     seed (int): Of their order.
 
@@ -78,7 +85,7 @@ class Reference:
 
     name: str
     make: Callable[[TransformerModel], Method]
-    pairs: PairSource
+    pairs: ReadsPairs
     batch_size: int
     seed: int
     loss: float = math.nan

@@ -82,12 +82,7 @@ class WordSwitcher:
     def __call__(self, nlp: Language, example: Example) -> Iterator[Example]:
         """YIELDS (Example): The text with some words replaced; before it, if so set, the text as it
         was. A text in which no word is drawn is passed on as it is, once."""
-        doc = example.reference
-        rng = random.Random(f"{self.settings.seed}/{self.texts}/{doc.text}")
-        separator = separator_token(doc)
-        words = self._draw(doc, separator, rng)
-        self.texts += 1
-        self.words += sum(not token.is_space for token in doc) - (separator is not None)
+        words = self.draw(example.reference)
         self._report(nlp)
         if not words or self.settings.keep_original:
             yield example
@@ -110,9 +105,11 @@ class WordSwitcher:
         """Share of all words that was replaced so far, by language."""
         return {name: self.replaced[name] / max(self.words, 1) for name in self.languages}
 
-    def _draw(self, doc: Doc, separator: int | None, rng: random.Random) -> dict[int, str]:
+    def draw(self, doc: Doc) -> dict[int, str]:
         """RETURNS (Dict[int, str]): Token index -> the word that takes its place."""
         settings = self.settings
+        rng = random.Random(f"{settings.seed}/{self.texts}/{doc.text}")
+        separator = separator_token(doc)
         rate = settings.token_rate
         if self.texts < settings.warmup:
             rate *= self.texts / settings.warmup
@@ -130,6 +127,8 @@ class WordSwitcher:
                     if chosen is not None:
                         language, found[token.i] = chosen
                         self.replaced[language] += 1
+        self.texts += 1
+        self.words += sum(not token.is_space for token in doc) - (separator is not None)
         return found
 
     def _may_replace(self, token: Token) -> bool:

@@ -14,6 +14,7 @@ PAPERS = [
     "2021.repl4nlp-1.8",
 ]  # fmt: skip
 CALLBACKS = ["freeze_layers", "gradual_unfreezing", "realign", "adjust", "preserve", "perturb"]
+CALLBACKS += ["ear"]
 
 
 @pytest.mark.parametrize("paper", PAPERS)

@@ -1,6 +1,7 @@
 """Losses of alignment, as functions of plain tensors."""
 
 from .additive_margin import additive_margin
+from .attention import attention_distance, attention_maps, attention_of_words, means_apart
 from .centroids import centroid_distance
 from .contrastive import contrastive
 from .moco import moco
@@ -13,11 +14,15 @@ from .words import strong_words, weak_words
 
 __all__ = [
     "additive_margin",
+    "attention_distance",
+    "attention_maps",
+    "attention_of_words",
     "centroid_distance",
     "contrastive",
     "cosine_matrix",
     "cz_nce",
     "info_nce",
+    "means_apart",
     "moco",
     "move_centres",
     "multi_way",
