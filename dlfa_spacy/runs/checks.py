@@ -59,6 +59,14 @@ def _storable(value: Any) -> Any:
     return value
 
 
+def _overriding(value: dict[str, Any]) -> dict[str, Any]:
+    """RAISES (ValueError): Not dotted keys, or blocks of them by task."""
+    for key, item in value.items():
+        if "." not in key and not (isinstance(item, dict) and all("." in name for name in item)):
+            raise ValueError
+    return value
+
+
 T = TypeVar("T")
 
 _Text = Annotated[str, AfterValidator(_text)]
@@ -98,7 +106,9 @@ class _Settings(BaseModel):
     frozen: bool = False
     head: bool | None = None
     regime: _Text | Literal[""] = ""
-    overrides: Annotated[dict[str, Any], AfterValidator(_storable)] = {}
+    overrides: Annotated[
+        dict[str, Any], AfterValidator(_storable), AfterValidator(_overriding)
+    ] = {}
 
 
 _FOR_TASKS = ", for all tasks or one by task in a block of that name"
@@ -130,7 +140,8 @@ _HELP: dict[str, tuple[str, str]] = {
     "head": ("true or false", "head = true"),
     "regime": (f"a name of at most {_MAX_TEXT} characters", 'regime = "frozen"'),
     "overrides": (
-        "settings of a training config by their dotted keys, with finite numbers and UTF-8 text",
+        "settings of a training config by their dotted keys, or blocks of them by task, with "
+        "finite numbers and UTF-8 text",
         "training.dropout = 0.2",
     ),
 }

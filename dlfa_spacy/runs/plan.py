@@ -46,8 +46,8 @@ class Plan:
         default on a frozen encoder only.
     regime (str): What the table calls this: by default "frozen" or "fine-tuned". A plan whose
         overrides freeze a part of the encoder has a better name.
-    overrides (Dict[str, Any]): More settings of the training config, by their dotted keys; for one
-        task only, with its name before them: `xnli:components.textcat.model.sequence`.
+    overrides (Dict[str, Any]): More settings of the training config, by their dotted keys; those of
+        one task only in a block of its name, `[sweep.overrides.xnli]`.
     """
 
     corpus: str
@@ -84,6 +84,11 @@ class Plan:
         """
         value = getattr(self, key)
         return value[task] if isinstance(value, dict) else value
+
+    def overrides_of(self, task: str) -> dict[str, Any]:
+        """RETURNS (Dict[str, Any]): The overrides for all tasks, and over them those of one."""
+        shared = {key: value for key, value in self.overrides.items() if "." in key}
+        return {**shared, **self.overrides.get(task, {})}
 
 
 def read_plan(path: Path, changes: Mapping[str, Any] | None = None) -> Plan:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from ..corpora.docbin import count_docs, docbin_files, write_docs
 from ..corpora.folder import LanguageFiles, find_languages
@@ -59,7 +58,7 @@ def make_runs(plan: Plan, out: Path, store: Path | None = None) -> list[RunSetti
             tests=data[task][2],
             regime=plan.regime or (FROZEN if plan.frozen else FINE_TUNED),
             texts=texts[task],
-            overrides=_overrides(plan, task),
+            overrides=plan.overrides_of(task),
             frozen=plan.frozen,
             head=plan.head,
             cache=str(store or out / CACHE) if plan.frozen else "",
@@ -69,15 +68,6 @@ def make_runs(plan: Plan, out: Path, store: Path | None = None) -> list[RunSetti
         for name, (path, _, content) in encoders.items()
         for method in methods[name]
     ]
-
-
-def _overrides(plan: Plan, task: str) -> dict[str, Any]:
-    chosen = {}
-    for key, value in plan.overrides.items():
-        only, _, path = key.rpartition(":")
-        if only in ("", task):
-            chosen[path] = value
-    return chosen
 
 
 def base_of(task: str) -> str:

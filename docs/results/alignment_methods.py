@@ -22,6 +22,8 @@ from typing import Annotated, Any
 
 import torch
 import typer
+from spacy.util import minibatch
+from spacy.vocab import Vocab
 
 from dlfa_spacy.alignment.align import held_out_retrieval
 from dlfa_spacy.alignment.methods import Method, create_method
@@ -30,6 +32,7 @@ from dlfa_spacy.alignment.training.batch import Collator
 from dlfa_spacy.alignment.training.examples import make_examples
 from dlfa_spacy.alignment.training.settings import TrainSettings
 from dlfa_spacy.alignment.training.train import train as train_method
+from dlfa_spacy.annotation.projection import EncoderLinks
 from dlfa_spacy.encoder.run.bfloat16 import has_bfloat16
 from dlfa_spacy.encoder.segment.pieces import PieceTokenizer
 from dlfa_spacy.encoder.storage.loading import load_encoder
@@ -41,10 +44,12 @@ from dlfa_spacy.parallel import (
     ParallelCorpus,
     SentencePair,
     induce_dictionary,
+    pair_docs,
     read_dictionaries,
     write_muse,
 )
 from dlfa_spacy.parallel.linked_text import read_linked_texts
+from dlfa_spacy.parallel.pharaoh import format_links
 from dlfa_spacy.pipeline.sources import open_source
 from dlfa_spacy.report.aligned.measure import MeasureOptions, measure
 
@@ -66,7 +71,13 @@ METHODS: dict[str, tuple[str, list[str]]] = {
     "mlm-joined": ("mlm", ["text=joined"]),
     "adversarial": ("adversarial", []),
     "sense": ("sense", []),
+    "cao-linked": ("cao", []),
+    "clbt-linked": ("clbt", []),
+    "clbt-centred-linked": ("clbt", ["center=true"]),
 }
+BATCH = 256
+# Words linked in their sentences by the encoder's own vectors, in place of dictionaries.
+LINKED = "-linked"
 # The maps are solved for, over every pair at once: fewer do.
 CLBT_LIMIT = 200
 LOSSES = ("cz", "info")
@@ -98,7 +109,8 @@ def train(
         limit = CLBT_LIMIT if method == "clbt" else 0
         options = ["--steps", steps, "--batch-size", batch_size, "--learn-rate", learn_rate]
         options += ["--max-length", max_length, "--limit", limit, "--held-out", 5, "--bf16"]
-        align(method, changes, parallel, dictionaries, out / name, options)
+        text = link_words(parallel, out) if name.endswith(LINKED) else parallel
+        align(method, changes, text, dictionaries, out / name, options)
 
 
 @app.command("measure")
@@ -221,6 +233,25 @@ def make_dictionaries(parallel: Path, out: Path) -> Path:
         if not target.is_file():
             found = induce_dictionary(ParallelCorpus(parallel, languages=[language]))
             write_muse(found.dictionary(), target)
+    return folder
+
+
+def link_words(parallel: Path, out: Path) -> Path:
+    """Link the words of each pair, once, as `dlfa project-labels` does."""
+    folder = out / "linked"
+    link: EncoderLinks | None = None
+    for language in LANGUAGES.split(","):
+        target = folder / f"{language}-en.tsv"
+        if target.is_file():
+            continue
+        link = link or EncoderLinks(open_source(ENCODER))
+        lines = []
+        for pairs in minibatch(ParallelCorpus(parallel, languages=[language]), BATCH):
+            for pair, found in zip(pairs, link(*pair_docs(pairs, Vocab())), strict=True):
+                sides = (" ".join(words) for words in (pair.source_words, pair.target_words))
+                lines.append("\t".join([*sides, format_links(found)]) + "\n")
+        write_text(target, "".join(lines))
+        print(f"{language}: words of {len(lines)} pairs linked", flush=True)
     return folder
 
 

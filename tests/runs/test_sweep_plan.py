@@ -208,6 +208,12 @@ pos = 1
         ('"assets/encoder"', "3", r":9: \[sweep\] encoders.bundled: found 3, expected a folder"),
         ("epochs]\npos", "overrides]\na.b", None),
         ("epochs]\npos = 1", "overrides]\na.b = NaN", r":11: \[sweep\] overrides"),
+        ("epochs]\npos = 1", "overrides]\npos = 1", r":11: \[sweep\] overrides.*by task"),
+        (
+            "epochs]\npos = 1",
+            "overrides]\n[sweep.overrides.pos]\nb = 1",
+            r":11: \[sweep\] overrides.*by task",
+        ),
     ],
 )
 def test_a_wrong_plan_is_an_error_with_file_line_section_and_key(
@@ -284,8 +290,8 @@ def test_a_committed_plan_reads_and_names_methods_of_the_bundled_encoder(path: P
     assert compared <= methods and len(plan.seeds) >= (1 if one_seed else 3)
     for task in plan.tasks:
         config = make_config(base_of(task), "last", encoder=plan.encoders["bundled"])
-        for key in plan.overrides:
-            *place, last = key.rpartition(":")[2].split(".")
+        for key in plan.overrides_of(task):
+            *place, last = key.split(".")
             block: Any = config
             for name in place:
                 block = block[name]
@@ -364,7 +370,7 @@ def test_what_belongs_to_one_task_does_not_reach_another(
     corpus: Path, bert: str, tmp_path: Path
 ) -> None:
     make_corpus(corpus, "ner")
-    overrides = {"ner:training.dropout": 0.3, "training.grad_factor": 1}
+    overrides = {"ner": {"training.dropout": 0.3}, "training.grad_factor": 1}
     plan = make_plan(
         corpus, bert, tasks=["pos", "ner"], epochs={"pos": 1, "ner": 2}, overrides=overrides
     )
@@ -373,6 +379,8 @@ def test_what_belongs_to_one_task_does_not_reach_another(
         "pos": (1, {"training.grad_factor": 1}),
         "ner": (2, {"training.dropout": 0.3, "training.grad_factor": 1}),
     }
+    (tmp_path / "plan.cfg").write_text(plan_text(plan))
+    assert read_plan(tmp_path / "plan.cfg") == plan
 
 
 def test_the_config_of_a_run_says_what_the_plan_says(
