@@ -73,7 +73,9 @@ class Curves:
 
     @property
     def best(self) -> dict[Column, str]:
-        """The method with the best mean in each column."""
+        """The method with the best mean in each column; one that is alone is no best."""
+        if len(self.rows) == 1:
+            return {}
         return {
             column: max(
                 (name for name in self.rows if column in self.rows[name]),
@@ -94,11 +96,12 @@ class Curves:
     def note(self) -> str:
         """What a reader of the table must know."""
         left_out = f" (without {', '.join(self.left_out)}: only some columns have them)"
+        bold = " The best of a column is bold."
         return (
             f"{self.title}: mean over {len(self.targets)} target languages"
             f"{left_out if self.left_out else ''}, ± standard deviation over "
-            f"{self.n_seeds}. Encoder: {self.encoder}. Columns: what of it trains, and English "
-            "texts trained on. The best of a column is bold."
+            f"{self.n_seeds}. Encoder: {self.encoder}. By what of it trains, and by English texts "
+            f"trained on.{bold if self.best else ''}"
         )
 
 
@@ -144,8 +147,10 @@ def curves(comparisons: Sequence[Comparison]) -> list[Curves]:
 
 
 def curves_markdown(made: Curves) -> str:
-    """RETURNS (str): A heading, the table of methods by regime and texts, and a note."""
-    header = ["method", *(f"{c.regime}, {c.texts:,}" for c in made.columns)]
+    """RETURNS (str): A heading, the table of methods by regime and texts, and a note. Of one method
+    the regimes are rows: they may be many."""
+    names = [f"{c.regime}, {c.texts:,}" for c in made.columns]
+    header = ["method", *names]
     best = made.best
     rows = []
     for name, values in made.rows.items():
@@ -156,4 +161,9 @@ def curves_markdown(made: Curves) -> str:
             shown += f" ± {percent(value.sd)}" if value and value.sd is not None else ""
             cells.append(f"**{shown}**" if name == best.get(column) else shown)
         rows.append(cells)
+    if len(rows) == 1:
+        header, rows = (
+            ["regime", rows[0][0]],
+            [list(x) for x in zip(names, rows[0][1:], strict=True)],
+        )
     return f"**{made.heading}**\n\n{markdown_table(header, rows)}\n{made.note}\n"

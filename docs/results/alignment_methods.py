@@ -71,6 +71,7 @@ METHODS: dict[str, tuple[str, list[str]]] = {
     "mlm-joined": ("mlm", ["text=joined"]),
     "adversarial": ("adversarial", []),
     "sense": ("sense", []),
+    "teacher": ("teacher", []),
     "cao-linked": ("cao", []),
     "clbt-linked": ("clbt", []),
     "clbt-centred-linked": ("clbt", ["center=true"]),
@@ -101,11 +102,17 @@ def train(
     batch_size: int = 16,
     learn_rate: Rate = 1e-4,
     max_length: int = 64,
+    teacher: Annotated[str, typer.Option(help="English encoder; without it not `teacher`.")] = "",
 ) -> None:
     """Align the bundled encoder by each method."""
     dictionaries = make_dictionaries(parallel, out)
     for name in methods.split(",") if methods else METHODS:
         method, changes = METHODS[name]
+        if method == "teacher":
+            if not teacher:
+                print("teacher: left out, as no --teacher is named", flush=True)
+                continue
+            changes = [f"teacher={teacher}"]
         limit = CLBT_LIMIT if method == "clbt" else 0
         options = ["--steps", steps, "--batch-size", batch_size, "--learn-rate", learn_rate]
         options += ["--max-length", max_length, "--limit", limit, "--held-out", 5, "--bf16"]

@@ -404,6 +404,22 @@ def test_what_is_said_of_losses_beside_the_task_is_what_was_measured() -> None:
     assert f"{english[ways[-1]]:.1f} with perturbation" in text
 
 
+def test_what_is_said_of_many_heads_is_what_was_measured() -> None:
+    text = said("docs", "results", "heads.md")
+    table = pandas.read_csv(RESULTS / "heads.csv", keep_default_na=False)
+    table = table.assign(value=100 * table.value)
+    is_dev = table.split == "dev"
+    mean = table[(table.language != "en") & ~is_dev].groupby("regime").value.mean()
+    dev = table[(table.language == "en") & is_dev].groupby("regime").value.mean()
+    assert set(table.groupby("regime").seed.nunique()) == {3} and len(mean) == 6
+    one, free, apart = ("one head", "32 heads, 0", "32 heads, 0.001")
+    assert f"One head has {mean[one]:.1f} percent, 32 have {mean[free]:.1f}" in text
+    assert f"{mean[apart]:.1f} with a weight of 0.001" in text
+    assert {f"{dev[x]:.1f}" for x in (one, free, apart)} == {"87.9"} and "87.9 in each" in text
+    more = [f"{mean[f'32 heads, {x}']:.1f}" for x in ("0.01", "0.1", "1")]
+    assert "{} percent with 0.01, {} with 0.1, {} with 1.".format(*more) in text
+
+
 def test_what_is_said_of_tags_and_fine_tuning_is_what_was_measured() -> None:
     text = said("docs", "results", "tuned.md")
     table = pandas.read_csv(RESULTS / "tuned.csv", keep_default_na=False, dtype=str)

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from dlfa_spacy.cli import app
 from dlfa_spacy.corpora import write_docs
 from dlfa_spacy.report.compare import compare
-from dlfa_spacy.report.curves import Column, curves
+from dlfa_spacy.report.curves import Column, curves, curves_markdown
 from dlfa_spacy.report.parts import language_tables
 from dlfa_spacy.report.published import beside_published, published_figures
 from dlfa_spacy.report.report import comparison_markdown, write_report
@@ -194,6 +194,17 @@ def test_what_differs_in_regime_and_texts_is_side_by_side(sizes, tmp_path):
     assert "| method | frozen, 100 | frozen, 500 | fine-tuned, 100 |" in text
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.count("score by number of texts") == 1 and "fine-tuned" in page
+
+
+def test_the_regimes_of_one_method_are_rows_and_none_is_bold(sizes):
+    runs = [run for run in read_sweeps(sizes) if run.variant == "last"]
+    (made,) = curves(compare(runs))
+    text = curves_markdown(made)
+    assert "| regime | last |" in text and "**" not in text.partition("\n\n")[2]
+    assert [line.split(" | ")[0] for line in text.splitlines() if ", " in line and "|" in line] == [
+        "| frozen, 100", "| frozen, 500", "| fine-tuned, 100"
+    ]  # fmt: skip
+    assert "bold" not in text
 
 
 def test_more_languages_than_fit_stand_in_groups(sweep, monkeypatch):

@@ -258,7 +258,7 @@ ONE_BY_ONE = (
 )  # fmt: skip
 WAYS = (
     "one_rate_500", "code_switch_500", "synonyms_500", "perturb_500", "adversarial_100", "l2_500",
-    "preserve_100", "multi-task_100", "adjust_100", "realign_100",
+    "preserve_100", "multi-task_100", "adjust_100", "realign_100", "heads",
 )  # fmt: skip
 COMMITTED = [
     path
