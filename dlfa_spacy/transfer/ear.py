@@ -1,5 +1,6 @@
 """Texts and the same with synonyms: attention alike, embeddings not (Ding et al. 2022)."""
 
+import copy
 import functools
 import math
 from collections.abc import Callable, Iterator
@@ -103,7 +104,8 @@ class Ear(Method):
 
 @dataclass(frozen=True)
 class Copies:
-    """Texts, each with copies in which words are synonyms. Read when they are needed.
+    """Texts, each with copies in which words are synonyms. Read when they are needed, and the same
+    each time.
 
     texts (Texts): The texts; the two texts of a pair are each a text.
     switcher (WordSwitcher): Draws the words.
@@ -123,11 +125,14 @@ class Copies:
         RETURNS (List[Example]): The pairs.
         RAISES (ValueError): No word of the texts has synonyms.
         """
+        # What it draws depends on how many texts it has seen.
+        switcher = copy.deepcopy(self.switcher)
         nlp = spacy.blank("xx")
         nlp.tokenizer = make_tokenizer(nlp)
         pieces = model.shim.piece_tokenizer
         room = min(self.max_length, model.shim.max_length) - pieces.frames.single_size
-        pairs = (pair for doc in self.texts.read(nlp) for pair in self.of(doc))
+        docs = self.texts.read(nlp)
+        pairs = (pair for doc in docs for pair in copies_of(doc, switcher, self.copies))
         found = make_examples(pairs, pieces, room)
         if not found:
             raise ValueError(
@@ -136,20 +141,28 @@ class Copies:
             )
         return found
 
-    def of(self, doc: Doc) -> Iterator[SentencePair]:
-        """YIELDS (SentencePair): A copy as the foreign side, the text as the English one."""
-        place = separator_token(doc)
-        sides = [doc[:]] if place is None else [doc[:place], doc[place + 1 :]]
-        for _ in range(self.copies):
-            drawn = self.switcher.draw(doc)
-            for side in sides:
-                tokens = [token for token in side if not token.is_space]
-                words = [token.text for token in tokens]
-                copied = [drawn.get(token.i, token.text) for token in tokens]
-                if words != copied:
-                    links = [(i, i) for i in range(len(tokens))]
-                    text = "".join(drawn.get(t.i, t.text) + t.whitespace_ for t in side)
-                    yield SentencePair(LANGUAGE, copied, words, links, text.strip(), side.text)
+
+def copies_of(doc: Doc, switcher: WordSwitcher, copies: int) -> Iterator[SentencePair]:
+    """Pair a text, or both texts of a pair, with copies.
+
+    doc (Doc): The text.
+    switcher (WordSwitcher): Draws the words.
+    copies (int): How often.
+    YIELDS (SentencePair): A copy as the foreign side, the text as the English one; word i of one
+        is linked to word i of the other.
+    """
+    place = separator_token(doc)
+    sides = [doc[:]] if place is None else [doc[:place], doc[place + 1 :]]
+    for _ in range(copies):
+        drawn = switcher.draw(doc)
+        for side in sides:
+            tokens = [token for token in side if not token.is_space]
+            words = [token.text for token in tokens]
+            copied = [drawn.get(token.i, token.text) for token in tokens]
+            if words != copied:
+                links = [(i, i) for i in range(len(tokens))]
+                text = "".join(drawn.get(t.i, t.text) + t.whitespace_ for t in side)
+                yield SentencePair(LANGUAGE, copied, words, links, text.strip(), side.text)
 
 
 def build_ear_v1(

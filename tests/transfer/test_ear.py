@@ -19,7 +19,7 @@ from transformers import BertModel
 from dlfa_spacy.alignment.losses import attention_maps, attention_of_words, means_apart
 from dlfa_spacy.alignment.training.order import seeded
 from dlfa_spacy.pairs import join_pair
-from dlfa_spacy.transfer.ear import Copies, build_ear_v1
+from dlfa_spacy.transfer.ear import build_ear_v1, copies_of
 
 SYNONYMS = {"lives": ["dwells", "resides"], "in": ["within"], "the": ["that"], "unable": ["able"]}
 LINES = ["Anna lives in Berlin .", "the unable the unable Anna", "Berlin lives .", "Anna Berlin"]
@@ -94,8 +94,8 @@ def test_the_gradient_is_that_of_the_sum_of_all_losses(bert: str, tmp_path: Path
     nlp = spacy.blank("xx")
     means: list[list[Tensor]] = [[], []]
     maps: list[list[Tensor]] = [[], []]
-    source = callback(tmp_path, push=0.3, pull=20.0, copies=2).reference.pairs
-    pairs = [x for line in LINES for x in source.of(nlp.make_doc(line))]
+    switcher = callback(tmp_path).reference.pairs.switcher
+    pairs = [x for line in LINES for x in copies_of(nlp.make_doc(line), switcher, 2)]
     assert len(pairs) > 3
     for pair in pairs:
         for k, words in enumerate((pair.source_words, pair.target_words)):
@@ -117,9 +117,8 @@ def test_the_gradient_is_that_of_the_sum_of_all_losses(bert: str, tmp_path: Path
 
 
 def test_words_of_a_copy_stand_where_those_of_the_text_do(tmp_path: Path) -> None:
-    source: Copies = callback(tmp_path, copies=5).reference.pairs
     doc = spacy.blank("xx").make_doc(LINES[0])
-    pairs = list(source.of(doc))
+    pairs = list(copies_of(doc, callback(tmp_path).reference.pairs.switcher, 5))
     assert 1 < len(pairs) <= 5
     for pair in pairs:
         assert pair.target_text == LINES[0]
@@ -130,9 +129,8 @@ def test_words_of_a_copy_stand_where_those_of_the_text_do(tmp_path: Path) -> Non
 
 
 def test_both_texts_of_a_pair_are_copied(tmp_path: Path) -> None:
-    source: Copies = callback(tmp_path, copies=9).reference.pairs
-    nlp = spacy.blank("xx")
-    pairs = list(source.of(nlp.make_doc(join_pair(LINES[0], LINES[1])[0])))
+    doc = spacy.blank("xx").make_doc(join_pair(LINES[0], LINES[1])[0])
+    pairs = list(copies_of(doc, callback(tmp_path).reference.pairs.switcher, 9))
     assert {len(pair.target_words) for pair in pairs} == {5}
     assert {pair.target_text for pair in pairs} == set(LINES[:2])
 
@@ -140,12 +138,12 @@ def test_both_texts_of_a_pair_are_copied(tmp_path: Path) -> None:
 def test_the_same_batch_each_time_also_after_pickling(bert: str, tmp_path: Path) -> None:
     both: Bench = bench(bert, {"tagger": "last"})
     hook = callback(tmp_path, batch_size=2, every=2)
-    copied = pickle.loads(pickle.dumps(hook))
     losses = []
-    for one in (hook, copied):
+    for _ in range(2):
         for step in range(3):
-            one(both.nlp, {"step": step, "epoch": 0})
-            losses.append(one.loss)
+            hook(both.nlp, {"step": step, "epoch": 0})
+            losses.append(hook.loss)
+        hook = pickle.loads(pickle.dumps(hook))
     assert losses[0] == losses[1] != losses[2]
     assert losses[:3] == pytest.approx(losses[3:])
 
