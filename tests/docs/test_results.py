@@ -120,25 +120,39 @@ def test_what_is_said_of_learning_curves_is_what_was_measured() -> None:
     text = said("docs", "results", "curves.md")
     table = pandas.read_csv(RESULTS / "frozen_curves.csv", keep_default_na=False, dtype=str)
     table = table[(table.language != "en") & table.metric.isin(MAIN.values())]
-    method = table.aggregator + "/" + table.gate + "/" + table.layer
-    mean = 100 * table.value.astype(float).groupby([table.task, table.texts, method]).mean()
-    pos = {texts: mean["pos", texts] for texts in ("100", "500", "2000")}
-    ner = {texts: mean["ner", texts] for texts in ("100", "500", "2000")}
-    layer, last, scalar = "layer//7", "last//", "scalar//"
+    table = table.assign(
+        method=table.aggregator + "/" + table.gate + "/" + table.layer,
+        value=100 * table.value.astype(float),
+    )
+    by_seed = table.groupby(["task", "texts", "method", "seed"]).value.mean().unstack()
+    assert list(by_seed) == ["0", "1", "2"] and not by_seed.isna().any().any()
+    mean, sd = by_seed.mean(axis=1), by_seed.std(axis=1)
+    sizes = ("100", "500", "2000")
+    ner, pos = ({texts: mean[task, texts] for texts in sizes} for task in ("ner", "pos"))
+    layer, last, scalar, each = "layer//7", "last//", "scalar//", "attention//"
     assert f"has {pos['100'][layer]:.1f} percent after 100 sentences" in text
     assert f"last layer {pos['2000'][last]:.1f} after 2,000" in text
     assert pos["100"][layer] > pos["2000"][last] and ner["100"][layer] > ner["500"][last]
     assert f"{ner['100'][layer]:.1f} after 100, the last {ner['500'][last]:.1f}" in text
-    for found in (ner, pos):
-        assert found["100"].idxmax() == scalar
-    assert f"({ner['100'][scalar]:.1f} and {pos['100'][scalar]:.1f})" in text
-    assert (ner["2000"].idxmax(), pos["2000"].idxmax()) == (DLFA, layer)
-    assert f"entities ({ner['2000'][DLFA]:.1f}), and layer 7" in text
-    assert f"for tags ({pos['2000'][layer]:.1f})" in text
+    assert {ner[x].idxmax() for x in sizes} == {DLFA}
+    assert "size**: {:.1f}, {:.1f} and {:.1f}.".format(*(ner[x][DLFA] for x in sizes)) in text
+    over = [by_seed.loc["ner", x, DLFA] - by_seed.loc["ner", x, layer] for x in sizes]
+    assert "gains {:.1f}, {:.1f} and {:.1f}, and".format(*(x.mean() for x in over)) in text
+    assert min(x.min() for x in over) > 0
+    assert [pos[x].idxmax() for x in sizes] == [scalar, scalar, layer]
+    found = f"({pos['100'][scalar]:.1f} and {pos['500'][scalar]:.1f}), and layer 7 after 2,000"
+    assert f"{found} ({pos['2000'][layer]:.1f})" in text
+    assert f"at most {max(pos[x].max() - pos[x][DLFA] for x in sizes):.1f} points" in text
     ahead = [[y[x][DLFA] - y[x][CONTROL] for x in y] for y in (ner, pos)]
     assert f"by {min(ahead[0]):.1f} to {max(ahead[0]):.1f} F1" in text
     assert f"by {min(ahead[1]):.1f} to {max(ahead[1]):.1f} points of accuracy" in text
-    assert set(table.seed) == {"0"} and "one seed" in text
+    first, second = (f"{sd['ner', x, last]:.1f}" for x in ("100", "500"))
+    assert f"the last layer is ± {first} after 100 sentences and ± {second} after 500" in text
+    widest = [max(sd[task, x, each] for x in sizes) for task in ("ner", "pos")]
+    mix = f"the scalar mix ± {sd['ner', '100', scalar]:.1f} after 100"
+    assert f"{mix}, and attention up to ± {widest[0]:.1f}, for tags ± {widest[1]:.1f};" in text
+    spread = [sd["ner", x, DLFA] for x in sizes]
+    assert f"DLFA is ± {min(spread):.1f} to {max(spread):.1f}." in text
 
 
 def test_what_is_said_of_topics_is_what_was_measured() -> None:
