@@ -378,11 +378,17 @@ def test_what_is_said_of_fine_tuning_is_what_was_measured(tuned: pandas.DataFram
     assert f"{one} at one rate of 1e-4, {two} at two rates, {mean(head)} with a head" in advice
 
 
+def beside(task: str) -> pandas.DataFrame:
+    """RETURNS: The rows of a task's main metric in percent."""
+    table = pandas.read_csv(RESULTS / "beside.csv", keep_default_na=False, dtype=str)
+    table = table[(table.task == task) & table.metric.isin(MAIN.values())]
+    return table.assign(value=100 * table.value.astype(float))
+
+
 def test_what_is_said_of_losses_beside_the_task_is_what_was_measured() -> None:
     text = said("docs", "results", "beside.md")
-    table = pandas.read_csv(RESULTS / "beside.csv", keep_default_na=False, dtype=str)
-    table = table[table.metric == MAIN["ner"]].assign(value=100 * table.value.astype(float))
-    # "Three seeds", 100 sentences, nine languages.
+    table = beside("ner")
+    # Three seeds, 100 sentences, nine languages.
     assert set(table.seed) == {"0", "1", "2"} and set(table.texts) == {"100"}
     assert set(table.groupby(["regime", "seed"]).language.nunique()) == {10}
     by_seed = table[table.language != "en"].groupby(["regime", "seed"]).value.mean().unstack()
@@ -416,6 +422,37 @@ def test_what_is_said_of_losses_beside_the_task_is_what_was_measured() -> None:
     three = [english[way] for way in ways[:4]]
     assert f"{english[plain]:.1f}, and between {min(three):.1f} and {max(three):.1f} with" in text
     assert f"{english[ways[-1]]:.1f} with perturbation" in text
+
+
+def test_what_is_said_of_topics_and_tags_with_losses_beside_them_is_what_was_measured() -> None:
+    text = said("docs", "results", "beside.md")
+    plain, both = "fine-tuned, head", "multi-task"
+    topics = beside("topic")
+    others = topics[topics.language != "en"]
+    by_seed = others.groupby(["regime", "seed"]).value.mean().unstack()
+    mean = by_seed.mean(axis=1)
+    gain = by_seed.loc[both] - by_seed.loc[plain]
+    assert len(gain.dropna()) == 3
+    found = f"have {mean[both]:.1f} percent, without {mean[plain]:.1f}: +{gain.mean():.1f}"
+    assert f"{found} (± {gain.std():.1f}), between {gain.min():.1f} and {gain.max():.1f}" in text
+    of_language = others.groupby(["regime", "language"]).value.mean().unstack()
+    of_language = of_language.loc[both] - of_language.loc[plain]
+    assert len(of_language) == 9
+    least, most = of_language.min(), of_language.max()
+    p = ttest_rel(by_seed.loc[both], by_seed.loc[plain]).pvalue
+    assert f"{least:.1f} and {most:.1f} in each language (p = {p:.2f} over seeds" in text
+    assert f"topics gain {gain.mean():.1f} points in nine other" in said("docs", "transfer.md")
+    is_english = (topics.language == "en") & (topics.split == "test")
+    english = topics[is_english].groupby("regime").value.mean()
+    assert f"English has {english[both]:.1f} instead of {english[plain]:.1f}" in text
+    one = by_seed["0"] - by_seed.loc[plain, "0"]
+    assert (
+        f"(`realign`) bring {one['realign']:.1f}, too, and `preserve` {one['preserve']:.1f}" in text
+    )
+    tags = beside("pos")
+    tags = tags[tags.language != "en"].groupby("regime").value.mean()
+    found = f"{tags[plain]:.1f}, {tags[both]:.1f} with `multi-task`, {tags['preserve']:.1f} with"
+    assert f"**Tags do not move**: {found} `preserve`, one seed" in text
 
 
 def test_what_is_said_of_many_heads_is_what_was_measured() -> None:
