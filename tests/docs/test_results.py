@@ -444,7 +444,12 @@ def test_what_is_said_of_topics_and_tags_with_losses_beside_them_is_what_was_mea
     assert f"topics gain {gain.mean():.1f} points in nine other" in said("docs", "transfer.md")
     is_english = (topics.language == "en") & (topics.split == "test")
     english = topics[is_english].groupby("regime").value.mean()
-    assert f"English has {english[both]:.1f} instead of {english[plain]:.1f}" in text
+    loss, more = mean["frozen"] - mean[plain], mean[both] - mean["frozen"]
+    assert f"encoder has {mean['frozen']:.1f}: fine-tuning alone loses {loss:.1f} points" in text
+    found = (
+        f"({english[plain]:.1f}, frozen {english['frozen']:.1f}), and with translations it gains"
+    )
+    assert f"{found} {more:.1f}. English has {english[both]:.1f} with them" in text
     one = by_seed["0"] - by_seed.loc[plain, "0"]
     assert (
         f"(`realign`) bring {one['realign']:.1f}, too, and `preserve` {one['preserve']:.1f}" in text

@@ -259,7 +259,7 @@ ONE_BY_ONE = (
 WAYS = (
     "one_rate_500", "code_switch_500", "synonyms_500", "perturb_500", "adversarial_100", "l2_500",
     "preserve_100", "multi-task_100", "adjust_100", "realign_100", "heads",
-    "synonyms_100", "ear_100",
+    "synonyms_100", "ear_100", "topics_100",
 )  # fmt: skip
 COMMITTED = [
     path
