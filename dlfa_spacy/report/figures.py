@@ -78,6 +78,14 @@ def layer_plot(comparison: Comparison) -> str:
     return in_page(svg_of(figure), label)
 
 
+def span(made: Curves) -> tuple[float, float]:
+    """RETURNS (Tuple[float, float]): The least and the greatest score of all curves in percent,
+    their deviations included."""
+    lines = [line for regime in made.regimes for line in made.lines(regime).values()]
+    found = [(v.mean, v.sd or 0.0) for line in lines for v in line.values()]
+    return 100 * min(m - sd for m, sd in found), 100 * max(m + sd for m, sd in found)
+
+
 def curve_plot(made: Curves, regime: str) -> str:
     """Draw the targets' mean by the number of texts trained on, one line per method; one of the
     small multiples of a page, which share their axis of scores.
@@ -105,10 +113,9 @@ def curve_plot(made: Curves, regime: str) -> str:
     axes.set_xscale("log") if ticks[0] else axes.set_xscale("symlog", linthresh=least)
     axes.minorticks_off()
     axes.set_xticks(ticks, [f"{x:,}" for x in ticks])
-    values = [100 * v.mean for x in made.regimes for line in made.lines(x).values()
-              for v in line.values()]  # fmt: skip
-    room = 0.06 * (max(values) - min(values)) + 0.5
-    axes.set_ylim(min(values) - room, max(values) + room)
+    low, high = span(made)
+    room = 0.06 * (high - low) + 0.5
+    axes.set_ylim(low - room, high + room)
     plain_axes(axes, f"{made.axis} ({regime})", made.scale)
     legend(axes)
     return in_page(svg_of(figure), f"{made.title} {regime}: score by number of texts")

@@ -18,6 +18,7 @@ from dlfa_spacy.cli import app
 from dlfa_spacy.corpora import write_docs
 from dlfa_spacy.report.compare import compare
 from dlfa_spacy.report.curves import Column, curves, curves_markdown
+from dlfa_spacy.report.figures import span
 from dlfa_spacy.report.parts import language_tables
 from dlfa_spacy.report.published import beside_published, published_figures
 from dlfa_spacy.report.report import comparison_markdown, write_report
@@ -194,6 +195,15 @@ def test_what_differs_in_regime_and_texts_is_side_by_side(sizes, tmp_path):
     assert "| method | frozen, 100 | frozen, 500 | fine-tuned, 100 |" in text
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.count("score by number of texts") == 1 and "fine-tuned" in page
+
+
+def test_the_axis_of_scores_holds_deviations(sizes):
+    (pos,) = curves(compare(read_sweeps(sizes)))
+    drawn = [v for line in pos.lines("frozen").values() for v in line.values()]
+    low, high = span(pos)
+    assert low == pytest.approx(100 * min(v.mean - v.sd for v in drawn))
+    assert high == pytest.approx(100 * max(v.mean + v.sd for v in drawn))
+    assert high > 100 * max(v.mean for v in drawn)
 
 
 def test_the_regimes_of_one_method_are_rows_and_none_is_bold(sizes):
