@@ -111,6 +111,12 @@ def separator_token(doc: Doc) -> int | None:
     return next((token.i for token in doc if token.orth == key), None)
 
 
+def texts_of(doc: Doc) -> list[Span]:
+    """RETURNS (List[Span]): Both texts of a pair, or the one of a Doc that is none."""
+    place = separator_token(doc)
+    return [doc[:]] if place is None else [doc[:place], doc[place + 1 :]]
+
+
 def _separator_index(doc: Doc) -> int:
     place = separator_token(doc)
     if place is not None:

@@ -21,20 +21,20 @@ from ..alignment.losses import (
     means_apart,
 )
 from ..alignment.training.batch import Batch, Side
-from ..alignment.training.examples import Example, make_examples
+from ..alignment.training.examples import Example
 from ..alignment.training.method import Method
 from ..alignment.training.vectors import hidden_states, sentence_means
 from ..checks import check_number
 from ..encoder.model import TransformerModel
 from ..encoder.run.packed_rows import rows_of
 from ..encoder.run.rows.bert import BertRows
-from ..pairs import separator_token
+from ..pairs import texts_of
 from ..parallel.pair import SentencePair
 from ..tokenizer import make_tokenizer
 from .augmenters import build_synonyms_v1
 from .distill.labelled_texts import Texts
 from .joint import JointLoss, check_positive
-from .reference import SECTION, Reference
+from .reference import SECTION, Reference, cut_pairs
 from .word_switcher import WordSwitcher
 
 LANGUAGE = "en"
@@ -79,9 +79,9 @@ class Ear(Method):
     def losses(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         settings: EarSettings = self.settings
         sides = zip((batch.source, batch.target), batch.links.T, strict=True)
-        copy, text = (self._read(side, chosen, batch.link_pairs) for side, chosen in sides)
-        apart = means_apart(copy[0], text[0], settings.cap)
-        pulled = attention_distance(copy[1], text[1])
+        copied, text = (self._read(side, chosen, batch.link_pairs) for side, chosen in sides)
+        apart = means_apart(copied[0], text[0], settings.cap)
+        pulled = attention_distance(copied[1], text[1])
         loss = settings.push * apart + settings.pull * pulled
         return {"loss": loss, "embeddings": apart, "attention": pulled}
 
@@ -129,11 +129,9 @@ class Copies:
         switcher = copy.deepcopy(self.switcher)
         nlp = spacy.blank("xx")
         nlp.tokenizer = make_tokenizer(nlp)
-        pieces = model.shim.piece_tokenizer
-        room = min(self.max_length, model.shim.max_length) - pieces.frames.single_size
         docs = self.texts.read(nlp)
         pairs = (pair for doc in docs for pair in copies_of(doc, switcher, self.copies))
-        found = make_examples(pairs, pieces, room)
+        found = cut_pairs(pairs, model, self.max_length)
         if not found:
             raise ValueError(
                 f"{SECTION} texts = {str(self.texts.path)!r}: no word has synonyms, so there is no "
@@ -151,11 +149,9 @@ def copies_of(doc: Doc, switcher: WordSwitcher, copies: int) -> Iterator[Sentenc
     YIELDS (SentencePair): A copy as the foreign side, the text as the English one; word i of one
         is linked to word i of the other.
     """
-    place = separator_token(doc)
-    sides = [doc[:]] if place is None else [doc[:place], doc[place + 1 :]]
     for _ in range(copies):
         drawn = switcher.draw(doc)
-        for side in sides:
+        for side in texts_of(doc):
             tokens = [token for token in side if not token.is_space]
             words = [token.text for token in tokens]
             copied = [drawn.get(token.i, token.text) for token in tokens]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -14,9 +14,20 @@ from ..alignment.training.examples import Example, make_examples
 from ..alignment.training.method import Method
 from ..alignment.training.order import Order, seeded
 from ..encoder.model import TransformerModel
+from ..parallel import SentencePair
 from ..parallel.linked_text import linked_corpus
 
 SECTION = "[training.before_update]"
+
+
+def cut_pairs(
+    pairs: Iterable[SentencePair], model: TransformerModel, max_length: int
+) -> list[Example]:
+    """RETURNS (List[Example]): Pairs in the wordpieces of an encoder, at most `max_length` of a
+    side, special tokens included."""
+    pieces = model.shim.piece_tokenizer
+    room = min(max_length, model.shim.max_length) - pieces.frames.single_size
+    return make_examples(pairs, pieces, room)
 
 
 class ReadsPairs(Protocol):
@@ -57,9 +68,7 @@ class PairSource:
             self.limit,
             induced_from=self.limit,
         )
-        pieces = model.shim.piece_tokenizer
-        room = min(self.max_length, model.shim.max_length) - pieces.frames.single_size
-        found = [x for x in make_examples(corpus, pieces, room) if x.links or not links]
+        found = [x for x in cut_pairs(corpus, model, self.max_length) if x.links or not links]
         if not found:
             raise ValueError(
                 f"{SECTION} parallel = {self.parallel!r}: no words are linked, so there is nothing "

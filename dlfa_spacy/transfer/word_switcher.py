@@ -14,7 +14,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, Token
 from spacy.training import Example
 
-from ..pairs import separator_token
+from ..pairs import texts_of
 from ..parallel.dictionary import fold
 from .replace_words import replace_in_example
 from .word_tables import WordTable
@@ -109,13 +109,12 @@ class WordSwitcher:
         """RETURNS (Dict[int, str]): Token index -> the word that takes its place."""
         settings = self.settings
         rng = random.Random(f"{settings.seed}/{self.texts}/{doc.text}")
-        separator = separator_token(doc)
+        sides = texts = texts_of(doc)
         rate = settings.token_rate
         if self.texts < settings.warmup:
             rate *= self.texts / settings.warmup
-        sides = [doc[:]] if separator is None else [doc[:separator], doc[separator + 1 :]]
-        if separator is not None and settings.sides != BOTH:
-            sides = sides[:1] if settings.sides == FIRST else sides[1:]
+        if len(texts) == 2 and settings.sides != BOTH:
+            sides = texts[:1] if settings.sides == FIRST else texts[1:]
         found: dict[int, str] = {}
         for side in sides:
             # CoSDA-ML, algorithm 1: sentences are drawn, then words, then a language.
@@ -128,7 +127,7 @@ class WordSwitcher:
                         language, found[token.i] = chosen
                         self.replaced[language] += 1
         self.texts += 1
-        self.words += sum(not token.is_space for token in doc) - (separator is not None)
+        self.words += sum(not token.is_space for token in doc) - (len(texts) - 1)
         return found
 
     def _may_replace(self, token: Token) -> bool:

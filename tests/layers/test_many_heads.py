@@ -12,7 +12,7 @@ from golden import fill
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pipelines import MORE_TEXTS, TEXTS
-from textcats import LABELS, build, classifier, make_examples, scores
+from textcats import build, classifier, learn_label, make_examples, scores
 from thinc.api import Linear, Logistic, Model, NumpyOps, Softmax, chain
 from torch import Tensor
 
@@ -146,13 +146,7 @@ def test_a_new_label_is_one_of_all_heads(bert: str, exclusive: bool) -> None:
     assert [output_layer(head).get_param("W").shape[0] for head in many.layers] == [4, 4]
     if exclusive:
         torch.testing.assert_close(scores(nlp, TEXTS), before, atol=1e-3, rtol=0)
-    examples = make_examples(nlp, TEXTS)
-    for example in examples:
-        example.reference.cats = {label: float(label == "D") for label in [*LABELS, "D"]}
-    optimizer = nlp.resume_training()
-    optimizer.learn_rate = 1e-2
-    for _ in range(30):
-        nlp.update(examples, sgd=optimizer)
+    learn_label(nlp, "D")
     assert nlp(TEXTS[0]).cats["D"] > 0.5
 
 

@@ -21,6 +21,7 @@ from textcats import (
     build,
     classifier,
     config,
+    learn_label,
     make_examples,
     scores,
 )
@@ -308,13 +309,7 @@ def test_a_new_label_keeps_the_others_and_learns(bert: str, exclusive: bool, fac
     numpy.testing.assert_array_equal(new[:3], old)
     torch.testing.assert_close(scores(nlp, TEXTS), before, atol=1e-4, rtol=0)
     assert pipe.model.get_dim("nO") == 4
-    examples = make_examples(nlp, TEXTS)
-    for example in examples:
-        example.reference.cats = {label: float(label == "D") for label in [*LABELS, "D"]}
-    optimizer = nlp.resume_training()
-    optimizer.learn_rate = 1e-2
-    for _ in range(30):
-        nlp.update(examples, sgd=optimizer)
+    learn_label(nlp, "D")
     assert nlp(TEXTS[0]).cats["D"] > 0.5
 
 

@@ -140,6 +140,17 @@ def build(folder: str, *args: Any, randomized: bool = True, **settings: Any) -> 
     return nlp
 
 
+def learn_label(nlp: Language, new: str) -> None:
+    """Teach a classifier that every text has a label that was added to it."""
+    examples = make_examples(nlp, pipelines.TEXTS)
+    for example in examples:
+        example.reference.cats = {label: float(label == new) for label in [*LABELS, new]}
+    optimizer = nlp.resume_training()
+    optimizer.learn_rate = 1e-2
+    for _ in range(30):
+        nlp.update(examples, sgd=optimizer)
+
+
 def classifier(nlp: Language) -> Model:
     return cast(Model, nlp.get_pipe("textcat").model)  # type: ignore[attr-defined]
 
