@@ -125,8 +125,9 @@ def convert_cli(
 ) -> None:
     """Turn CoNLL-U, IOB2, labeled texts or pairs of texts into spaCy's .spacy files.
 
-    Tags go to [bold]token.pos_[/] and [bold]token.tag_[/], entities to [bold]doc.ents[/], labels
-    to [bold]doc.cats[/], the language to [bold]doc._.language[/]. A pair becomes one Doc, its texts
+    Tags go to [bold]token.pos_[/] and [bold]token.tag_[/], features to [bold]token.morph[/], trees
+    to [bold]token.head[/] and [bold]token.dep_[/], entities to [bold]doc.ents[/], labels to
+    [bold]doc.cats[/], the language to [bold]doc._.language[/]. A pair becomes one Doc, its texts
     separated by a reserved character. What is changed or skipped is counted and shown; a malformed
     line is an error with its file and number, and no file is written. Very large files become a
     folder of .spacy files, which spaCy reads under the same path.

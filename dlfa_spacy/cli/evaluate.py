@@ -126,9 +126,9 @@ def evaluate_cli(
     """Score a pipeline in every language of a folder: zero-shot transfer, in one table.
 
     Every task that both the pipeline and the corpus have is scored: span F1 of entities, accuracy
-    and XTREME's chunk F1 of POS tags, accuracy and macro F1 of categories; then the mean over the
-    target languages, and the gap to the source language. Texts stream through, so a corpus of
-    any size fits into memory.
+    and XTREME's chunk F1 of POS tags, accuracy of features, LAS and UAS of trees, F1 of sentences
+    and spans, accuracy and macro F1 of categories; then the mean over the target languages, and
+    the gap to the source language. Texts stream through, so a corpus of any size fits into memory.
 
     [bold]Examples[/]
 

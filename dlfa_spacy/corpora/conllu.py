@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..checks import check_choice
 from ..files.errors import malformed
 from ..files.lines import Block, blocks, numbered_lines
 from .iob import is_iob, repair
-from .multiword import depths_of, surface_upos
+from .multiword import highest_part
 from .sentence import ReadingNotes, Sentence
+from .trees import depths_of, is_tree
 from .words import clean_form
 
 UPOS = frozenset(
@@ -30,6 +31,11 @@ _HEAD = re.compile(r"[0-9]{1,9}")
 # IOB2 values only: CorefUD puts brackets under the same key, and those are no entity tags.
 _ENTITY = re.compile(r"(?:^|\|)Entity=(?:O(?=$|\|)|[BI]-)")
 _TOPIC = re.compile(r"^#\s*topic\s*=(.*)")
+_FEATURES = re.compile(r"[^=|\s]+=[^=|\s]+(?:\|[^=|\s]+=[^=|\s]+)*")
+# spaCy's parser has its own name for the relation of a root.
+_ROOT = "ROOT"
+# UD's name for a relation that nobody told.
+_UNSPECIFIED = "dep"
 
 
 @dataclass
@@ -38,6 +44,7 @@ class ConlluFacts:
 
     n_sentences (int): Number of sentences.
     has_upos (bool): Whether any word has a UPOS tag.
+    has_features (bool): Whether any word has morphological features.
     has_entities (bool): Whether MISC has IOB2 tags under `Entity`.
     topics (Set[str]): All values of `# topic =`.
     topics_end (int): The line of the last that had not been there before.
@@ -45,6 +52,7 @@ class ConlluFacts:
 
     n_sentences: int = 0
     has_upos: bool = False
+    has_features: bool = False
     has_entities: bool = False
     topics: set[str] = field(default_factory=set)
     topics_end: int = 1
@@ -73,6 +81,7 @@ def scan_conllu(path: Path) -> ConlluFacts:
         columns = line.split("\t")
         if len(columns) == 10:
             facts.has_upos = facts.has_upos or columns[3] in UPOS
+            facts.has_features = facts.has_features or "=" in columns[5]
             facts.has_entities = facts.has_entities or _ENTITY.search(columns[9]) is not None
     return facts
 
@@ -89,7 +98,9 @@ class _Row:
     last: int
     form: str
     upos: str
+    features: str
     head: int | None
+    relation: str
     space: bool
     entity: str | None
 
@@ -175,9 +186,25 @@ def _parse_rows(path: Path, block: Block, has_entities: bool, notes: ReadingNote
             raise malformed(
                 path, line, columns[1], "a form in column 2", "Give the word a form or drop it."
             )
+        features = "" if columns[5] == "_" else columns[5]
+        if features and not _FEATURES.fullmatch(features):
+            notes.counts["odd_features"] += 1
+            features = ""
         space, entity = _misc(path, line, columns[9], has_entities)
-        head = int(columns[6]) if _HEAD.fullmatch(columns[6]) else None
-        rows.append(_Row(line, first, last, columns[1], upos, head, space, entity))
+        rows.append(
+            _Row(
+                line=line,
+                first=first,
+                last=last,
+                form=columns[1],
+                upos=upos,
+                features=features,
+                head=int(columns[6]) if _HEAD.fullmatch(columns[6]) else None,
+                relation=_UNSPECIFIED if columns[7] == "_" else columns[7],
+                space=space,
+                entity=entity,
+            )
+        )
     if multiword_end >= expected:
         raise malformed(
             path,
@@ -213,10 +240,16 @@ def _surface(rows: list[_Row], language: str) -> list[_Row]:
         if row.multiword:
             ids = list(range(row.first, row.last + 1))
             parts = [words[i] for i in ids]
-            upos = surface_upos(ids, [part.upos for part in parts], depths, language)
-            entity = _surface_entity(row, parts)
+            top = parts[highest_part(ids, [part.upos for part in parts], depths, language)]
             result.append(
-                _Row(row.line, row.first, row.last, row.form, upos, None, row.space, entity)
+                replace(
+                    row,
+                    upos=top.upos,
+                    features=top.features,
+                    head=top.head,
+                    relation=top.relation,
+                    entity=_surface_entity(row, parts),
+                )
             )
             covered = row.last
         elif row.first > covered:
@@ -240,9 +273,22 @@ def _syntactic(rows: list[_Row]) -> list[_Row]:
             if entity is None and token.entity not in (None, "O"):
                 begins = row.first == token.first
                 entity = token.entity if begins else f"I-{str(token.entity)[2:]}"
-            row = _Row(row.line, row.first, row.last, row.form, row.upos, None, space, entity)
+            row = replace(row, space=space, entity=entity)
         result.append(row)
     return result
+
+
+def _tree(rows: list[_Row]) -> list[int] | None:
+    """RETURNS (Optional[List[int]]): The place of each token's head, a root's being its own; `None`
+    if HEAD is missing somewhere, or is no tree over these tokens."""
+    places = {i: place for place, row in enumerate(rows) for i in range(row.first, row.last + 1)}
+    heads: list[int] = []
+    for place, row in enumerate(rows):
+        head = place if row.head == 0 else places.get(row.head or -1)
+        if head is None or (head == place and row.head != 0):
+            return None
+        heads.append(head)
+    return heads if is_tree(heads) else None
 
 
 def read_conllu(
@@ -258,13 +304,14 @@ def read_conllu(
 
     White space inside a token is glued, ZWNJ removed, sentences whose forms are withheld (`_`)
     and empty nodes (`8.1`) are left out. Entities come from `Entity=B-PER` and the like in MISC,
-    the topic from a `# topic = ...` comment.
+    the topic from a `# topic = ...` comment. Lemmas, XPOS and enhanced dependencies are not read.
 
     path (Path): The file.
-    language (str): Language code; for the UPOS of multiword tokens (see `surface_upos`).
+    language (str): Language code; for the UPOS of multiword tokens (see `highest_part`).
     multiword (str): `"surface"`: one token per multiword token (`zum`), with the UPOS of its
-        highest part, as XTREME does. `"syntactic"`: one token per syntactic word (`zu dem`),
-        with a space between the parts, so the text is not the original one.
+        highest part, as XTREME does, and with its features, head and relation. `"syntactic"`: one
+        token per syntactic word (`zu dem`), with a space between the parts, so the text is not the
+        original one.
     remove_zwnj (bool): Whether to remove U+200C from forms, as XTREME does.
     facts (Optional[ConlluFacts]): The result of `scan_conllu`, to save that pass.
     notes (Optional[ReadingNotes]): Receives the counts of what was changed or left out.
@@ -293,12 +340,19 @@ def read_conllu(
             iob, n_repaired = repair([row.entity or "O" for _, row in kept])
             counts["repaired_tags"] += n_repaired
         topics = [topic for _, text in block if (topic := _topic(text))]
+        heads = _tree([row for _, row in kept])
+        counts["odd_trees"] += heads is None and any(row.head is not None for row in rows)
         counts["sentences"] += 1
         counts["tokens"] += len(kept)
         yield Sentence(
             words=[form for form, _ in kept],
             spaces=[row.space for _, row in kept[:-1]] + [False],
             upos=[row.upos for _, row in kept] if facts.has_upos else None,
+            features=[row.features for _, row in kept] if facts.has_features else None,
+            heads=heads,
+            relations=None
+            if heads is None
+            else [_ROOT if row.head == 0 else row.relation for _, row in kept],
             iob=iob,
             topic=topics[0] if topics else None,
             line=block[0][0],

@@ -47,7 +47,13 @@ def sentence_to_doc(
         tags=sentence.upos,
         pos=sentence.upos,
         ents=sentence.iob,
+        heads=sentence.heads,
+        deps=sentence.relations,
     )
+    if sentence.features is not None:
+        # A Doc's constructor cannot tell words without features from words nobody annotated.
+        for token, features in zip(doc, sentence.features, strict=True):
+            token.set_morph(features)  # type: ignore[attr-defined]
     if sentence.topic is not None:
         doc.cats = make_cats(sentence.topic, topics)
     set_language(doc, language)
@@ -61,6 +67,7 @@ def _cut(sentence: Sentence, start: int, end: int) -> Sentence:
         words=sentence.words[start:end],
         spaces=spaces,
         upos=sentence.upos[start:end] if sentence.upos is not None else None,
+        features=sentence.features[start:end] if sentence.features is not None else None,
         iob=sentence.iob[start:end] if sentence.iob is not None else None,
         topic=sentence.topic,
         line=sentence.line,
@@ -72,7 +79,8 @@ def split_long(
 ) -> Iterator[Sentence]:
     """Cut a sentence of more than `max_length` tokens, never inside an entity.
 
-    No token is lost, so the score counts the same tokens and entities as without cutting.
+    No token is lost, so the score counts the same tokens and entities as without cutting. A tree
+    is lost: its pieces are none.
 
     sentence (Sentence): The sentence.
     max_length (int): Tokens per piece; 0 for no limit. A longer entity makes a longer piece.

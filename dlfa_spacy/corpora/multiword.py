@@ -1,4 +1,4 @@
-"""The UPOS of a multiword token when it is kept as one surface token."""
+"""Which part speaks for a multiword token that is kept as one surface token."""
 
 from __future__ import annotations
 
@@ -16,33 +16,10 @@ _RANKINGS: dict[str, list[str]] = {
 }
 
 
-def depths_of(heads: Mapping[int, int]) -> dict[int, int]:
-    """Tell how far each word of a sentence is from the root, in one pass.
-
-    heads (Mapping[int, int]): HEAD by ID; IDs without HEAD are left out.
-    RETURNS (Dict[int, int]): Steps to a word without HEAD, by ID. Into a cycle, which is bad
-        annotation, the steps until a word comes again.
-    """
-    depths: dict[int, int] = {}
-    for first in heads:
-        path: dict[int, int] = {}
-        node = first
-        while node in heads and node not in depths and node not in path:
-            path[node] = len(path)
-            node = heads[node]
-        if node in path:
-            length = len(path) - path[node]
-            depths.update((one, length) for one, place in path.items() if place >= path[node])
-        for one in reversed(path):
-            if one not in depths:
-                depths[one] = 1 + depths.get(heads[one], 0)
-    return depths
-
-
-def surface_upos(
+def highest_part(
     ids: Sequence[int], upos: Sequence[str], depths: Mapping[int, int], language: str
-) -> str:
-    """Choose the UPOS of a multiword token as XTREME does: that of its highest part.
+) -> int:
+    """Choose the part of a multiword token that stands for it, as XTREME does for its UPOS.
 
     The part nearest to the root of the sentence's tree decides (`zum` -> ADP, `l'amico` ->
     NOUN, `dámelo` -> VERB). Of several equally near ones the tag that comes first in a ranking
@@ -52,11 +29,11 @@ def surface_upos(
     upos (Sequence[str]): The parts' tags.
     depths (Mapping[int, int]): See `depths_of`, for the whole sentence.
     language (str): Language code; es, fr and it have a ranking of their own.
-    RETURNS (str): The tag.
+    RETURNS (int): The index of the part: 0 for the first.
     """
     own = [depths.get(i, 0) for i in ids]
     top = min(own)
-    candidates = [tag for tag, depth in zip(upos, own, strict=True) if depth == top]
+    highest = [part for part, depth in enumerate(own) if depth == top]
     ranking = _RANKINGS.get(language.split("-")[0].lower(), _DEFAULT_RANKING)
     order = {tag: rank for rank, tag in reversed(list(enumerate(ranking + _DEFAULT_RANKING)))}
-    return min(candidates, key=lambda tag: order.get(tag, len(order) * 2))
+    return min(highest, key=lambda part: order.get(upos[part], len(order) * 2))

@@ -14,6 +14,12 @@ class Sentence:
     spaces (List[bool]): Whether a space follows each token in the text.
     upos (Optional[List[str]]): Universal POS tag per token ("" where a token has none); `None`
         if the file has no tags.
+    features (Optional[List[str]]): Morphological features per token, `Case=Nom|Number=Sing` (""
+        where a token has none); `None` if the file has no features.
+    heads (Optional[List[int]]): The index of each token's head, a root's being its own; `None` if
+        the sentence has no tree.
+    relations (Optional[List[str]]): Dependency relation per token, that of a root being `"ROOT"`;
+        `None` if the sentence has no tree.
     iob (Optional[List[str]]): Valid IOB2 tag per token; `None` if the file has no entities.
     topic (Optional[str]): The category of the sentence, if it has one.
     line (int): Line of the file on which the sentence begins, counted from 1.
@@ -22,6 +28,9 @@ class Sentence:
     words: list[str]
     spaces: list[bool]
     upos: list[str] | None = None
+    features: list[str] | None = None
+    heads: list[int] | None = None
+    relations: list[str] | None = None
     iob: list[str] | None = None
     topic: str | None = None
     line: int = 0
@@ -38,12 +47,14 @@ NOTES: dict[str, str] = {
     "withheld_sentences": "sentences left out, their words withheld (_)",
     "empty_nodes": "empty nodes left out",
     "multiword_tokens": "multiword tokens",
+    "odd_features": "tokens freed of features that are not Name=Value",
+    "odd_trees": "trees left out, not of one root and without cycles",
     "glued_tokens": "tokens with white space inside glued",
     "zwnj_tokens": "tokens freed of ZWNJ",
     "emptied_tokens": "tokens left out, nothing but white space",
     "repaired_tags": "tags repaired to IOB2",
     "prefixed_tokens": "tokens freed of a language prefix",
-    "long_sentences": "sentences cut for their length",
+    "long_sentences": "sentences cut for their length, their trees left out",
     "untranslated_pairs": "pairs left out, a text not translated (NS)",
     "undecided_texts": "texts left out, annotators did not agree (-)",
     "half_empty_pairs": "pairs kept, one of their texts empty",

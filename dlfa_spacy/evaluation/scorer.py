@@ -10,8 +10,10 @@ from ..metrics.calibration import Calibration
 from ..metrics.chunk_f1 import UposChunkF1
 from ..metrics.classification import NOTHING, Confusion, accuracy, macro_f1
 from ..metrics.multilabel import THRESHOLDS, MultiLabelF1
+from ..metrics.names import task_of
 from ..metrics.span_f1 import SpanF1, f1
 from ..metrics.token_accuracy import TokenAccuracy
+from .syntax import TOKEN_READERS, by_extent, group_spans, sentence_spans
 from .tasks import PipelineTasks, gold_label, gold_tags, predicted_tags
 
 
@@ -45,6 +47,13 @@ class LanguageScorer:
         self._n_predicted_words = 0
         self._chunks = {rules: UposChunkF1(rules) for rules in ("seqeval1", "seqeval0")}
         self._chunks_valid = True
+        self._tokens = {
+            metric: TokenAccuracy() for metric in TOKEN_READERS if task_of(metric) in tasks.names
+        }
+        self._sentences = SpanF1()
+        self._several_sentences = False
+        self._groups = SpanF1()
+        self._has_groups = False
         self._textcat = Confusion()
         self._n_texts = 0
         self._multilabel = MultiLabelF1((*THRESHOLDS, *self._threshold))
@@ -73,6 +82,17 @@ class LanguageScorer:
             self._add_ner(gold, predicted)
         if self.tasks.pos is not None:
             self._add_pos(gold, predicted, self.tasks.pos)
+        for metric, accuracy_of in self._tokens.items():
+            values = TOKEN_READERS[metric](gold)
+            if values is not None:
+                found = TOKEN_READERS[metric](predicted)
+                accuracy_of.add(values, by_extent(gold, predicted, found))
+        if self.tasks.sentences and (sentences := sentence_spans(gold)) is not None:
+            self._sentences.add(sentences, sentence_spans(predicted) or [])
+            self._several_sentences |= len(sentences) > 1
+        if (spans := group_spans(gold, self.tasks.spans_keys)) is not None:
+            self._groups.add(spans, group_spans(predicted, self.tasks.spans_keys) or [])
+            self._has_groups = True
         if self.tasks.textcat and gold.cats:
             self._add_textcat(gold, predicted)
 
@@ -120,10 +140,7 @@ class LanguageScorer:
         if tags is None:
             return
         found = predicted_tags(predicted, attribute)
-        by_extent = {
-            (token.idx, len(token)): tag for token, tag in zip(predicted, found, strict=True)
-        }
-        aligned = [by_extent.get((token.idx, len(token))) for token in gold]
+        aligned = by_extent(gold, predicted, found)
         self._pos.add(tags, aligned)
         if "pos" in self._calibrations:
             wanted = dict(zip([(t.idx, len(t)) for t in gold], tags, strict=True))
@@ -177,6 +194,12 @@ class LanguageScorer:
                 scores["pos_word_f1"] = f1(
                     self._pos.n_correct, self._n_predicted_words, self._pos.n_gold
                 )
+        scores |= {name: made.accuracy for name, made in self._tokens.items() if made.n_gold}
+        # Where every text is one sentence there is nothing to find.
+        if self._several_sentences:
+            scores["sentences_f1"] = self._sentences.f1
+        if self._has_groups:
+            scores["spancat_f1"] = self._groups.f1
         # With a multi-label classifier, only where every text has one label after all.
         if self._n_texts and self._textcat.counts.total() == self._n_texts:
             scores["textcat_accuracy"] = accuracy(self._textcat)
@@ -200,6 +223,13 @@ class LanguageScorer:
         if self._pos.n_gold:
             counts["pos_gold_tokens"] = self._pos.n_gold
             counts["pos_misaligned_gold_tokens"] = self._pos.n_misaligned
+        for metric, made in self._tokens.items():
+            if made.n_gold:
+                counts[f"{task_of(metric)}_gold_tokens"] = made.n_gold
+        if self._several_sentences:
+            counts["sentences_gold_sentences"] = self._sentences.gold.total()
+        if self._has_groups:
+            counts["spancat_gold_spans"] = self._groups.gold.total()
         if self._n_texts:
             counts["textcat_texts"] = self._n_texts
         return counts

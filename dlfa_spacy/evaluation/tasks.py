@@ -16,6 +16,10 @@ class PipelineTasks:
     ner (bool): Whether it sets `doc.ents`.
     pos (Optional[str]): The token attribute with its POS tag, `"POS"` or `"TAG"`; `None` if it
         predicts none.
+    morphologizer (bool): Whether it sets `token.morph`.
+    parser (bool): Whether it sets `token.head` and `token.dep`.
+    sentences (bool): Whether it sets `token.is_sent_start`.
+    spans_keys (Tuple[str, ...]): The groups of `doc.spans` that it sets.
     textcat (bool): Whether it sets `doc.cats`.
     threshold (Optional[float]): If several categories may hold at once, the score from which one
         does; `None` for exclusive ones.
@@ -23,13 +27,25 @@ class PipelineTasks:
 
     ner: bool = False
     pos: str | None = None
+    morphologizer: bool = False
+    parser: bool = False
+    sentences: bool = False
+    spans_keys: tuple[str, ...] = ()
     textcat: bool = False
     threshold: float | None = None
 
     @property
     def names(self) -> list[str]:
-        """The tasks, in a fixed order."""
-        flags = {"ner": self.ner, "pos": self.pos is not None, "textcat": self.textcat}
+        """The tasks by the names of `dlfa init-config --task`, in a fixed order."""
+        flags = {
+            "ner": self.ner,
+            "pos": self.pos is not None,
+            "morphologizer": self.morphologizer,
+            "parser": self.parser,
+            "sentences": self.sentences,
+            "spancat": bool(self.spans_keys),
+            "textcat": self.textcat,
+        }
         return [name for name, on in flags.items() if on]
 
 
@@ -51,14 +67,28 @@ def pipeline_tasks(nlp: Language) -> PipelineTasks:
     else:
         pos = "TAG" if tag else None
     tasks = PipelineTasks(
-        "doc.ents" in assigned, pos, "doc.cats" in assigned, _multilabel_threshold(nlp)
+        ner="doc.ents" in assigned,
+        pos=pos,
+        morphologizer="token.morph" in assigned,
+        parser="token.dep" in assigned,
+        sentences="token.is_sent_start" in assigned,
+        spans_keys=_spans_keys(nlp),
+        textcat="doc.cats" in assigned,
+        threshold=_multilabel_threshold(nlp),
     )
     if not tasks.names:
         raise ValueError(
             f"pipeline: found the components {', '.join(nlp.pipe_names) or 'none'}, expected one "
-            "that sets doc.ents, token.pos, token.tag or doc.cats. Nothing there can be scored."
+            "that sets doc.ents, token.pos, token.tag, token.morph, token.dep, "
+            "token.is_sent_start, doc.spans or doc.cats. Nothing there can be scored."
         )
     return tasks
+
+
+def _spans_keys(nlp: Language) -> tuple[str, ...]:
+    setting = (n for n in nlp.pipe_names if "doc.spans" in nlp.get_pipe_meta(n).assigns)
+    keys = (getattr(nlp.get_pipe(name), "key", None) for name in setting)
+    return tuple(sorted({key for key in keys if isinstance(key, str)}))
 
 
 def _multilabel_threshold(nlp: Language) -> float | None:

@@ -17,6 +17,10 @@ SHOWN = (
     "ner_span_f1",
     "pos_token_accuracy",
     "pos_word_f1",
+    "morphologizer_accuracy",
+    "parser_las",
+    "sentences_f1",
+    "spancat_f1",
     "textcat_accuracy",
     "textcat_multilabel_micro_f1",
 )
@@ -63,7 +67,7 @@ def _result(
         dataset_name=f"{data}, {NAME.get(base(code), code)}, {tokens} tokens",
         dataset_config=f"{code}-{tokens}",
         dataset_split=split,
-        metric_type="accuracy" if metric.endswith("accuracy") else "f1",
+        metric_type="f1" if "f1" in metric else "accuracy",
         metric_name=SHORT[metric],
         metric_value=round(value, 4),
     )

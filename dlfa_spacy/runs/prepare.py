@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..base_configs import available
 from ..corpora.docbin import count_docs, docbin_files, write_docs
 from ..corpora.folder import LanguageFiles, find_languages
 from ..corpora.loading import read_docs
 from ..corpora.subset import drawn
+from ..metrics.names import MAIN
 from .methods import expand_methods
 from .plan import Plan
 from .settings import DataFile, RunSettings, hash_files
@@ -73,7 +75,7 @@ def make_runs(plan: Plan, out: Path, store: Path | None = None) -> list[RunSetti
 def base_of(task: str) -> str:
     """RETURNS (str): The base config of a task: "ner" of "ner" and of "ner-uner"."""
     kind = task.partition("-")[0]
-    return kind if kind in ("pos", "ner") else "textcat"
+    return kind if kind in available("tasks") and kind in MAIN else "textcat"
 
 
 def _task_files(plan: Plan, task: str, out: Path) -> tuple[DataFile, DataFile, list[DataFile]]:

@@ -44,7 +44,16 @@ from .settings import (
 )
 
 # What a score of each task is a share of, by the names in `names.COUNTS`.
-_COUNTS = {"ner": "ner_gold_spans", "pos": "pos_gold_tokens", "textcat": "textcat_texts"}
+# What a score is a share of, or a mean over.
+_COUNTS = {
+    "ner": "ner_gold_spans",
+    "pos": "pos_gold_tokens",
+    "morphologizer": "morphologizer_gold_tokens",
+    "parser": "parser_gold_tokens",
+    "sentences": "sentences_gold_sentences",
+    "spancat": "spancat_gold_spans",
+    "textcat": "textcat_texts",
+}
 # Texts of each language over which attention weights are averaged.
 _N_WEIGHT_DOCS = 64
 

@@ -8,12 +8,12 @@ import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlfa_spacy.corpora import ReadingNotes, Sentence, read_conllu, read_docs
+from dlfa_spacy.corpora import ReadingNotes, ReadingOptions, Sentence, read_conllu, read_docs
 from dlfa_spacy.corpora.conllu import UPOS
 
 
-def row(id_, form, upos="_", head="_", misc="_"):
-    return "\t".join([str(id_), form, "_", upos, "_", "_", str(head), "_", "_", misc])
+def row(id_, form, upos="_", head="_", misc="_", features="_", relation="_"):
+    return "\t".join([str(id_), form, "_", upos, "_", features, str(head), relation, "_", misc])
 
 
 def write(path: Path, *sentences: list) -> Path:
@@ -78,6 +78,115 @@ def test_the_highest_part_gives_a_surface_token_its_tag(tmp_path, language, part
     rows += [row(3, "went", "VERB", 0 if parts[0][1] != "_" else "_")]
     (sentence,) = read_conllu(write(tmp_path / "a.conllu", rows), language=language)
     assert sentence.upos == [expected, "VERB"]
+
+
+# "Er geht zum Bahnhof": both parts of "zum" hang on the noun, which hangs on the verb.
+ZUM = [
+    row(1, "Er", "PRON", 2, features="Case=Nom|Number=Sing", relation="nsubj"),
+    row(2, "geht", "VERB", 0, relation="root"),
+    row("3-4", "zum"),
+    row(3, "zu", "ADP", 5, relation="case"),
+    row(4, "dem", "DET", 5, features="Definite=Def", relation="det"),
+    row(5, "Bahnhof", "NOUN", 2, relation="obl:arg"),
+]
+
+
+def test_trees_and_features_reach_the_doc(tmp_path):
+    path = write(tmp_path / "a.conllu", ZUM)
+    (doc,) = read_docs(path, language="de")
+    assert [(token.head.text, token.dep_) for token in doc] == [
+        ("geht", "nsubj"),
+        ("geht", "ROOT"),
+        ("Bahnhof", "case"),
+        ("geht", "obl:arg"),
+    ]
+    assert [str(token.morph) for token in doc] == ["Case=Nom|Number=Sing", "", "", ""]
+    assert all(token.has_morph() for token in doc)
+    (doc,) = read_docs(path, options=ReadingOptions(multiword="syntactic"))
+    assert [token.head.i for token in doc] == [1, 1, 4, 4, 1]
+    assert str(doc[3].morph) == "Definite=Def"
+
+
+def test_a_word_below_a_part_hangs_on_the_surface_token(tmp_path):
+    # "dámelo": the verb governs its clitics, and "ahora" hangs on the verb.
+    rows = [
+        row("1-3", "dámelo"),
+        row(1, "da", "VERB", 0, features="Mood=Imp", relation="root"),
+        row(2, "me", "PRON", 1, relation="iobj"),
+        row(3, "lo", "PRON", 1, relation="obj"),
+        row(4, "ahora", "ADV", 3, relation="advmod"),
+    ]
+    (sentence,) = read_conllu(write(tmp_path / "a.conllu", rows), language="es")
+    assert (sentence.heads, sentence.relations) == ([0, 0], ["ROOT", "advmod"])
+    assert sentence.features == ["Mood=Imp", ""]
+
+
+@pytest.mark.parametrize(
+    "heads",
+    [(0, 0, 1), (2, 1, 0), (2, 3, 1), (0, 1, "_"), (0, 1, 7), (1, 0, 2)],
+    ids=["two roots", "a cycle", "no root", "a gap", "no such word", "its own head"],
+)
+def test_what_is_no_tree_is_left_out_and_counted(tmp_path, heads):
+    rows = [row(i, "w", "X", head, relation="x") for i, head in enumerate(heads, start=1)]
+    path = write(tmp_path / "a.conllu", rows, [row(1, "w", "X", 0)], [row(1, "w", "X")])
+    notes = ReadingNotes()
+    trees = [sentence.heads for sentence in read_conllu(path, notes=notes)]
+    assert trees == [None, [0], None]
+    assert notes.changes() == {"odd_trees": 1}
+    (first, second, third) = read_docs(path)
+    assert [doc.has_annotation("DEP") for doc in (first, second, third)] == [False, True, False]
+
+
+def test_a_tree_whose_head_is_nothing_but_white_space_is_left_out(tmp_path):
+    rows = [row(1, "\u200c", "X", 0), row(2, "w", "X", 1)]
+    (sentence,) = read_conllu(write(tmp_path / "a.conllu", rows))
+    assert (sentence.words, sentence.heads) == (["w"], None)
+
+
+def test_features_that_are_none_are_left_out_and_counted(tmp_path):
+    rows = [row(1, "a", "X", features="Case=Nom"), row(2, "b", "X", features="Case=|x")]
+    notes = ReadingNotes()
+    (sentence,) = read_conllu(write(tmp_path / "a.conllu", rows), notes=notes)
+    assert sentence.features == ["Case=Nom", ""]
+    assert notes.changes() == {"odd_features": 1}
+    without = write(tmp_path / "b.conllu", [row(1, "a", "X")])
+    (doc,) = read_docs(without)
+    assert not doc[0].has_morph()
+
+
+def test_a_sentence_that_is_cut_has_no_tree(tmp_path):
+    path = write(tmp_path / "a.conllu", ZUM)
+    docs = list(read_docs(path, options=ReadingOptions(max_length=2)))
+    assert [len(doc) for doc in docs] == [2, 2]
+    assert not any(doc.has_annotation("DEP") for doc in docs)
+    assert str(docs[0][0].morph) == "Case=Nom|Number=Sing"
+
+
+@given(data=st.data())
+@settings(deadline=None)
+def test_any_tree_with_multiword_tokens_is_a_tree_of_its_surface(tmp_path_factory, data):
+    n = data.draw(st.integers(min_value=1, max_value=9))
+    # Any order of the words in which each hangs on one before it.
+    order = data.draw(st.permutations(range(1, n + 1)))
+    heads = {order[0]: 0}
+    for place, word in enumerate(order[1:], start=1):
+        heads[word] = order[data.draw(st.integers(min_value=0, max_value=place - 1))]
+    rows, word = [], 1
+    while word <= n:
+        last = min(n, word + data.draw(st.integers(min_value=0, max_value=3)))
+        if last > word:
+            rows.append(row(f"{word}-{last}", "w"))
+        rows += [row(i, "w", "X", heads[i]) for i in range(word, last + 1)]
+        word = last + 1
+    path = write(tmp_path_factory.mktemp("trees") / "a.conllu", rows)
+    notes = ReadingNotes()
+    (surface,) = read_conllu(path, notes=notes)
+    assert notes.counts["odd_trees"] == 0
+    assert surface.heads is not None
+    (doc,) = read_docs(path)
+    assert len(list(doc.sents)) == 1
+    (syntactic,) = read_conllu(path, multiword="syntactic")
+    assert syntactic.heads == [heads[i] - 1 if heads[i] else i - 1 for i in range(1, n + 1)]
 
 
 def test_a_cycle_of_heads_does_not_hang(tmp_path):

@@ -184,8 +184,8 @@ def test_a_corpus_that_fits_no_task_is_refused(ruler, tmp_path):
 
 def test_a_pipeline_that_predicts_nothing_is_refused(tmp_path):
     nlp = spacy.blank("xx")
-    nlp.add_pipe("sentencizer")
-    with pytest.raises(ValueError, match="found the components sentencizer, expected one that"):
+    nlp.add_pipe("doc_cleaner")
+    with pytest.raises(ValueError, match="found the components doc_cleaner, expected one that"):
         pipeline_tasks(nlp)
 
 

@@ -25,7 +25,8 @@ from dlfa_spacy.corpora import (
     topics_of_jobs,
 )
 from dlfa_spacy.corpora.docbin import count_docs, write_docs
-from dlfa_spacy.corpora.multiword import depths_of, surface_upos
+from dlfa_spacy.corpora.multiword import highest_part
+from dlfa_spacy.corpora.trees import depths_of, is_tree
 from dlfa_spacy.parallel.pharaoh import parse_links
 from dlfa_spacy.parallel.tmx import read_tmx
 
@@ -107,6 +108,14 @@ def test_the_part_of_speech_of_a_long_range_takes_linear_time(tmp_path: Path, ev
         assert [len(doc) for doc in read_docs(path)] == [50_000 // every]
 
 
+def hanging_on_one(heads: list[int]) -> set[int]:
+    """RETURNS (Set[int]): What is below the root; nothing if there is not one root."""
+    found = {i for i, head in enumerate(heads) if i == head}
+    for _ in heads:
+        found |= {i for i, head in enumerate(heads) if head in found}
+    return found if sum(i == head for i, head in enumerate(heads)) == 1 else set()
+
+
 def test_depths_are_those_of_a_walk_to_the_root() -> None:
     rng = random.Random(0)
     for size in (1, 2, 3, 5, 9, 30):
@@ -119,7 +128,10 @@ def test_depths_are_those_of_a_walk_to_the_root() -> None:
                     node = heads[node]
                 assert depth == len(seen)
             assert set(depths_of(heads)) == set(heads)
-    assert surface_upos([1, 2], ["ADP", "DET"], depths_of({1: 2, 2: 1}), "de") == "ADP"
+            tree = [heads.get(i + 1, 0) - 1 for i in range(size)]
+            tree = [i if not 0 <= head < size else head for i, head in enumerate(tree)]
+            assert is_tree(tree) == (hanging_on_one(tree) == set(range(size)))
+    assert highest_part([1, 2], ["ADP", "DET"], depths_of({1: 2, 2: 1}), "de") == 0
 
 
 def test_a_topic_line_of_blanks_takes_linear_time(tmp_path: Path) -> None:

@@ -311,7 +311,7 @@ def test_a_committed_plan_reads_and_names_methods_of_the_bundled_encoder(path: P
 def test_the_committed_plans_are_found() -> None:
     found = {path.stem for path in COMMITTED}
     assert {"frozen_main", "frozen_layers", "frozen_100", "tuned_head_100", "topics"} <= found
-    assert {"sentiment", "pairs_frozen", "tuned_upper_500", "xtreme"} <= found
+    assert {"sentiment", "pairs_frozen", "tuned_upper_100", "xtreme"} <= found
 
 
 # Runs
@@ -440,11 +440,14 @@ def test_what_is_not_there_is_named(corpus: Path, bert: str, tmp_path: Path) -> 
         make_runs(make_plan(corpus, bert, languages=["it"]), tmp_path)
 
 
-def test_other_tasks_than_pos_and_ner_are_classes_of_texts() -> None:
-    assert [base_of(task) for task in ("pos", "ner", "ner-uner", "xnli")] == [
+def test_a_task_has_the_base_config_of_its_name_or_is_classes_of_texts() -> None:
+    tasks = ("pos", "ner", "ner-uner", "parser-ud", "morphologizer", "xnli")
+    assert [base_of(task) for task in tasks] == [
         "pos",
         "ner",
         "ner",
+        "parser",
+        "morphologizer",
         "textcat",
     ]
 
