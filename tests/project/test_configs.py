@@ -17,6 +17,9 @@ from thinc.api import Config
 from typer.testing import CliRunner
 
 from dlfa_spacy.cli import app
+from dlfa_spacy.corpora import write_docs
+from dlfa_spacy.evaluation import evaluate
+from dlfa_spacy.metrics.names import MAIN
 from dlfa_spacy.recipes import BUNDLED, LISTENER, available, listeners, make_config
 
 # Without the other names of two of them.
@@ -115,7 +118,9 @@ WRITES = {
 }
 
 
-def test_several_tasks_share_one_encoder_and_each_writes_its_own(bert: str) -> None:
+def test_several_tasks_share_one_encoder_and_each_writes_and_is_scored(
+    bert: str, tmp_path: Path
+) -> None:
     task = ",".join([*WRITES, "spancat", "textcat"])
     config = make_config(task, "scalar", encoder=bert, frozen=True)
     assert set(config["components"]) == set(config["nlp"]["pipeline"])
@@ -131,6 +136,12 @@ def test_several_tasks_share_one_encoder_and_each_writes_its_own(bert: str) -> N
     doc = nlp(TEXTS[0])
     assert all(doc.has_annotation(attribute) for attribute in WRITES.values())
     assert "sc" in doc.spans and doc.cats
+    gold = [example.reference for example in examples(nlp)]
+    gold.append(Doc.from_docs(gold))
+    gold[-1].cats = gold[0].cats
+    write_docs(gold, tmp_path / "de" / "test.spacy")
+    scores = evaluate(nlp, tmp_path).languages[0].scores
+    assert set(MAIN.values()) <= set(scores)
 
 
 @pytest.mark.parametrize(
