@@ -44,7 +44,6 @@ from .settings import (
 )
 
 # What a score of each task is a share of, by the names in `names.COUNTS`.
-# What a score is a share of, or a mean over.
 _COUNTS = {
     "ner": "ner_gold_spans",
     "pos": "pos_gold_tokens",
@@ -175,6 +174,8 @@ def run_config(settings: RunSettings, n_train: int, *, gpu: bool = False) -> Con
     for corpus in config["corpora"].values():
         # Reads a file several times as fast as spaCy's own.
         corpus["@readers"] = "dlfa_spacy.StreamingCorpus.v1"
+        # Seeds differ in the order of texts and in the words drawn as well.
+        corpus["seed"] = "${system.seed}"
     training = config["training"]
     training["eval_frequency"] = per_epoch
     training["optimizer"]["learn_rate"]["warmup_steps"] = round(settings.warmup * steps)
@@ -193,6 +194,9 @@ def run_config(settings: RunSettings, n_train: int, *, gpu: bool = False) -> Con
         }
     for key, value in settings.overrides.items():
         _override(config, key, value)
+    augmenter = config["corpora"]["train"].get("augmenter") or {}
+    if str(augmenter.get("@augmenters")).startswith("dlfa_spacy."):
+        augmenter.setdefault("seed", "${system.seed}")
     return config
 
 

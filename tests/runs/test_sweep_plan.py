@@ -259,7 +259,7 @@ ONE_BY_ONE = (
 WAYS = (
     "one_rate_500", "code_switch_500", "synonyms_500", "perturb_500", "adversarial_100", "l2_500",
     "preserve_100", "multi-task_100", "adjust_100", "realign_100", "heads",
-    "synonyms_100", "ear_100", "topics_100",
+    "synonyms_100", "code_switch_100", "ear_100", "topics_100",
 )  # fmt: skip
 COMMITTED = [
     path
@@ -398,11 +398,24 @@ def test_the_config_of_a_run_says_what_the_plan_says(
     rate = training["optimizer"]["learn_rate"]
     assert (rate["total_steps"], rate["warmup_steps"], rate["initial_rate"]) == (6, 3, 1e-3)
     assert (config["system"]["seed"], training["dropout"]) == (1, 0.3)
+    assert {reader["seed"] for reader in config.interpolate()["corpora"].values()} == {1}
     (listener,) = listeners(config["components"])
     assert listener["aggregation"]["layer"] == 1
     assert listener["aggregation"]["gate"] == "sigmoid"
     with pytest.raises(ValueError, match="no block optimiser"):
         run_config(runs_of(make_plan(corpus, bert, overrides={"optimiser.x": 1}), tmp_path)[0], 20)
+
+
+def test_seeds_differ_in_the_words_that_an_augmenter_draws(
+    corpus: Path, bert: str, tmp_path: Path
+) -> None:
+    switch = {"@augmenters": "dlfa_spacy.code_switch.v1", "dictionaries": "words"}
+    seeds = []
+    for block in (switch, {**switch, "seed": 5}, {"@augmenters": "spacy.lower_case.v1"}):
+        plan = make_plan(corpus, bert, overrides={"corpora.train.augmenter": block})
+        run = runs_of(plan, tmp_path)[-1]
+        seeds.append(run_config(run, 20).interpolate()["corpora"]["train"]["augmenter"].get("seed"))
+    assert seeds == [1, 5, None]
 
 
 def test_new_layers_are_drawn_with_the_seed_of_the_run(
