@@ -194,9 +194,10 @@ def run_config(settings: RunSettings, n_train: int, *, gpu: bool = False) -> Con
         }
     for key, value in settings.overrides.items():
         _override(config, key, value)
-    augmenter = config["corpora"]["train"].get("augmenter") or {}
-    if str(augmenter.get("@augmenters")).startswith("dlfa_spacy."):
-        augmenter.setdefault("seed", "${system.seed}")
+    reader = config["corpora"]["train"]
+    if str((reader.get("augmenter") or {}).get("@augmenters")).startswith("dlfa_spacy."):
+        # Anew: the block is that of the settings, whose hash names the run.
+        reader["augmenter"] = {"seed": "${system.seed}", **reader["augmenter"]}
     return config
 
 

@@ -414,7 +414,9 @@ def test_seeds_differ_in_the_words_that_an_augmenter_draws(
     for block in (switch, {**switch, "seed": 5}, {"@augmenters": "spacy.lower_case.v1"}):
         plan = make_plan(corpus, bert, overrides={"corpora.train.augmenter": block})
         run = runs_of(plan, tmp_path)[-1]
+        name = run.hash
         seeds.append(run_config(run, 20).interpolate()["corpora"]["train"]["augmenter"].get("seed"))
+        assert run.hash == name
     assert seeds == [1, 5, None]
 
 
