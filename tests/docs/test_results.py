@@ -432,33 +432,40 @@ def test_what_is_said_of_losses_beside_the_task_is_what_was_measured() -> None:
 def test_what_is_said_of_topics_and_tags_with_losses_beside_them_is_what_was_measured() -> None:
     text = said("docs", "results", "beside.md")
     plain, both = "fine-tuned, head", "multi-task"
+    copies, switched = "synonyms beside", "code switching beside"
     topics = beside("topic")
-    others = topics[topics.language != "en"]
-    by_seed = others.groupby(["regime", "seed"]).value.mean().unstack()
+    by_seed = topics[topics.language != "en"].groupby(["regime", "seed"]).value.mean().unstack()
     mean = by_seed.mean(axis=1)
-    gain = by_seed.loc[both] - by_seed.loc[plain]
-    assert len(gain.dropna()) == 3
-    found = f"have {mean[both]:.1f} percent, without {mean[plain]:.1f}: +{gain.mean():.1f}"
-    assert f"{found} (± {gain.std():.1f}), between {gain.min():.1f} and {gain.max():.1f}" in text
-    of_language = others.groupby(["regime", "language"]).value.mean().unstack()
-    of_language = of_language.loc[both] - of_language.loc[plain]
-    assert len(of_language) == 9
-    least, most = of_language.min(), of_language.max()
-    p = ttest_rel(by_seed.loc[both], by_seed.loc[plain]).pvalue
-    assert f"{least:.1f} and {most:.1f} in each language (p = {p:.2f} over seeds" in text
-    assert f"topics gain {gain.mean():.1f} points in nine other" in said("docs", "transfer.md")
+    three = by_seed.drop("adjust")
+    assert three.notna().all(axis=None) and by_seed.loc["adjust"].count() == 1
+    gain = three - three.loc[plain]
+    over, spread = gain.mean(axis=1), gain.std(axis=1)
+    p = {way: ttest_rel(three.loc[way], three.loc[plain]).pvalue for way in three.index}
+    assert f"languages have {mean[plain]:.1f} percent as the texts are" in text
+    found = f"+{over['multi-task']:.1f} ± {spread['multi-task']:.1f}, p = {p['multi-task']:.2f}"
+    assert f"{mean['multi-task']:.1f} with translations brought together" in text
+    assert f"(`multi-task`, {found}), {mean['realign']:.1f} with their words" in text
+    assert f"(`realign`, +{over['realign']:.1f} ± {spread['realign']:.1f})" in text
+    assert f"bring them to {mean[copies]:.1f}." in text
+    assert mean[["multi-task", "realign"]].max() < mean[copies] < mean[switched]
+    ahead = three.loc[switched] - three.loc[copies]
+    least, most = ahead.min(), ahead.max()
+    found = f"with {mean[switched]:.1f}: by {least:.1f} to {most:.1f} points with each seed"
+    against = ttest_rel(three.loc[switched], three.loc[copies]).pvalue
+    assert least > 0 and f"{found} (p = {against:.2f})" in text
+    for page in ("transfer.md", "methods.md"):
+        assert f"{over[copies]:.1f}" in said("docs", page), page
     is_english = (topics.language == "en") & (topics.split == "test")
     english = topics[is_english].groupby("regime").value.mean()
-    loss, more = mean["frozen"] - mean[plain], mean[both] - mean["frozen"]
-    assert f"encoder has {mean['frozen']:.1f}: fine-tuning alone loses {loss:.1f} points" in text
-    found = (
-        f"({english[plain]:.1f}, frozen {english['frozen']:.1f}), and with translations it gains"
-    )
-    assert f"{found} {more:.1f}. English has {english[both]:.1f} with them" in text
-    one = by_seed["0"] - by_seed.loc[plain, "0"]
-    assert (
-        f"(`realign`) bring {one['realign']:.1f}, too, and `preserve` {one['preserve']:.1f}" in text
-    )
+    assert f"is {mean['frozen'] - mean[plain]:.1f} behind the frozen encoder" in text
+    frozen = f"({mean['frozen']:.1f}), which English does not show ({english[plain]:.1f}, frozen"
+    assert f"{frozen} {english['frozen']:.1f})" in text
+    more = [mean[way] - mean["frozen"] for way in (copies, switched)]
+    assert f"by {more[0]:.1f} (synonyms) and {more[1]:.1f} (code switching)" in text
+    assert f"English has {english[copies]:.1f} and {english[switched]:.1f} with them" in text
+    assert f"`preserve` (GEM) {mean['preserve']:.1f}, ahead with two seeds" in text
+    assert (gain.loc["preserve"] < 0).sum() == 1
+    assert f"`adjust`, one seed, {mean['adjust']:.1f}." in text
     tags = beside("pos")
     tags = tags[tags.language != "en"].groupby("regime").value.mean()
     found = f"{tags[plain]:.1f}, {tags[both]:.1f} with `multi-task`, {tags['preserve']:.1f} with"
