@@ -318,6 +318,23 @@ def tuned() -> pandas.DataFrame:
     return table.assign(value=100 * table.value.astype(float), method=method)
 
 
+def test_what_is_said_of_an_upper_half_that_moves_is_what_was_measured(
+    tuned: pandas.DataFrame,
+) -> None:
+    text = said("docs", "results", "tuned.md")
+    half = tuned[tuned.regime == "upper half"]
+    assert set(half.seed) == {"0"} and set(half.texts) == {"100"}
+    found = half.groupby("method").value.mean()
+    control = found[CONTROL.rstrip("/")]
+    dlfa = found["dlfa/sigmoid/7"]
+    said_of = f"{found['last']:.1f}: layer 8 {found['layer//8']:.1f}, scalar mix"
+    assert f"{said_of} {found['scalar']:.1f}, DLFA {dlfa:.1f}." in text
+    assert f"But its control has {control:.1f}" in text
+    whole = tuned[(tuned.regime == "fine-tuned, head") & (tuned.texts == "100")]
+    assert (found < whole.groupby("method").value.mean()[found.index]).all()
+    assert found.idxmin() == "last" and control > dlfa
+
+
 def test_what_is_said_of_fine_tuning_is_what_was_measured(tuned: pandas.DataFrame) -> None:
     text = said("docs", "results", "tuned.md")
     keys = ["regime", "texts", "method", "seed"]

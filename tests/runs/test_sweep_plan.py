@@ -254,7 +254,7 @@ RESULTS = ROOT / "docs" / "results"
 # What a plan may override beside the arguments of what a config registers.
 ONE_BY_ONE = (
     "dropout", "L2", "after_init", "eval_frequency", "max_epochs", "before_update",
-    "augmenter", "shuffle_buffer",
+    "augmenter", "shuffle_buffer", "gold_preproc",
 )  # fmt: skip
 WAYS = (
     "one_rate_500", "code_switch_500", "synonyms_500", "perturb_500", "adversarial_100", "l2_500",
