@@ -51,8 +51,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = kept.values()
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _seeded_for_a_module() -> None:
+    # What a module shares is made before the fixtures of its first test.
+    _seed()
+
+
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
+    _seed()
+
+
+def _seed() -> None:
     import spacy.util
 
     spacy.util.fix_random_seed(0)
