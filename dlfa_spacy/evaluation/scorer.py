@@ -143,11 +143,11 @@ class LanguageScorer:
         aligned = by_extent(gold, predicted, found)
         self._pos.add(tags, aligned)
         if "pos" in self._calibrations:
-            wanted = dict(zip([(t.idx, len(t)) for t in gold], tags, strict=True))
+            wanted = by_extent(predicted, gold, tags)
             rows = [
-                (token._.pos_confidence, wanted[token.idx, len(token)] == tag)
-                for token, tag in zip(predicted, found, strict=True)
-                if wanted.get((token.idx, len(token)))
+                (token._.pos_confidence, gold_tag == tag)
+                for token, tag, gold_tag in zip(predicted, found, wanted, strict=True)
+                if gold_tag
             ]
             self._calibrate("pos", [row[0] for row in rows], [row[1] for row in rows])
         for gold_tag, tag in zip(tags, aligned, strict=True):

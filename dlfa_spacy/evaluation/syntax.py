@@ -85,16 +85,16 @@ def group_spans(doc: Doc, keys: Sequence[str]) -> list[Span] | None:
     ]
 
 
-def by_extent(gold: Doc, predicted: Doc, values: Sequence[str] | None) -> list[str | None]:
-    """Find what was predicted of each gold token.
+def by_extent(doc: Doc, other: Doc, values: Sequence[str] | None) -> list[str | None]:
+    """Find what another Doc of the same text says of each token.
 
-    gold (Doc): The gold Doc.
-    predicted (Doc): A Doc of the same text.
-    values (Optional[Sequence[str]]): A value for each token of `predicted`.
+    doc (Doc): The Doc, gold or predicted.
+    other (Doc): The other one.
+    values (Optional[Sequence[str]]): A value for each token of `other`.
     RETURNS (List[Optional[str]]): The value of the token of the same characters; `None` if there is
         no such token, or no values.
     """
     if values is None:
-        return [None] * len(gold)
-    found = {(t.idx, len(t)): value for t, value in zip(predicted, values, strict=True)}
-    return [found.get((token.idx, len(token))) for token in gold]
+        return [None] * len(doc)
+    found = {(t.idx, len(t)): value for t, value in zip(other, values, strict=True)}
+    return [found.get((token.idx, len(token))) for token in doc]

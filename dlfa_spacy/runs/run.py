@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import sys
@@ -192,12 +193,12 @@ def run_config(settings: RunSettings, n_train: int, *, gpu: bool = False) -> Con
             "layers": settings.reinit,
             "seed": settings.seed,
         }
-    for key, value in settings.overrides.items():
+    # Their blocks are part of the settings, whose hash names the run.
+    for key, value in copy.deepcopy(settings.overrides).items():
         _override(config, key, value)
-    reader = config["corpora"]["train"]
-    if str((reader.get("augmenter") or {}).get("@augmenters")).startswith("dlfa_spacy."):
-        # Anew: the block is that of the settings, whose hash names the run.
-        reader["augmenter"] = {"seed": "${system.seed}", **reader["augmenter"]}
+    augmenter = config["corpora"]["train"].get("augmenter") or {}
+    if str(augmenter.get("@augmenters")).startswith("dlfa_spacy."):
+        augmenter.setdefault("seed", "${system.seed}")
     return config
 
 

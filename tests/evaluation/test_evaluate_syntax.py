@@ -29,8 +29,10 @@ def tree(
     features: Sequence[str] | None = FEATURES,
     spans: Sequence[tuple[int, int, str]] | None = ((0, 2, "A"), (1, 4, "B")),
     words: Sequence[str] = WORDS,
+    spaces: Sequence[bool] | None = None,
 ) -> Doc:
-    doc = Doc(spacy.blank("xx").vocab, words=words, heads=heads, deps=relations)
+    vocab = spacy.blank("xx").vocab
+    doc = Doc(vocab, words=words, spaces=spaces, heads=heads, deps=relations)
     for token, made in zip(doc, features or (), strict=features is not None):
         token.set_morph(made)  # type: ignore[attr-defined]
     if spans is not None:
@@ -93,33 +95,19 @@ def test_a_relation_counts_without_its_subtype_and_punctuation_counts() -> None:
     }
 
 
+def bare_tree(words: str, heads: Sequence[int], relations: str) -> Doc:
+    """Words of a text, an underscore where no space follows."""
+    parts = words.split()
+    spaces = [not word.endswith("_") for word in parts[:-1]] + [False]
+    return tree(heads, relations.split(), None, None, [w.rstrip("_") for w in parts], spaces)
+
+
 def test_tokens_cut_elsewhere_are_errors_and_so_is_what_hangs_on_them() -> None:
-    vocab = spacy.blank("xx").vocab
-    gold = Doc(
-        vocab,
-        words=["We", "can", "not", "go"],
-        spaces=[True, False, True, False],
-        heads=[3, 3, 3, 3],
-        deps=["nsubj", "aux", "advmod", "ROOT"],
-    )
-    predicted = Doc(
-        vocab,
-        words=["We", "cannot", "go"],
-        spaces=[True, True, False],
-        heads=[2, 2, 2],
-        deps=["nsubj", "aux", "ROOT"],
-    )
+    gold = bare_tree("We can_ not go", [3, 3, 3, 3], "nsubj aux advmod ROOT")
+    predicted = bare_tree("We cannot go", [2, 2, 2], "nsubj aux ROOT")
     assert scored(gold, predicted, gold_tokens=False) == {"parser_uas": 0.5, "parser_las": 0.5}
-    gold = Doc(
-        vocab,
-        words=["can", "not", "go"],
-        spaces=[False, True, False],
-        heads=[0, 0, 1],
-        deps=["ROOT", "advmod", "xcomp"],
-    )
-    predicted = Doc(
-        vocab, words=["cannot", "go"], spaces=[True, False], heads=[0, 0], deps=["ROOT", "xcomp"]
-    )
+    gold = bare_tree("can_ not go", [0, 0, 1], "ROOT advmod xcomp")
+    predicted = bare_tree("cannot go", [0, 0], "ROOT xcomp")
     assert scored(gold, predicted, gold_tokens=False)["parser_las"] == 0.0
 
 
