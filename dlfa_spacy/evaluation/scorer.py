@@ -13,6 +13,7 @@ from ..metrics.multilabel import THRESHOLDS, MultiLabelF1
 from ..metrics.names import task_of
 from ..metrics.span_f1 import SpanF1, f1
 from ..metrics.token_accuracy import TokenAccuracy
+from ..pipeline.confidence.component import register_extensions
 from .syntax import TOKEN_READERS, by_extent, group_spans, sentence_spans
 from .tasks import PipelineTasks, gold_label, gold_tags, predicted_tags
 
@@ -38,6 +39,9 @@ class LanguageScorer:
     ) -> None:
         self.tasks = tasks
         self.gold_tokens = gold_tokens
+        if calibration:
+            # A pipeline without confidences is told so below, and not by spaCy.
+            register_extensions()
         self.n_docs = 0
         self.n_tokens = 0
         self._ner = SpanF1()
