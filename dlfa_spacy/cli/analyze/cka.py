@@ -1,6 +1,6 @@
 """`dlfa analyze cka`."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -9,9 +9,6 @@ from .app import analyze_app
 from .inputs import read_texts
 from .options import Batch, Langs, Limit, Out, Parallel, Plot, Quiet, Source, Store
 from .show import Rows, by_language, layer_curves, mean_line, show, write
-
-if TYPE_CHECKING:
-    pass
 
 
 @analyze_app.command("cka")

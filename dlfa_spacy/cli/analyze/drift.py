@@ -1,7 +1,7 @@
 """`dlfa analyze drift`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -10,9 +10,6 @@ from .app import analyze_app
 from .inputs import read_sentences
 from .options import Langs, Limit, Out, Pipeline, Plot, Quiet
 from .show import by_language, layer_curves, mean_line, show, write
-
-if TYPE_CHECKING:
-    pass
 
 
 @analyze_app.command("drift")

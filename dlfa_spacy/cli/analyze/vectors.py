@@ -1,6 +1,6 @@
 """`dlfa analyze vectors`."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -9,9 +9,6 @@ from .app import analyze_app
 from .inputs import read_texts
 from .options import Batch, Langs, Limit, Out, Parallel, Quiet, Source, Store
 from .show import Rows, show_rows, write
-
-if TYPE_CHECKING:
-    pass
 
 
 @analyze_app.command("vectors")
