@@ -12,9 +12,6 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import pandas
 
-# What a table of layers can be chosen by; higher is better.
-CRITERIA = ("retrieval", "cka", "cosine", "neutrality")
-
 
 @dataclass(frozen=True)
 class Suggestion:
