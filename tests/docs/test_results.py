@@ -323,16 +323,30 @@ def test_what_is_said_of_an_upper_half_that_moves_is_what_was_measured(
 ) -> None:
     text = said("docs", "results", "tuned.md")
     half = tuned[tuned.regime == "upper half"]
-    assert set(half.seed) == {"0"} and set(half.texts) == {"100"}
-    found = half.groupby("method").value.mean()
-    control = found[CONTROL.rstrip("/")]
-    dlfa = found["dlfa/sigmoid/7"]
-    said_of = f"{found['last']:.1f}: layer 8 {found['layer//8']:.1f}, scalar mix"
-    assert f"{said_of} {found['scalar']:.1f}, DLFA {dlfa:.1f}." in text
-    assert f"But its control has {control:.1f}" in text
+    by_seed = half.groupby(["seed", "method"]).value.mean().unstack()
+    assert list(by_seed.index) == ["0", "1", "2"] and set(half.texts) == {"100"}
+    mean = by_seed.mean()
+    dlfa, control = (by_seed[method.rstrip("/")] for method in (DLFA, CONTROL))
+    assert f"last layer least, {mean['last']:.1f}: attention {mean['attention']:.1f}," in text
+    assert f"scalar mix {mean['scalar']:.1f}, layer 8 {mean['layer//8']:.1f}, DLFA" in text
+    assert f"DLFA {dlfa.mean():.1f}, its control {control.mean():.1f}. DLFA is" in text
+    for of, name in (("last", "the last layer"), ("layer//8", "layer 8")):
+        ahead = dlfa - by_seed[of]
+        assert f"of {name} (by {ahead.min():.1f} to {ahead.max():.1f})" in text
+    over = dlfa - control
+    assert f"not of its control ({over.mean():+.1f} ± {over.std():.1f})" in text
     whole = tuned[(tuned.regime == "fine-tuned, head") & (tuned.texts == "100")]
-    assert (found < whole.groupby("method").value.mean()[found.index]).all()
-    assert found.idxmin() == "last" and control > dlfa
+    assert (mean < whole.groupby("method").value.mean()[mean.index]).all()
+    assert mean.idxmin() == "last"
+    assert f"(p = {least_p('upper half')} at the least)" in text
+
+
+def least_p(regime: str) -> str:
+    """RETURNS: The smallest corrected p of a method against the last layer, with 100 sentences."""
+    runs = read_sweeps(RESULTS / "tuned.csv")
+    (made,) = compare([r for r in runs if (r.setting.regime, r.setting.texts) == (regime, 100)])
+    assert len(made.rows) == 6
+    return p_value(min(row.against_baseline.p for row in made.rows if row.against_baseline))
 
 
 def test_what_is_said_of_fine_tuning_is_what_was_measured(tuned: pandas.DataFrame) -> None:
@@ -382,11 +396,7 @@ def test_what_is_said_of_fine_tuning_is_what_was_measured(tuned: pandas.DataFram
     assert f"(Russian loses {(russian['last'] - russian[DLFA]).mean():.1f})" in text
     fixed = by_seed[DLFA] - by_seed[control]
     assert f"control ({fixed.mean():+.1f} ± {fixed.std():.1f})" in text
-    runs = read_sweeps(RESULTS / "tuned.csv")
-    (made,) = compare([r for r in runs if (r.setting.regime, r.setting.texts) == (head, 100)])
-    tests = [row.against_baseline for row in made.rows]
-    smallest = min(test.p for test in tests if test is not None)
-    assert f"none is told apart (p = {p_value(smallest)})" in text and len(made.rows) == 6
+    assert f"none is told apart (p = {least_p(head)})" in text
     ways = ("code switching", "synonyms", "random perturbation", "L2 to the start")
     switched, words, moved, drawn = (mean(way) for way in ways)
     assert f"code switching with {switched}, as many English synonyms {words}" in text
