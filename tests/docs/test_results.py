@@ -429,7 +429,9 @@ def test_what_is_said_of_losses_beside_the_task_is_what_was_measured() -> None:
     assert f"plain training** ({mean[plain]:.1f})" in text
     assert f"(`multi-task`) {together}" in text and f"(`preserve`, GEM) {kept}" in text
     assert f"(`realign`) {words}" in text and f"(`adjust`) {moved}" in text
-    assert f"without translations) {against}." in text
+    assert f"(`adversarial perturbation`) {against}, copies with synonyms" in text
+    copies, switched = (by_seed.loc[f"{way} beside"] for way in ("synonyms", "code switching"))
+    assert f"copies with synonyms {copies.mean():.1f}." in text
     ahead = by_seed - by_seed.loc[plain]
     assert (ahead.loc[[*ways]] > 0).all(axis=1).to_dict() == {
         way: way == "preserve" for way in ways
@@ -440,11 +442,16 @@ def test_what_is_said_of_losses_beside_the_task_is_what_was_measured() -> None:
     assert (over_sum < 0).sum() == 1
     p = {way: ttest_rel(by_seed.loc[way], by_seed.loc[plain]).pvalue for way in ways}
     assert min(p.values()) > 0.1
-    over = by_seed.loc["EAR"] - by_seed.loc["synonyms beside"]
-    assert by_seed.loc["EAR"].count() == by_seed.loc["synonyms beside"].count() == 2
-    assert f"it is ahead by {over['0']:.1f} and {over['1']:.1f}, over the texts alone by" in text
-    over = ahead.loc["EAR"]
-    assert f"alone by {over['0']:.1f} and {over['1']:.1f}." in text
+    assert by_seed.notna().all(axis=None)
+    behind, over = copies - switched, by_seed.loc["EAR"] - copies
+    found = (
+        f"{switched.mean():.1f} is {behind.mean():.1f} (± {behind.std():.1f}) behind the synonyms"
+    )
+    assert f"code switching with {found}" in text
+    found = f"{mean['EAR']:.1f} is {over.mean():.1f} (± {over.std():.1f}) ahead of them."
+    assert f"EAR with {found}" in text
+    for way in (switched, by_seed.loc["EAR"]):
+        assert ttest_rel(way, copies).pvalue > 0.1
     spread = f"{sd['realign']:.1f} with `realign` and {sd['adjust']:.1f} with `adjust`"
     assert f"{spread}, {sd[plain]:.1f} without" in text
     worst = [-ahead.loc[way].min() for way in ("realign", "adjust")]
@@ -460,39 +467,54 @@ def test_what_is_said_of_topics_and_tags_with_losses_beside_them_is_what_was_mea
     text = said("docs", "results", "beside.md")
     plain, both = "fine-tuned, head", "multi-task"
     copies, switched = "synonyms beside", "code switching beside"
+    against, moved = "adversarial perturbation", "random perturbation"
     topics = beside("topic")
     by_seed = topics[topics.language != "en"].groupby(["regime", "seed"]).value.mean().unstack()
+    assert list(by_seed) == ["0", "1", "2"] and by_seed.notna().all(axis=None)
     mean = by_seed.mean(axis=1)
-    three = by_seed.drop("adjust")
-    assert three.notna().all(axis=None) and by_seed.loc["adjust"].count() == 1
-    gain = three - three.loc[plain]
+    gain = by_seed - by_seed.loc[plain]
     over, spread = gain.mean(axis=1), gain.std(axis=1)
-    p = {way: ttest_rel(three.loc[way], three.loc[plain]).pvalue for way in three.index}
-    assert f"languages have {mean[plain]:.1f} percent as the texts are" in text
-    found = f"+{over['multi-task']:.1f} ± {spread['multi-task']:.1f}, p = {p['multi-task']:.2f}"
+
+    def p(way: str, other: str = plain) -> float:
+        return float(ttest_rel(by_seed.loc[way], by_seed.loc[other]).pvalue)
+
+    def ahead(way: str, other: str) -> str:
+        more = by_seed.loc[way] - by_seed.loc[other]
+        assert more.min() > 0
+        return f"{more.min():.1f} to {more.max():.1f}"
+
+    is_english = (topics.language == "en") & (topics.split == "test")
+    english = topics[is_english].groupby("regime").value.mean()
+    assert mean.idxmax() == against and f"{mean[plain]:.1f} percent as the texts are" in text
+    found = f"+{over[against]:.1f} ± {spread[against]:.1f}, p = {p(against):.2f}"
+    assert f"{mean[against]:.1f} so (`{against}`, {found})." in text
+    found = f"random {mean[moved]:.1f} (it is ahead by {ahead(against, moved)}"
+    assert f"{found}, p = {p(against, moved):.3f})" in text
+    found = f"as it is {mean['twice']:.1f} (by {ahead(against, 'twice')}"
+    assert f"{found}, p = {p(against, 'twice'):.3f})" in text
+    assert f"too: {english[plain]:.1f}, {english[against]:.1f} with it." in text
+    found = f"+{over['multi-task']:.1f} ± {spread['multi-task']:.1f}, p = {p('multi-task'):.2f}"
     assert f"{mean['multi-task']:.1f} with translations brought together" in text
     assert f"(`multi-task`, {found}), {mean['realign']:.1f} with their words" in text
     assert f"(`realign`, +{over['realign']:.1f} ± {spread['realign']:.1f})" in text
-    assert f"bring them to {mean[copies]:.1f}." in text
-    assert mean[["multi-task", "realign"]].max() < mean[copies] < mean[switched]
-    ahead = three.loc[switched] - three.loc[copies]
-    least, most = ahead.min(), ahead.max()
-    found = f"with {mean[switched]:.1f}: by {least:.1f} to {most:.1f} points with each seed"
-    against = ttest_rel(three.loc[switched], three.loc[copies]).pvalue
-    assert least > 0 and f"{found} (p = {against:.2f})" in text
+    assert f"bring them to {mean[copies]:.1f}, and EAR, with" in text
+    assert f"beside these, to {mean['EAR']:.1f}." in text
+    assert mean[["multi-task", "realign", "EAR"]].max() < mean[copies] < mean[switched]
+    found = f"with {mean[switched]:.1f}: by {ahead(switched, copies)} points with each seed"
+    assert f"{found} (p = {p(switched, copies):.2f})" in text
     for page in ("transfer.md", "methods.md"):
-        assert f"{over[copies]:.1f}" in said("docs", page), page
-    is_english = (topics.language == "en") & (topics.split == "test")
-    english = topics[is_english].groupby("regime").value.mean()
+        for way in (against, copies):
+            assert f"{over[way]:.1f}" in said("docs", page), page
     assert f"is {mean['frozen'] - mean[plain]:.1f} behind the frozen encoder" in text
     frozen = f"({mean['frozen']:.1f}), which English does not show ({english[plain]:.1f}, frozen"
     assert f"{frozen} {english['frozen']:.1f})" in text
-    more = [mean[way] - mean["frozen"] for way in (copies, switched)]
-    assert f"by {more[0]:.1f} (synonyms) and {more[1]:.1f} (code switching)" in text
-    assert f"English has {english[copies]:.1f} and {english[switched]:.1f} with them" in text
+    one, two, three = (mean[way] - mean["frozen"] for way in (copies, switched, against))
+    found = f"by {one:.1f} (synonyms), {two:.1f} (code switching) and {three:.1f} (adversarial"
+    assert found in text
     assert f"`preserve` (GEM) {mean['preserve']:.1f}, ahead with two seeds" in text
     assert (gain.loc["preserve"] < 0).sum() == 1
-    assert f"`adjust`, one seed, {mean['adjust']:.1f}." in text
+    found = f"(`adjust`) {mean['adjust']:.1f}, ahead by {ahead('adjust', plain)}"
+    assert f"{found} (p = {p('adjust'):.2f})." in text
     tags = beside("pos")
     tags = tags[tags.language != "en"].groupby("regime").value.mean()
     found = f"{tags[plain]:.1f}, {tags[both]:.1f} with `multi-task`, {tags['preserve']:.1f} with"

@@ -258,6 +258,7 @@ ONE_BY_ONE = (
 )  # fmt: skip
 WAYS = (
     "one_rate_500", "code_switch_500", "synonyms_500", "perturb_500", "adversarial_100", "l2_500",
+    "perturb_100", "twice_100",
     "preserve_100", "multi-task_100", "adjust_100", "realign_100", "heads",
     "synonyms_100", "code_switch_100", "ear_100", "topics_100",
 )  # fmt: skip
