@@ -1,5 +1,6 @@
 """Tiny random encoders, made in the session: no test needs the network or a file of weights."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -49,6 +50,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     chosen = set(kept.values())
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = kept.values()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    # What the libraries have made is never garbage, and looking through it takes half a second each
+    # time, in every process that a test forks, too.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="module")
