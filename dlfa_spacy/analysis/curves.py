@@ -71,6 +71,7 @@ def cka_rows(
     text: ParallelText,
     english: KnownStates,
     options: CkaOptions = CkaOptions(),  # noqa: B008  (frozen)
+    foreign: KnownStates | None = None,
 ) -> Iterator[Row]:
     """CKA between a language and English, layer by layer, and with the pairs shuffled.
 
@@ -80,6 +81,7 @@ def cka_rows(
     text (ParallelText): The pairs.
     english (KnownStates): All layers of the same encoder.
     options (CkaOptions): How.
+    foreign (Optional[KnownStates]): As `english`, for the other side, if it is read once more.
     YIELDS (Dict[str, Any]): language, layer, kernel, debiased, cka, sd, shuffled, shuffled_sd,
         batches, n. `shuffled` is the same with shuffled pairs: a `cka` that is no larger says
         nothing about translations.
@@ -88,7 +90,7 @@ def cka_rows(
     control: dict[tuple[int, str, bool], list[float]] = {}
     batches = list(disjoint_batches(len(text.pairs), options.size))
     for number, part in enumerate(batches):
-        x = all_sentence_states(nlp, text.foreign[part], english.layers, english.batch_size)
+        x = _foreign(nlp, text.foreign[part], english, foreign)
         y = english(text.english[part])
         order = shuffled_rows(x.shape[1], options.seed + number)
         for layer in range(len(x)):
@@ -122,6 +124,7 @@ def retrieval_rows(
     k: int = 10,
     word_limit: int = 0,
     seed: int = 0,
+    foreign: KnownStates | None = None,
 ) -> Iterator[Row]:
     """Retrieval between a language and English, layer by layer, with and without centering.
 
@@ -132,6 +135,8 @@ def retrieval_rows(
     k (int): Neighbors of CSLS.
     word_limit (int): Words; 0 for all.
     seed (int): Of the controls.
+    foreign (Optional[KnownStates]): As `english`, for the sentences of the other side, if they are
+        read once more.
     YIELDS (Dict[str, Any]): language, layer, level, centred, n, cosine_to_en, cosine_from_en,
         csls_to_en, csls_from_en (accuracies); mean_cosine of translations and shuffled_cosine, the
         same with shuffled pairs; isotropy and isotropy_en, the mean cosine of random pairs
@@ -142,7 +147,7 @@ def retrieval_rows(
         pairs = word_pairs(nlp, text.pairs, english.layers, limit=word_limit)
         x, y = pairs.foreign, pairs.english
     else:
-        x = all_sentence_states(nlp, text.foreign, english.layers, english.batch_size)
+        x = _foreign(nlp, text.foreign, english, foreign)
         y = english(text.english)
     numbers = resolve_layers(english.layers, encoder_of(nlp).num_layers)
     order = shuffled_rows(x.shape[1], seed)
@@ -166,3 +171,11 @@ def retrieval_rows(
 def _sd(values: Sequence[float]) -> float:
     """RETURNS (float): The sample's deviation; `nan` of one value, which has none."""
     return float(numpy.std(values, ddof=1)) if len(values) > 1 else float("nan")
+
+
+def _foreign(
+    nlp: Language, texts: Sequence[str], english: KnownStates, known: KnownStates | None
+) -> NDArray[numpy.float32]:
+    if known is not None:
+        return known(texts)
+    return all_sentence_states(nlp, texts, english.layers, english.batch_size)

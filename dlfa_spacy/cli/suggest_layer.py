@@ -111,8 +111,9 @@ def _from_parallel(
     retrieval: Rows = []
     cka: Rows = []
     for text in read_texts(parallel, langs, limit, quiet):
-        retrieval.extend(retrieval_rows(nlp, text, english))
-        cka.extend(cka_rows(nlp, text, english, options))
+        foreign = KnownStates(nlp)
+        retrieval.extend(retrieval_rows(nlp, text, english, foreign=foreign))
+        cka.extend(cka_rows(nlp, text, english, options, foreign))
     scores = {
         "retrieval": retrieval_scores(retrieval),
         "cka": cka_scores(cka),

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import numpy
 import pytest
-from life import trained
+from life import encoded, trained
 from spacy.tokens import Doc, DocBin
 from sweeps import make_corpus
 from typer.testing import CliRunner
@@ -213,6 +213,14 @@ def test_a_layer_is_suggested(bert: str, parallel: Path, tmp_path: Path) -> None
         (tmp_path / f"{name}.txt").write_text("\n".join(WORDS))
     (tmp_path / "fr.txt").write_text("\n".join(f"{word} 12" for word in WORDS))
     assert "Suggested: layer = " in run("suggest-layer", bert, "--raw", tmp_path)
+
+
+def test_the_criteria_share_what_is_encoded(bert: str, parallel: Path) -> None:
+    with encoded() as once:
+        run("analyze", "retrieval", bert, parallel)
+    with encoded() as for_all:
+        run("suggest-layer", bert, "--parallel", parallel)
+    assert sum(for_all) == sum(once) > 0
 
 
 @pytest.mark.slow
