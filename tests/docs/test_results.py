@@ -225,12 +225,18 @@ def test_what_is_said_of_pairs_is_what_was_measured() -> None:
 def test_what_is_said_of_frozen_pairs_is_what_was_measured() -> None:
     text = said("docs", "results", "pairs_frozen.md")
     table = targets("pairs_frozen", "xnli")
-    assert len(table) == 1 and not table.isna().any().any()
-    (mean,) = table.to_dict("records")
+    assert len(table) == 3 and not table.isna().any().any()
+    mean = table.mean().to_dict()
     assert max(mean, key=mean.__getitem__) == "scalar"
     assert f"**{mean['scalar']:.1f} percent in twelve languages** with a scalar mix" in text
     assert f"{mean['layer//11']:.1f} with layer 11" in text
-    assert f"the last layer has {mean['last']:.1f}. Fine-tuned" in text
+    assert f"the last layer has {mean['last']:.1f}. The mix" in text
+    ahead = table["scalar"] - table["last"]
+    (made,) = compare(read_sweeps(RESULTS / "pairs_frozen.csv"))
+    (mix,) = (row.against_baseline for row in made.rows if row.variant == "scalar-mix")
+    found = f"by {ahead.min():.1f} to {ahead.max():.1f} with each seed"
+    assert ahead.min() > 0 and mix is not None
+    assert f"{found}, which three seeds do not tell apart (p = {p_value(mix.p)})" in text
     layers = [mean[f"layer//{layer}"] for layer in range(7, 12)]
     assert layers == sorted(layers)
     assert f"the mean rises from {layers[0]:.1f} to {layers[-1]:.1f}" in text
