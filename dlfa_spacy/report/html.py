@@ -139,17 +139,23 @@ def _curves(made: Curves, figures: bool) -> dict[str, Any]:
         mean = percent(value.mean if value else None)
         return {"mean": mean, "sd": sd, "best": best.get(column) == name}
 
+    columns = [{"name": c.regime, "what": f"{c.texts:,} texts"} for c in made.columns]
+    rows = [
+        {"name": name, "what": "", "cells": [cell(name, column) for column in made.columns]}
+        for name in made.rows
+    ]
+    corner = "method"
+    if len(rows) == 1:
+        # As in Markdown: the regimes of one method may be many.
+        (row,) = rows
+        rows = [{**c, "cells": [x]} for c, x in zip(columns, row["cells"], strict=True)]
+        columns, corner = [{"name": str(row["name"]), "what": ""}], "regime"
     return {
         "title": made.heading,
         "note": made.note.replace("bold", "in bold"),
-        "columns": [{"regime": c.regime, "texts": f"{c.texts:,}"} for c in made.columns],
-        "rows": [
-            {
-                "variant": name,
-                "cells": [cell(name, column) for column in made.columns],
-            }
-            for name in made.rows
-        ],
+        "corner": corner,
+        "columns": columns,
+        "rows": rows,
         "figures": [
             Markup(svg) for regime in made.regimes if figures and (svg := curve_plot(made, regime))
         ],

@@ -19,6 +19,7 @@ from dlfa_spacy.corpora import write_docs
 from dlfa_spacy.report.compare import compare
 from dlfa_spacy.report.curves import Column, curves, curves_markdown
 from dlfa_spacy.report.figures import span
+from dlfa_spacy.report.html import to_html
 from dlfa_spacy.report.parts import language_tables
 from dlfa_spacy.report.published import beside_published, published_figures
 from dlfa_spacy.report.report import comparison_markdown, write_report
@@ -208,13 +209,17 @@ def test_the_axis_of_scores_holds_deviations(sizes):
 
 def test_the_regimes_of_one_method_are_rows_and_none_is_bold(sizes):
     runs = [run for run in read_sweeps(sizes) if run.variant == "last"]
-    (made,) = curves(compare(runs))
+    compared = compare(runs)
+    (made,) = curves(compared)
     text = curves_markdown(made)
     assert "| regime | last |" in text and "**" not in text.partition("\n\n")[2]
     assert [line.split(" | ")[0] for line in text.splitlines() if ", " in line and "|" in line] == [
         "| frozen, 100", "| frozen, 500", "| fine-tuned, 100"
     ]  # fmt: skip
     assert "bold" not in text
+    page = to_html(compared, runs, [made], title="", figures=False)
+    table = page.partition("by texts and regime</h2>")[2].partition("</table>")[0]
+    assert table.count("<tr>") == 4 and table.count("<td") == 3 and ">regime</th>" in table
 
 
 def test_more_languages_than_fit_stand_in_groups(sweep, monkeypatch):
