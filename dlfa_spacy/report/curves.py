@@ -74,15 +74,13 @@ class Curves:
     @property
     def best(self) -> dict[Column, str]:
         """The method with the best mean in each column; one that is alone is no best."""
-        if len(self.rows) == 1:
-            return {}
         return {
             column: max(
                 (name for name in self.rows if column in self.rows[name]),
                 key=lambda name: self.rows[name][column].mean,
             )
             for column in self.columns
-            if any(column in values for values in self.rows.values())
+            if sum(column in values for values in self.rows.values()) > 1
         }
 
     @property

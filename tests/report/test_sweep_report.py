@@ -222,6 +222,14 @@ def test_the_regimes_of_one_method_are_rows_and_none_is_bold(sizes):
     assert table.count("<tr>") == 4 and table.count("<td") == 3 and ">regime</th>" in table
 
 
+def test_a_method_that_is_alone_in_a_column_is_not_its_best(sizes):
+    runs = read_sweeps(sizes)
+    kept = [r for r in runs if r.variant == "last" or r.setting.regime == "frozen"]
+    (made,) = curves(compare(kept))
+    alone = Column("fine-tuned", 100)
+    assert alone in made.rows["last"] and {c.regime for c in made.best} == {"frozen"}
+
+
 def test_more_languages_than_fit_stand_in_groups(sweep, monkeypatch):
     (pos,) = [c for c in compare(read_sweep(sweep)) if c.title == "POS accuracy, pos"]
     table = comparison_markdown(pos)
