@@ -358,6 +358,21 @@ def test_what_is_said_of_an_upper_half_that_moves_is_what_was_measured(
     assert f"(p = {least_p('upper half')} at the least)" in text
 
 
+def test_what_is_said_of_embeddings_that_move_is_what_was_measured(
+    tuned: pandas.DataFrame,
+) -> None:
+    text = said("docs", "results", "tuned.md")
+    moved = tuned[tuned.regime == "with embeddings"]
+    assert set(moved.seed) == {"0"} and set(moved.texts) == {"100"}
+    mean = moved.groupby("method").value.mean()
+    still = tuned[(tuned.regime == "fine-tuned, head") & (tuned.texts == "100")]
+    still = still[(still.method == "last") & (still.seed == "0")]
+    assert f"nothing: {mean['last']:.1f}, with them frozen {still.value.mean():.1f} (" in text
+    control = mean[CONTROL.rstrip("/")]
+    found = f"Layer 8 has {mean['layer//8']:.1f}, DLFA {mean[DLFA]:.1f}, its control {control:.1f}."
+    assert found in text
+
+
 def least_p(regime: str) -> str:
     """RETURNS: The smallest corrected p of a method against the last layer, with 100 sentences."""
     runs = read_sweeps(RESULTS / "tuned.csv")
