@@ -75,7 +75,7 @@ def cka_rows(
 ) -> Iterator[Row]:
     """CKA between a language and English, layer by layer, and with the pairs shuffled.
 
-    Only one batch of foreign sentences is in memory.
+    Only one batch of foreign sentences is in memory, unless `foreign` keeps them.
 
     nlp (Language): A pipeline with a dlfa_spacy encoder.
     text (ParallelText): The pairs.

@@ -437,24 +437,25 @@ def test_what_is_said_of_fine_tuning_is_what_was_measured(tuned: pandas.DataFram
     assert f"{one} at one rate of 1e-4, {two} at two rates, {mean(head)} with a head" in advice
 
 
-def beside(task: str) -> pandas.DataFrame:
-    """RETURNS: The rows of a task's main metric in percent."""
+def beside(task: str) -> tuple[pandas.DataFrame, pandas.DataFrame, pandas.Series]:
+    """RETURNS: Of a task's main metric in percent the rows; the mean over target languages, a row a
+    regime and a column a seed; and English, a regime each, the mean over seeds."""
     table = pandas.read_csv(RESULTS / "beside.csv", keep_default_na=False, dtype=str)
     table = table[(table.task == task) & table.metric.isin(MAIN.values())]
-    return table.assign(value=100 * table.value.astype(float))
+    table = table.assign(value=100 * table.value.astype(float))
+    by_seed = table[table.language != "en"].groupby(["regime", "seed"]).value.mean().unstack()
+    english = table[(table.language == "en") & (table.split == "test")]
+    return table, by_seed, english.groupby("regime").value.mean()
 
 
 def test_what_is_said_of_losses_beside_the_task_is_what_was_measured() -> None:
     text = said("docs", "results", "beside.md")
-    table = beside("ner")
+    table, by_seed, english = beside("ner")
     # Three seeds, 100 sentences, nine languages.
     assert set(table.seed) == {"0", "1", "2"} and set(table.texts) == {"100"}
     assert set(table.groupby(["regime", "seed"]).language.nunique()) == {10}
-    by_seed = table[table.language != "en"].groupby(["regime", "seed"]).value.mean().unstack()
     mean = by_seed.mean(axis=1)
     sd = by_seed.std(axis=1)
-    is_english = (table.language == "en") & (table.split == "test")
-    english = table[is_english].groupby("regime").value.mean()
     ways = ("multi-task", "preserve", "realign", "adjust", "adversarial perturbation")
     together, kept, words, moved, against = (f"{mean[way]:.1f}" for way in ways)
     plain = "fine-tuned, head"
@@ -500,8 +501,7 @@ def test_what_is_said_of_topics_with_losses_beside_them_is_what_was_measured() -
     plain = "fine-tuned, head"
     copies, switched = "synonyms beside", "code switching beside"
     against, moved = "adversarial perturbation", "random perturbation"
-    topics = beside("topic")
-    by_seed = topics[topics.language != "en"].groupby(["regime", "seed"]).value.mean().unstack()
+    _, by_seed, english = beside("topic")
     assert list(by_seed) == ["0", "1", "2"] and by_seed.notna().all(axis=None)
     mean = by_seed.mean(axis=1)
     gain = by_seed - by_seed.loc[plain]
@@ -515,8 +515,6 @@ def test_what_is_said_of_topics_with_losses_beside_them_is_what_was_measured() -
         assert more.min() > 0
         return f"{more.min():.1f} to {more.max():.1f}"
 
-    is_english = (topics.language == "en") & (topics.split == "test")
-    english = topics[is_english].groupby("regime").value.mean()
     assert mean.idxmax() == against and f"{mean[plain]:.1f} percent as the texts are" in text
     found = f"+{over[against]:.1f} ± {spread[against]:.1f}, p = {p(against):.2f}"
     assert f"{mean[against]:.1f} so (`{against}`, {found})." in text
@@ -551,8 +549,7 @@ def test_what_is_said_of_topics_with_losses_beside_them_is_what_was_measured() -
 
 def test_what_is_said_of_tags_with_losses_beside_them_is_what_was_measured() -> None:
     text = said("docs", "results", "beside.md")
-    table = beside("pos")
-    by_seed = table[table.language != "en"].groupby(["regime", "seed"]).value.mean().unstack()
+    _, by_seed, english = beside("pos")
     plain = by_seed.loc["fine-tuned, head"]
     mean, ahead = by_seed.mean(axis=1), by_seed - plain
     three = ahead.drop("preserve")
@@ -567,8 +564,6 @@ def test_what_is_said_of_tags_with_losses_beside_them_is_what_was_measured() -> 
     kept = ahead.loc["preserve"].dropna()
     found = f"{mean['preserve']:.1f} with `preserve` (one seed, {-kept.iloc[0]:.1f} behind)"
     assert len(kept) == 1 and found in text
-    english = table[(table.language == "en") & (table.split == "test")]
-    english = english.groupby("regime").value.mean()
     lost = f"{english['synonyms beside']:.1f} in place of {english['fine-tuned, head']:.1f}."
     assert (ahead.loc["synonyms beside"] < 0).all()
     assert f"lose: {mean['synonyms beside']:.1f}, and in English {lost}" in text
