@@ -84,6 +84,11 @@ class Curves:
         }
 
     @property
+    def regimes_are_rows(self) -> bool:
+        """Whether a table has a row for each column: of a single method they may be many."""
+        return len(self.rows) == 1
+
+    @property
     def n_seeds(self) -> str:
         """Over how many seeds a value is."""
         seeds = [value.n for values in self.rows.values() for value in values.values()]
@@ -145,8 +150,7 @@ def curves(comparisons: Sequence[Comparison]) -> list[Curves]:
 
 
 def curves_markdown(made: Curves) -> str:
-    """RETURNS (str): A heading, the table of methods by regime and texts, and a note. Of one method
-    the regimes are rows: they may be many."""
+    """RETURNS (str): A heading, the table of methods by regime and texts, and a note."""
     names = [f"{c.regime}, {c.texts:,}" for c in made.columns]
     header = ["method", *names]
     best = made.best
@@ -159,7 +163,7 @@ def curves_markdown(made: Curves) -> str:
             shown += f" ± {percent(value.sd)}" if value and value.sd is not None else ""
             cells.append(f"**{shown}**" if name == best.get(column) else shown)
         rows.append(cells)
-    if len(rows) == 1:
+    if made.regimes_are_rows:
         header, rows = (
             ["regime", rows[0][0]],
             [list(x) for x in zip(names, rows[0][1:], strict=True)],

@@ -145,8 +145,7 @@ def _curves(made: Curves, figures: bool) -> dict[str, Any]:
         for name in made.rows
     ]
     corner = "method"
-    if len(rows) == 1:
-        # As in Markdown: the regimes of one method may be many.
+    if made.regimes_are_rows:
         (row,) = rows
         rows = [{**c, "cells": [x]} for c, x in zip(columns, row["cells"], strict=True)]
         columns, corner = [{"name": str(row["name"]), "what": ""}], "regime"
