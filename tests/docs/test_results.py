@@ -56,7 +56,7 @@ def frozen() -> list[pandas.DataFrame]:
 def test_every_method_has_every_seed_on_the_three_corpora(frozen: list[pandas.DataFrame]) -> None:
     for table in frozen:
         assert set(table) == {"last", "scalar", "attention", SINGLE, DLFA, CONTROL}
-        assert len(table) >= 5 and not table.isna().any().any()
+        assert len(table) == 10 and not table.isna().any().any()
 
 
 def test_what_is_said_of_frozen_encoders_is_what_was_measured(
@@ -78,6 +78,11 @@ def test_what_is_said_of_frozen_encoders_is_what_was_measured(
     assert f"gains {pos}, {ner} and {uner} points over its control" in text
     pos, ner, uner = over(DLFA, SINGLE)
     assert f"gains {ner} points on PAN-X, and nothing on the other two ({pos} and {uner})" in text
+    ahead = frozen[1][DLFA] - frozen[1][SINGLE]
+    p = p_value(ttest_rel(frozen[1][DLFA], frozen[1][SINGLE]).pvalue)
+    assert ahead.min() > 0 and f"({ahead.min():.1f} to {ahead.max():.1f}; p = {p})" in text
+    lost = frozen[0][SINGLE] - frozen[0][DLFA]
+    assert f"loss on tags ({lost.min():.1f} to {lost.max():.1f})." in text
     pos, ner, _ = over(CONTROL, "last")
     assert f"on tags ({pos}), and {ner} points better on PAN-X" in text
     pos, ner, uner = (f"{gain(table, 'attention', 'last'):+.1f}" for table in frozen)
@@ -138,32 +143,42 @@ def test_what_is_said_of_learning_curves_is_what_was_measured() -> None:
     by_seed = table.groupby(["task", "texts", "method", "seed"]).value.mean().unstack()
     assert list(by_seed) == ["0", "1", "2"] and not by_seed.isna().any().any()
     mean, sd = by_seed.mean(axis=1), by_seed.std(axis=1)
-    sizes = ("100", "500", "2000")
-    ner, pos = ({texts: mean[task, texts] for texts in sizes} for task in ("ner", "pos"))
+    sizes = {"ner": ("100", "500", "2000", "20000"), "pos": ("100", "500", "2000", "12544")}
+    ner, pos = ({texts: mean[task, texts] for texts in sizes[task]} for task in sizes)
     layer, last, scalar, each = "layer//7", "last//", "scalar//", "attention//"
     assert f"has {pos['100'][layer]:.1f} percent after 100 sentences" in text
-    assert f"last layer {pos['2000'][last]:.1f} after 2,000" in text
-    assert pos["100"][layer] > pos["2000"][last] and ner["100"][layer] > ner["500"][last]
-    assert f"{ner['100'][layer]:.1f} after 100, the last {ner['500'][last]:.1f}" in text
-    assert {ner[x].idxmax() for x in sizes} == {DLFA}
-    assert "size**: {:.1f}, {:.1f} and {:.1f}.".format(*(ner[x][DLFA] for x in sizes)) in text
-    over = [by_seed.loc["ner", x, DLFA] - by_seed.loc["ner", x, layer] for x in sizes]
-    assert "gains {:.1f}, {:.1f} and {:.1f}, and".format(*(x.mean() for x in over)) in text
+    assert f"last layer {pos['12544'][last]:.1f} after all 12,544" in text
+    assert pos["100"][layer] > pos["12544"][last] and ner["500"][layer] > ner["20000"][last]
+    found = f"{ner['500'][layer]:.1f} after 500, the last {ner['20000'][last]:.1f} after all 20,000"
+    assert found in text
+    assert {x.idxmax() for x in ner.values()} == {DLFA}
+    assert "{:.1f}, {:.1f}, {:.1f} and {:.1f}.".format(*(x[DLFA] for x in ner.values())) in text
+    over = [by_seed.loc["ner", x, DLFA] - by_seed.loc["ner", x, layer] for x in ner]
+    gained = "gains {:.1f}, {:.1f}, {:.1f} and {:.1f}, and no seed"
+    assert gained.format(*(x.mean() for x in over)) in text
     assert min(x.min() for x in over) > 0
-    assert [pos[x].idxmax() for x in sizes] == [scalar, scalar, layer]
+    assert [x.idxmax() for x in pos.values()] == [scalar, scalar, layer, layer]
     found = f"({pos['100'][scalar]:.1f} and {pos['500'][scalar]:.1f}), and layer 7 after 2,000"
-    assert f"{found} ({pos['2000'][layer]:.1f})" in text
-    assert f"at most {max(pos[x].max() - pos[x][DLFA] for x in sizes):.1f} points" in text
+    assert f"{found} ({pos['2000'][layer]:.1f}) and all ({pos['12544'][layer]:.1f})." in text
+    assert f"at most {max(x.max() - x[DLFA] for x in pos.values()):.1f} points" in text
     ahead = [[y[x][DLFA] - y[x][CONTROL] for x in y] for y in (ner, pos)]
     assert f"by {min(ahead[0]):.1f} to {max(ahead[0]):.1f} F1" in text
     assert f"by {min(ahead[1]):.1f} to {max(ahead[1]):.1f} points of accuracy" in text
     first, second = (f"{sd['ner', x, last]:.1f}" for x in ("100", "500"))
     assert f"the last layer is ± {first} after 100 sentences and ± {second} after 500" in text
-    widest = [max(sd[task, x, each] for x in sizes) for task in ("ner", "pos")]
+    widest = [max(sd[task, x, each] for x in sizes[task]) for task in sizes]
     mix = f"the scalar mix ± {sd['ner', '100', scalar]:.1f} after 100"
     assert f"{mix}, and attention up to ± {widest[0]:.1f}, for tags ± {widest[1]:.1f};" in text
-    spread = [sd["ner", x, DLFA] for x in sizes]
+    spread = [sd["ner", x, DLFA] for x in ner]
     assert f"DLFA is ± {min(spread):.1f} to {max(spread):.1f}." in text
+    tags, entities = pos["12544"], ner["20000"]
+    found = f"{tags[each]:.1f} for tags (± {sd['pos', '12544', each]:.1f}), with layer 7 alone at"
+    assert f"{found} {tags[layer]:.1f};" in text
+    behind = entities[layer] - entities[each]
+    found = (
+        f"{entities[each]:.1f} (± {sd['ner', '20000', each]:.1f}), {behind:.1f} points behind it."
+    )
+    assert found in text
 
 
 def test_what_is_said_of_topics_is_what_was_measured() -> None:
@@ -250,7 +265,7 @@ def test_what_the_front_page_says_is_what_was_measured(
 ) -> None:
     text = said("README.md")
     found = text.split("What the layers bring")[1].split("## Speed")[0]
-    assert found.count(" - ") == 5 and len(frozen[0]) == 5 and "five seeds" in found
+    assert found.count(" - ") == 5 and len(frozen[0]) == 10 and "ten seeds" in found
     pos, ner, _ = (f"{gain(table, SINGLE, 'last'):.1f}" for table in frozen)
     assert f"Layer 7 alone is {pos} points of tag accuracy and {ner} points of PAN-X F1" in found
     away = max(abs(gain(table, "scalar", SINGLE)) for table in frozen)
@@ -355,7 +370,8 @@ def test_what_is_said_of_an_upper_half_that_moves_is_what_was_measured(
     whole = tuned[(tuned.regime == "fine-tuned, head") & (tuned.texts == "100")]
     assert (mean < whole.groupby("method").value.mean()[mean.index]).all()
     assert mean.idxmin() == "last"
-    assert f"(p = {least_p('upper half')} at the least)" in text
+    least = min(corrected("ner", "upper half").values())
+    assert f"(p = {p_value(least)} at the least)" in text
 
 
 def test_what_is_said_of_embeddings_that_move_is_what_was_measured(
@@ -363,22 +379,34 @@ def test_what_is_said_of_embeddings_that_move_is_what_was_measured(
 ) -> None:
     text = said("docs", "results", "tuned.md")
     moved = tuned[tuned.regime == "with embeddings"]
-    assert set(moved.seed) == {"0"} and set(moved.texts) == {"100"}
-    mean = moved.groupby("method").value.mean()
+    assert set(moved.seed) == {"0", "1", "2"} and set(moved.texts) == {"100"}
+    by_seed = moved.groupby(["seed", "method"]).value.mean().unstack()
+    mean = by_seed.mean()
     still = tuned[(tuned.regime == "fine-tuned, head") & (tuned.texts == "100")]
-    still = still[(still.method == "last") & (still.seed == "0")]
-    assert f"nothing: {mean['last']:.1f}, with them frozen {still.value.mean():.1f} (" in text
-    control = mean[CONTROL.rstrip("/")]
-    found = f"Layer 8 has {mean['layer//8']:.1f}, DLFA {mean[DLFA]:.1f}, its control {control:.1f}."
+    still = still[still.method == "last"].value.mean()
+    assert f"last layer has {mean['last']:.1f}, with them frozen {still:.1f};" in text
+    control = CONTROL.rstrip("/")
+    found = (
+        f"layer 8 {mean['layer//8']:.1f}, DLFA {mean[DLFA]:.1f}, its control {mean[control]:.1f}."
+    )
     assert found in text
+    over = by_seed[DLFA] - by_seed[control]
+    assert f"its control ({over.mean():+.1f} ± {over.std():.1f})" in text
+    p = corrected("ner", "with embeddings")["dlfa-sigmoid@7"]
+    assert f"not told apart from the last layer (p = {p_value(p)})" in text
 
 
-def least_p(regime: str) -> str:
-    """RETURNS: The smallest corrected p of a method against the last layer, with 100 sentences."""
-    runs = read_sweeps(RESULTS / "tuned.csv")
-    (made,) = compare([r for r in runs if (r.setting.regime, r.setting.texts) == (regime, 100)])
-    assert len(made.rows) == 6
-    return p_value(min(row.against_baseline.p for row in made.rows if row.against_baseline))
+def corrected(task: str, regime: str) -> dict[str, float]:
+    """RETURNS (Dict[str, float]): Of each method its corrected p against the last layer, after 100
+    sentences."""
+    wanted = (task, regime, 100)
+    runs = [
+        run
+        for run in read_sweeps(RESULTS / "tuned.csv")
+        if (run.setting.eval_data, run.setting.regime, run.setting.texts) == wanted
+    ]
+    (made,) = (x for x in compare(runs) if x.is_main)
+    return {row.variant: row.against_baseline.p for row in made.rows if row.against_baseline}
 
 
 def test_what_is_said_of_fine_tuning_is_what_was_measured(tuned: pandas.DataFrame) -> None:
@@ -428,7 +456,7 @@ def test_what_is_said_of_fine_tuning_is_what_was_measured(tuned: pandas.DataFram
     assert f"(Russian loses {(russian['last'] - russian[DLFA]).mean():.1f})" in text
     fixed = by_seed[DLFA] - by_seed[control]
     assert f"control ({fixed.mean():+.1f} ± {fixed.std():.1f})" in text
-    assert f"none is told apart (p = {least_p(head)})" in text
+    assert f"none is told apart (p = {p_value(min(corrected('ner', head).values()))})" in text
     ways = ("code switching", "synonyms", "random perturbation", "L2 to the start")
     switched, words, moved, drawn = (mean(way) for way in ways)
     assert f"code switching with {switched}, as many English synonyms {words}" in text
@@ -590,17 +618,34 @@ def test_what_is_said_of_many_heads_is_what_was_measured() -> None:
 def test_what_is_said_of_tags_and_fine_tuning_is_what_was_measured() -> None:
     text = said("docs", "results", "tuned.md")
     table = pandas.read_csv(RESULTS / "tuned.csv", keep_default_na=False, dtype=str)
-    table = table[(table.language != "en") & (table.metric == MAIN["pos"]) & (table.texts == "500")]
+    table = table[(table.language != "en") & (table.metric == MAIN["pos"])]
     method = (table.aggregator + "/" + table.gate + "/" + table.layer).str.rstrip("/")
     values = 100 * table.value.astype(float)
-    mean = values.groupby([table.regime, method]).mean()
-    last = mean["fine-tuned, head", "last"]
-    assert f"{mean['frozen', 'last']:.1f} frozen, {last:.1f} fine-tuned" in text
-    layer, mix, dlfa, fixed = (
-        f"{mean['fine-tuned, head', x] - last:+.1f}"
-        for x in ("layer//8", "scalar", DLFA, CONTROL.rstrip("/"))
+    by_seed = values.groupby([table.texts, table.regime, method, table.seed]).mean().unstack()
+    mean, fixed = by_seed.mean(axis=1), CONTROL.rstrip("/")
+    last, few = (mean[texts, "fine-tuned, head", "last"] for texts in ("500", "100"))
+    assert f"{mean['500', 'frozen', 'last']:.1f} frozen, {last:.1f} fine-tuned" in text
+    over = {
+        texts: by_seed.loc[texts, "fine-tuned, head"]
+        - by_seed.loc[texts, "fine-tuned, head", "last"]
+        for texts in ("500", "100")
+    }
+    names = ("layer//8", "scalar", DLFA, fixed)
+    layer, mix, dlfa, control = (f"{over['500'].loc[x].mean():+.1f}" for x in names)
+    assert (
+        f"over that layer 8 {layer}, scalar mix {mix}, DLFA {dlfa}, its control {control}" in text
     )
-    assert f"over that layer 8 {layer}, scalar mix {mix}, DLFA {dlfa}, its control {fixed}" in text
+    assert f"With 100 sentences the last layer has {few:.1f}," in text
+    layer, mix, dlfa, control = (f"{over['100'].loc[x].mean():+.1f}" for x in names)
+    found = f"layer 8 brings {layer}, scalar mix {mix}, DLFA {dlfa}, its control {control}"
+    each = f"{over['100'].loc['attention'].mean():+.1f}"
+    assert f"{found}, attention {each}" in text
+    assert (over["100"].loc[[DLFA, fixed]] > 0).all(axis=None)
+    p = corrected("pos", "fine-tuned, head")
+    found = " and ".join(p_value(p[x]) for x in ("dlfa-sigmoid@7", "control-sigmoid"))
+    assert f"ahead with each seed (p = {found})" in text
+    assert mean["100", "fine-tuned, head"].idxmax() == mean["500", "fine-tuned, head"].idxmax()
+    assert mean["100", "fine-tuned, head"].idxmax() == fixed
 
 
 def test_what_is_said_of_projection_is_what_was_measured() -> None:
