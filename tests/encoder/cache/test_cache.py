@@ -342,15 +342,16 @@ print(json.dumps([sum(runs), losses], default=float))
 
 @pytest.mark.slow
 def test_processes_share_a_folder(bert: str, tmp_path: Path) -> None:
+    nlp = build(bert, cache=str(tmp_path))
+    with encoded() as runs:
+        losses = [epoch(nlp) for _ in range(2)]
+        first = sum(runs)
     program = SHARED.format(
         tests=[str(Path(__file__).parent), str(UTIL)], bert=bert, cache=str(tmp_path)
     )
-    found = []
-    for _ in range(2):
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True)
-        assert done.returncode == 0, done.stderr.decode()
-        found.append(json.loads(done.stdout.decode().splitlines()[-1]))
-    (first, losses), (second, other_losses) = found
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    second, other_losses = json.loads(done.stdout.decode().splitlines()[-1])
     assert first > 0 and second == 0
     for before, after in zip(losses, other_losses, strict=True):
         assert before["tagger"] == pytest.approx(after["tagger"], rel=1e-4)
