@@ -72,6 +72,12 @@ class Curves:
         return {name: found[name] for name in found if name in kept}
 
     @property
+    def drawn(self) -> list[str]:
+        """The methods that have a line under some regime, in order: each looks the same in all."""
+        found = {name for regime in self.regimes for name in self.lines(regime)}
+        return [name for name in self.rows if name in found]
+
+    @property
     def best(self) -> dict[Column, str]:
         """The method with the best mean in each column; one that is alone is no best."""
         return {

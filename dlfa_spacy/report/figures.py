@@ -88,7 +88,7 @@ def span(made: Curves) -> tuple[float, float]:
 
 def curve_plot(made: Curves, regime: str) -> str:
     """Draw the targets' mean by the number of texts trained on, one line per method; one of the
-    small multiples of a page, which share their axis of scores.
+    small multiples of a page, which share their axis of scores, and a method's color.
 
     made (Curves): All regimes.
     regime (str): The one to draw.
@@ -99,8 +99,8 @@ def curve_plot(made: Curves, regime: str) -> str:
         return ""
     plt = pyplot()
     figure, axes = plt.subplots(figsize=(4.6, 3.6))
-    for number, (name, line) in enumerate(lines.items()):
-        style = style_of(number)
+    for name, line in lines.items():
+        style = style_of(made.drawn.index(name))
         if name == BASELINE:
             style["color"] = INK
         xs = sorted(line)

@@ -17,8 +17,10 @@ from typer.testing import CliRunner
 from dlfa_spacy.cli import app
 from dlfa_spacy.corpora import write_docs
 from dlfa_spacy.report.compare import compare
-from dlfa_spacy.report.curves import Column, curves, curves_markdown
-from dlfa_spacy.report.figures import span
+from dlfa_spacy.report.comparison import statistic
+from dlfa_spacy.report.curves import Column, Curves, curves, curves_markdown
+from dlfa_spacy.report.drawing import svg_of
+from dlfa_spacy.report.figures import curve_plot, span
 from dlfa_spacy.report.html import to_html
 from dlfa_spacy.report.parts import language_tables
 from dlfa_spacy.report.published import beside_published, published_figures
@@ -196,6 +198,26 @@ def test_what_differs_in_regime_and_texts_is_side_by_side(sizes, tmp_path):
     assert "| method | frozen, 100 | frozen, 500 | fine-tuned, 100 |" in text
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.count("score by number of texts") == 1 and "fine-tuned" in page
+
+
+def test_a_method_has_one_color_in_all_small_multiples(monkeypatch):
+    columns = [Column(regime, texts) for regime in ("frozen", "fine-tuned") for texts in (10, 20)]
+    score = statistic([0.5, 0.6])
+    rows = {name: dict.fromkeys(columns, score) for name in ("last", "attention", "scalar-mix")}
+    rows["attention"] = dict.fromkeys(columns[:2], score)
+    made = Curves("POS", "", columns, rows, ["de"], [])
+    drawn = []
+
+    def kept(figure):
+        lines = figure.axes[0].containers
+        drawn.append({line.get_label(): line[0].get_color() for line in lines})
+        return svg_of(figure)
+
+    monkeypatch.setattr("dlfa_spacy.report.figures.svg_of", kept)
+    assert all(curve_plot(made, regime) for regime in made.regimes)
+    frozen, tuned = drawn
+    assert set(frozen) - set(tuned) == {"attention"} and len(set(frozen.values())) == 3
+    assert all(frozen[name] == color for name, color in tuned.items())
 
 
 def test_the_axis_of_scores_holds_deviations(sizes):
