@@ -273,7 +273,8 @@ def test_what_the_front_page_says_is_what_was_measured(
     ahead = [gain(table, DLFA, CONTROL) for table in frozen]
     assert f"is {min(ahead):.1f} to {max(ahead):.1f} points ahead of its control" in found
     over = [gain(table, DLFA, SINGLE) for table in frozen]
-    assert f"only on PAN-X ({over[1]:.1f})" in found and over[1] == max(over) and over[0] < 0
+    assert f"only on PAN-X ({over[1]:.1f}), with each seed" in found and max(over[0], over[2]) < 0
+    assert (frozen[1][DLFA] > frozen[1][SINGLE]).all()
     spread = [(table["attention"] - table["last"]).std() for table in frozen]
     assert f"from {min(spread):.1f} to {max(spread):.1f} points of standard deviation" in found
     moved = tuned[(tuned.regime == "fine-tuned, head") & (tuned.texts == "500")]
