@@ -397,10 +397,10 @@ def test_what_is_said_of_embeddings_that_move_is_what_was_measured(
     assert f"not told apart from the last layer (p = {p_value(p)})" in text
 
 
-def corrected(task: str, regime: str) -> dict[str, float]:
-    """RETURNS (Dict[str, float]): Of each method its corrected p against the last layer, after 100
-    sentences."""
-    wanted = (task, regime, 100)
+def corrected(task: str, regime: str, texts: int = 100) -> dict[str, float]:
+    """RETURNS (Dict[str, float]): Of each method its corrected p against the last layer, after so
+    many sentences."""
+    wanted = (task, regime, texts)
     runs = [
         run
         for run in read_sweeps(RESULTS / "tuned.csv")
@@ -408,6 +408,29 @@ def corrected(task: str, regime: str) -> dict[str, float]:
     ]
     (made,) = (x for x in compare(runs) if x.is_main)
     return {row.variant: row.against_baseline.p for row in made.rows if row.against_baseline}
+
+
+def test_what_is_said_of_2000_sentences_is_what_was_measured(tuned: pandas.DataFrame) -> None:
+    text = said("docs", "results", "tuned.md")
+    head = tuned[tuned.regime == "fine-tuned, head"]
+    by_seed = head.groupby(["texts", "method", "seed"]).value.mean().unstack()
+    most, control = by_seed.loc["2000"], CONTROL.rstrip("/")
+    assert not most.loc[["last", DLFA, control]].isna().any(axis=None)
+    assert (most.idxmax() == "last").all() and not most.loc[
+        ["layer//8", "scalar"], "1":
+    ].any().any()
+    mean = most.mean(axis=1)
+    found = (
+        f"has {mean['last']:.1f} and is ahead of each other method with each seed that it shares"
+    )
+    assert f"{found}: DLFA {mean[DLFA]:.1f}, its control {mean[control]:.1f}," in text
+    found = f"layer 8 {mean['layer//8']:.1f} and scalar mix {mean['scalar']:.1f}, where the last"
+    assert f"{found} layer has {most.loc['last', '0']:.1f}." in text
+    least = min(corrected("ner", "fine-tuned, head", 2000).values())
+    assert f"None is told apart (p = {p_value(least)}). Over" in text
+    over = [(by_seed.loc[x, DLFA] - by_seed.loc[x, "last"]).mean() for x in ("100", "500", "2000")]
+    found = "has {:+.1f} after 100 sentences, {:+.1f} after 500 and {:+.1f} after 2,000."
+    assert found.format(*over) in text
 
 
 def test_what_is_said_of_fine_tuning_is_what_was_measured(tuned: pandas.DataFrame) -> None:
