@@ -801,3 +801,19 @@ def test_what_is_said_of_alignment_is_what_was_measured() -> None:
     others += [name for name in cka.index if name.startswith("clbt")]
     moved = cka.drop(others)
     assert f"from {cka['initial']:.3f} to between {moved.min():.3f} and {moved.max():.3f}" in text
+
+
+def test_what_is_said_of_aligned_encoders_that_move_is_what_was_measured() -> None:
+    text = said("docs", "results", "alignment.md")
+    table = pandas.read_csv(RESULTS / "aligned_100.csv", keep_default_na=False)
+    table = table[(table.language != "en") & table.metric.isin(MAIN.values())]
+    assert set(table.aggregator) == {"last"} and table.language.nunique() == 9
+    by_seed = 100 * table.groupby(["task", "encoder", "seed"]).value.mean().unstack()
+    assert list(by_seed) == [0, 1, 2] and not by_seed.isna().any(axis=None)
+    for task, name in (("pos", "tags"), ("ner", "entities")):
+        plain, realign, labse = (by_seed.loc[task, x] for x in ("bundled", "realign", "labse"))
+        found = f"{name} {plain.mean():.1f} as it came, {realign.mean():.1f} (`realign`, "
+        gains = [x - plain for x in (realign, labse)]
+        first, second = (f"{x.mean():+.1f} ± {x.std():.1f}" for x in gains)
+        found += f"{first}) and {labse.mean():.1f} (`labse`, {second}) aligned"
+        assert found in text
