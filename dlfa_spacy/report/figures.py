@@ -99,8 +99,9 @@ def curve_plot(made: Curves, regime: str) -> str:
         return ""
     plt = pyplot()
     figure, axes = plt.subplots(figsize=(4.6, 3.6))
+    drawn = made.drawn
     for name, line in lines.items():
-        style = style_of(made.drawn.index(name))
+        style = style_of(drawn.index(name))
         if name == BASELINE:
             style["color"] = INK
         xs = sorted(line)

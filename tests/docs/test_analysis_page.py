@@ -102,8 +102,7 @@ def test_what_is_said_of_learned_weights_is_what_was_measured() -> None:
     assert f"at least 99 percent (up to {max(last.values()):.0f}, less" in said()
     table = pandas.read_csv(DOCS / "results" / "frozen_main.csv", dtype={"seed": str})
     table = table[(table.aggregator == "attention") & (table.language != "en")]
-    tags = table[table.metric == "pos_token_accuracy"]
-    scores = 100 * tags.groupby("seed").value.mean()
+    scores = 100 * table[table.metric == "pos_token_accuracy"].groupby("seed").value.mean()
     behind = scores[[seed for task, seed in alone if task == "pos"]]
     others = scores[[s for t, _, s in last if t == "pos" and ("pos", s) not in alone]]
     found = f"{behind.min():.1f} to {behind.max():.1f} percent, the others {others.min():.1f}"

@@ -817,3 +817,5 @@ def test_what_is_said_of_aligned_encoders_that_move_is_what_was_measured() -> No
         first, second = (f"{x.mean():+.1f} ± {x.std():.1f}" for x in gains)
         found += f"{first}) and {labse.mean():.1f} (`labse`, {second}) aligned"
         assert found in text
+        assert [x.min() > 0 for x in gains] == [task == "pos", False]
+    assert "Only tags with `realign` are ahead with each seed." in text
